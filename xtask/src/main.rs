@@ -1,0 +1,3 @@
+//! Tasks of the project, for people and CI alike.
+
+fn main() {}
