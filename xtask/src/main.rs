@@ -1,3 +1,58 @@
 //! Tasks of the project, for people and CI alike.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::{
+    layout,
+    toolchain::{self, Release},
+};
+
+/// Tasks of the project.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install the Go toolchains of the test matrix that are missing.
+    Toolchains {
+        /// Only these releases, as 1.27 or 1.27.3.
+        #[arg(long, num_args = 1..)]
+        go: Vec<String>,
+    },
+    /// Write the layout tables of the matrix from what its toolchains build.
+    Layouts {
+        /// Only compare with the tables in the tree; fail if they differ.
+        #[arg(long)]
+        check: bool,
+        /// Only these releases, as 1.27 or 1.27.3.
+        #[arg(long, num_args = 1..)]
+        go: Vec<String>,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    match Arguments::parse().task {
+        Task::Toolchains { go } => {
+            for release in Release::selected(&go)? {
+                let toolchain = toolchain::ensure(release.version)?;
+                println!("{}\t{}", toolchain.full_version()?, toolchain.goroot().display());
+            }
+        }
+        Task::Layouts { check: false, go } => layout::write(&Release::selected(&go)?)?,
+        Task::Layouts { check: true, go } => {
+            let differences = layout::check(&Release::selected(&go)?)?;
+            for difference in &differences {
+                println!("{difference}");
+            }
+            if !differences.is_empty() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,1 +1,51 @@
-//! Placeholder of the layer; filled by the commits that follow.
+//! What Go's runtime puts in memory, read without its help: versions, types, spans, pointer maps,
+//! goroutines and roots.
+//!
+//! The caller opens a [`tophash_memory::Target`] (a core or a process); [`Program::open`] reads
+//! the rest. Nothing here needs symbols or DWARF: both are used where they are there.
+//!
+//! ```
+//! use tophash_goruntime::{GoVersion, LayoutTable};
+//!
+//! let version = GoVersion::parse("go1.27.3").unwrap();
+//! let layout = LayoutTable::for_version(&version)?;
+//! assert_eq!(layout.field("runtime.mspan", "startAddr")?.offset, 24);
+//! # Ok::<(), tophash_goruntime::Error>(())
+//! ```
+//!
+//! It does not know maps (that is `tophash-gomap`) and draws no conclusions.
+
+mod build_info;
+mod dwarf;
+mod error;
+mod functions;
+mod goroutine;
+mod heap;
+mod layout;
+mod module_data;
+mod program;
+mod roots;
+mod stack;
+mod types;
+mod varint;
+mod version;
+
+pub use build_info::BuildInfo;
+pub use dwarf::{
+    CapturedVariable, DwarfInfo, GlobalVariable, LocalPlace, LocalVariable, reflect_name,
+};
+pub use error::Error;
+pub use functions::{FuncData, Function, FunctionId, FunctionTable, PcData, SourceLine};
+pub use goroutine::{Goroutine, GoroutineStatus};
+pub use heap::{
+    ARENA, Heap, ObjectId, PAGE, SizeClasses, Slot, Span, SpanId, Special, SpecialKind,
+};
+pub use layout::{Field, LayoutTable};
+pub use module_data::{BitVector, ModuleData};
+pub use program::{Program, Step};
+pub use roots::{GoroutineStack, Root, RootKind, Roots};
+pub use stack::{Frame, StackContents, StackObject, StackReader};
+pub use types::{
+    Edge, GoType, Kind, MapTypeInfo, Pointee, PointerMask, Shape, StructField, TypeId, TypeTable,
+};
+pub use version::GoVersion;

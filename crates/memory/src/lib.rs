@@ -5,3 +5,5 @@ mod read;
 
 pub use address::{Address, AddressRange, ByteSize};
 pub use read::{Memory, MemoryExt, READ_LIMIT, ReadError};
+mod stub;
+pub use stub::*;

@@ -1,0 +1,192 @@
+//! A Go program, opened: everything this crate reads, in the order in which each part needs the
+//! ones before.
+
+use std::collections::HashSet;
+
+use tophash_memory::{Address, Memory, Target};
+
+use crate::build_info::BuildInfo;
+use crate::dwarf::{DwarfInfo, DwarfOptions};
+use crate::error::Error;
+use crate::functions::FunctionTable;
+use crate::goroutine::{Goroutine, GoroutineFields};
+use crate::heap::Heap;
+use crate::layout::LayoutTable;
+use crate::module_data::ModuleData;
+use crate::roots::Roots;
+use crate::types::TypeTable;
+
+/// A Go program in a target's memory.
+pub struct Program<'t> {
+    target: &'t Target,
+    build: BuildInfo,
+    layout: LayoutTable,
+    module: ModuleData,
+    functions: FunctionTable<'t>,
+    types: TypeTable<'t>,
+    heap: Heap<'t>,
+    goroutines: Vec<Goroutine>,
+    goroutine_list: Option<Address>,
+    roots: Roots,
+    dwarf: Option<DwarfInfo>,
+    diagnostics: Vec<String>,
+}
+
+/// A step of [`Program::open`], for showing progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Version, module data, functions.
+    Metadata,
+    /// Type descriptors.
+    Types,
+    /// Spans and their bitmaps.
+    Heap,
+    /// Goroutines, stacks and other roots.
+    Roots,
+    /// DWARF.
+    Dwarf,
+}
+
+impl<'t> Program<'t> {
+    /// Reads the Go program of a target; `progress` hears of each step before it starts.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the target is no Go program, its version is unknown, or what the whole analysis
+    /// rests on can't be read. Lesser damage becomes [`Program::diagnostics`].
+    pub fn open(target: &'t Target, mut progress: impl FnMut(Step)) -> Result<Self, Error> {
+        progress(Step::Metadata);
+        let memory = target.memory();
+        let build = BuildInfo::of(target.executable())?;
+        let layout = LayoutTable::for_version(&build.version)?;
+        let module = ModuleData::find(target, &build.version, &layout)?;
+        let functions = FunctionTable::read(memory, &module, &layout)?;
+        let mut diagnostics = Vec::new();
+        if module.has_more_modules {
+            diagnostics.push(
+                "the program has loaded plugins, whose globals and types are not read".to_owned(),
+            );
+        }
+        progress(Step::Types);
+        let mut types = TypeTable::read(memory, &module, &build.version, &layout)?;
+        progress(Step::Heap);
+        let heap = Heap::read(memory, &module, &build.version, &layout)?;
+        diagnostics.extend(heap.diagnostics().iter().cloned());
+        progress(Step::Roots);
+        let fields = GoroutineFields::new(&layout)?;
+        let list = fields.find_list(memory, &module);
+        let goroutines = match list {
+            Some(list) => fields.read_all(memory, &layout, list, &mut diagnostics),
+            None => {
+                diagnostics.push(
+                    "no goroutine was found: what only stacks hold is missing".to_owned(),
+                );
+                Vec::new()
+            }
+        };
+        let roots = Roots::collect(
+            memory,
+            &module,
+            &heap,
+            &functions,
+            &goroutines,
+            target.threads(),
+            &layout,
+            &mut diagnostics,
+        );
+        progress(Step::Dwarf);
+        let on_stacks: HashSet<Address> = roots
+            .stacks
+            .iter()
+            .flat_map(|stack| &stack.frames)
+            .filter_map(|frame| functions.get(frame.function))
+            .map(|function| function.entry())
+            .collect();
+        let options = DwarfOptions { functions: &on_stacks, load_bias: target.load_bias() };
+        let dwarf = DwarfInfo::read(target.executable(), &options, &mut types);
+        Ok(Self {
+            target,
+            build,
+            layout,
+            module,
+            functions,
+            types,
+            heap,
+            goroutines,
+            goroutine_list: list,
+            roots,
+            dwarf,
+            diagnostics,
+        })
+    }
+
+    /// Returns the target the program was read from.
+    pub fn target(&self) -> &'t Target {
+        self.target
+    }
+
+    /// Returns the target's memory.
+    pub fn memory(&self) -> &'t dyn Memory {
+        self.target.memory()
+    }
+
+    /// Returns what the executable says of its making.
+    pub fn build(&self) -> &BuildInfo {
+        &self.build
+    }
+
+    /// Returns the release's field offsets.
+    pub fn layout(&self) -> &LayoutTable {
+        &self.layout
+    }
+
+    /// Returns where the linker put things.
+    pub fn module(&self) -> &ModuleData {
+        &self.module
+    }
+
+    /// Returns the functions.
+    pub fn functions(&self) -> &FunctionTable<'t> {
+        &self.functions
+    }
+
+    /// Returns the types.
+    pub fn types(&self) -> &TypeTable<'t> {
+        &self.types
+    }
+
+    /// Reads a descriptor that `reflect` made in the heap.
+    pub fn load_type(&mut self, at: Address) -> Option<crate::types::TypeId> {
+        self.types.load(at)
+    }
+
+    /// Returns the heap.
+    pub fn heap(&self) -> &Heap<'t> {
+        &self.heap
+    }
+
+    /// Returns the goroutines.
+    pub fn goroutines(&self) -> &[Goroutine] {
+        &self.goroutines
+    }
+
+    /// Returns where the runtime's list of goroutines is.
+    pub fn goroutine_list(&self) -> Option<Address> {
+        self.goroutine_list
+    }
+
+    /// Returns the roots and stacks.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Returns what DWARF says; `None` where it was stripped.
+    pub fn dwarf(&self) -> Option<&DwarfInfo> {
+        self.dwarf.as_ref()
+    }
+
+    /// Returns what could not be read.
+    pub fn diagnostics(&self) -> &[String] {
+        &self.diagnostics
+    }
+}
