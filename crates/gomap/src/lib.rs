@@ -1,1 +1,3 @@
-//! Placeholder of the layer; filled by the commits that follow.
+//! Go's maps.
+mod find;
+pub use find::*;

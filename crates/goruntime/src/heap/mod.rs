@@ -219,6 +219,12 @@ impl<'m> Heap<'m> {
         ObjectId(self.spans[slot.span.index()].first() + slot.index)
     }
 
+    /// Returns a slot by the positions of its span and in it.
+    #[inline]
+    pub fn slot_at(&self, span: usize, index: u32) -> Slot {
+        Slot { span: SpanId(span as u32), index }
+    }
+
     /// Returns the slot of a number.
     pub fn slot(&self, id: ObjectId) -> Slot {
         let after = self.spans.partition_point(|span| span.first() <= id.0);

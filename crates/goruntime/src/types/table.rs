@@ -70,6 +70,11 @@ impl<'m> TypeTable<'m> {
         &self.types[id.index()]
     }
 
+    /// Returns the type at a position, as [`TypeId::index`] gives it.
+    pub fn id_at(&self, index: usize) -> Option<TypeId> {
+        (index < self.types.len()).then_some(TypeId(index as u32))
+    }
+
     /// Returns how many types there are.
     pub fn len(&self) -> usize {
         self.types.len()
