@@ -1,0 +1,332 @@
+//! Naming what holds a map: from a root, through fields, elements and captured variables.
+
+use tophash_goruntime::{
+    FunctionId, Goroutine, Heap, ObjectId, Program, Root, RootKind, Shape, SourceLine, TypeId,
+    TypeTable,
+};
+use tophash_memory::Address;
+
+use super::walk::{ObjectType, Parent, Walk};
+
+/// The path that the walk took to an object.
+#[derive(Debug, Clone)]
+pub struct RootPath {
+    /// What kind of root it starts at.
+    pub kind: RootPathKind,
+    /// The root's name: a variable or a function, or, stripped, a place.
+    pub name: String,
+    /// The goroutine's number, where the root is one's.
+    pub goroutine: Option<u64>,
+    /// Where the root's frame is in the source.
+    pub line: Option<SourceLine>,
+    /// The root word's address; null for registers.
+    pub at: Address,
+    /// The steps, the root first.
+    pub steps: Vec<String>,
+}
+
+/// Kinds of roots, as reports tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootPathKind {
+    /// A package-level variable.
+    Global,
+    /// A goroutine's stack or registers.
+    Stack,
+    /// A finalizer or cleanup, or what an object that has one points to.
+    Finalizer,
+    /// Any other.
+    Other,
+}
+
+/// Longer paths are cut in the middle.
+const MAX_STEPS: usize = 24;
+/// A chain of objects is followed no further (a linked list of this length is named by its ends).
+const MAX_OBJECTS: usize = 1 << 20;
+
+/// Names paths of one walk.
+pub struct PathNamer<'w> {
+    walk: &'w Walk<'w>,
+    program: &'w Program<'w>,
+    heap: &'w Heap<'w>,
+    types: &'w TypeTable<'w>,
+}
+
+impl<'w> PathNamer<'w> {
+    /// Makes a namer.
+    pub fn new(program: &'w Program<'w>, walk: &'w Walk<'w>) -> Self {
+        Self { walk, program, heap: program.heap(), types: program.types() }
+    }
+
+    /// Names the path to an object; `None` where no root reaches it.
+    pub fn path_to(&self, id: ObjectId) -> Option<RootPath> {
+        let mut chain = vec![id];
+        let mut at = id;
+        let root = loop {
+            match self.walk.parent(at)? {
+                Parent::Root(index) => break *self.walk.roots().get(index as usize)?,
+                Parent::Object(parent) => {
+                    if chain.len() >= MAX_OBJECTS {
+                        return None;
+                    }
+                    chain.push(parent);
+                    at = parent;
+                }
+            }
+        };
+        chain.reverse();
+        let mut path = self.name_root(&root);
+        let mut steps = Vec::new();
+        // Long chains are linked structures: both ends say what they are.
+        let cut = (chain.len() > 2 * MAX_STEPS).then_some((MAX_STEPS, chain.len() - MAX_STEPS));
+        for (index, pair) in chain.windows(2).enumerate() {
+            match cut {
+                Some((from, _)) if index == from => steps.push("…".to_owned()),
+                Some((from, to)) if index > from && index < to => {}
+                _ => steps.extend(self.step(pair[0], pair[1])),
+            }
+        }
+        steps.dedup_by(|later, earlier| later == earlier && later == "[…]");
+        if steps.len() > MAX_STEPS {
+            let end = steps.split_off(steps.len() - MAX_STEPS / 2);
+            steps.truncate(MAX_STEPS / 2);
+            steps.push("…".to_owned());
+            steps.extend(end);
+        }
+        path.steps.extend(steps);
+        Some(path)
+    }
+
+    /// Names a root by itself, as for a map whose header lies in a frame.
+    pub fn name_root(&self, root: &Root) -> RootPath {
+        let mut path = RootPath {
+            kind: RootPathKind::Other,
+            name: String::new(),
+            goroutine: None,
+            line: None,
+            at: root.at,
+            steps: Vec::new(),
+        };
+        match root.kind {
+            RootKind::Global => {
+                path.kind = RootPathKind::Global;
+                let steps = self.name_global(root.at, 4);
+                path.name = steps.first().cloned().unwrap_or_default();
+                path.steps = steps;
+            }
+            RootKind::Stack { goroutine, frame } | RootKind::StackObject { goroutine, frame } => {
+                path.kind = RootPathKind::Stack;
+                self.name_frame(&mut path, goroutine, frame as usize);
+                let local = self.walk.typed_place(root).map(|(ty, base)| {
+                    let into = (root.at - base).get();
+                    let name = self.local_name(root, base).unwrap_or_default();
+                    format!("{name}{}", self.field_path(ty, into))
+                });
+                path.steps.push(path.name.clone());
+                path.steps.extend(local);
+            }
+            RootKind::Register { goroutine } => {
+                path.kind = RootPathKind::Stack;
+                self.name_frame(&mut path, goroutine, 0);
+                path.steps.push(path.name.clone());
+                path.steps.push("(register)".to_owned());
+            }
+            RootKind::Goroutine { goroutine } => {
+                path.kind = RootPathKind::Stack;
+                let last = self
+                    .program
+                    .roots()
+                    .stacks
+                    .get(goroutine as usize)
+                    .map_or(0, |stack| stack.frames.len().saturating_sub(2));
+                self.name_frame(&mut path, goroutine, last);
+                path.steps.push(path.name.clone());
+                path.steps.push("(deferred or running closure)".to_owned());
+            }
+            RootKind::Finalizer => {
+                path.kind = RootPathKind::Finalizer;
+                path.name = "finalizer".to_owned();
+                path.steps.push("finalizer".to_owned());
+            }
+            RootKind::FinalizedObject => {
+                path.kind = RootPathKind::Finalizer;
+                path.name = "object with a finalizer".to_owned();
+                path.steps.push(path.name.clone());
+            }
+        }
+        path
+    }
+
+    fn name_frame(&self, path: &mut RootPath, goroutine: u32, frame: usize) {
+        let Some(g) = self.program.goroutines().get(goroutine as usize) else { return };
+        path.goroutine = Some(g.id);
+        let frames = &self.program.roots().stacks[goroutine as usize].frames;
+        if let Some(frame) = frames.get(frame) {
+            path.name = self.function_name(frame.function);
+            path.line =
+                self.program.functions().get(frame.function).and_then(|f| f.line(frame.pc));
+        }
+    }
+
+    /// Names the function and line a frame of a goroutine is at.
+    pub fn frame_name(&self, goroutine: &Goroutine, index: usize, frame: usize) -> RootPath {
+        let mut path = RootPath {
+            kind: RootPathKind::Stack,
+            name: String::new(),
+            goroutine: Some(goroutine.id),
+            line: None,
+            at: Address::NULL,
+            steps: Vec::new(),
+        };
+        self.name_frame(&mut path, index as u32, frame);
+        path.steps.push(path.name.clone());
+        path
+    }
+
+    fn function_name(&self, id: FunctionId) -> String {
+        self.program
+            .functions()
+            .get(id)
+            .map_or_else(|| "?".to_owned(), |function| function.name().into_owned())
+    }
+
+    fn local_name(&self, root: &Root, base: Address) -> Option<String> {
+        let (RootKind::Stack { goroutine, frame } | RootKind::StackObject { goroutine, frame }) =
+            root.kind
+        else {
+            return None;
+        };
+        let frame =
+            self.program.roots().stacks.get(goroutine as usize)?.frames.get(frame as usize)?;
+        let function = self.program.functions().get(frame.function)?;
+        let offset = base.get().wrapping_sub(frame.canonical_frame_address().get()) as i64;
+        let dwarf = self.program.dwarf()?;
+        let (local, _) = dwarf.local_at(function.entry(), frame.pc, offset)?;
+        Some(local.name.trim_start_matches('&').to_owned())
+    }
+
+    /// Names a word among the globals: by its variable, by the variable that points to it, or by
+    /// its section.
+    fn name_global(&self, at: Address, depth: u32) -> Vec<String> {
+        if let Some(dwarf) = self.program.dwarf()
+            && let Some(global) = dwarf.global_before(at)
+        {
+            let into = (at - global.address).get();
+            if into < self.types.get(global.ty).size {
+                let field = self.field_path(global.ty, into);
+                let mut steps = vec![global.name.to_string()];
+                steps.extend((!field.is_empty()).then_some(field));
+                return steps;
+            }
+        }
+        let target = self.walk.static_targets().iter().find(|target| target.range.contains(at));
+        if let Some(target) = target
+            && let Some(depth) = depth.checked_sub(1)
+        {
+            let mut steps = self.name_global(target.pointed_from, depth);
+            let size = self.types.get(target.ty).size.max(1);
+            let into = (at - target.range.start()).get();
+            let field = self.field_path(target.ty, into % size);
+            steps.extend((!field.is_empty()).then_some(field));
+            return steps;
+        }
+        let module = self.program.module();
+        let names = [".noptrdata", ".data", ".bss", ".noptrbss"];
+        let place = module
+            .data_sections()
+            .into_iter()
+            .zip(names)
+            .find(|(range, _)| range.contains(at))
+            .map(|(range, name)| format!("{name}+{:#x}", (at - range.start()).get()));
+        vec![place.unwrap_or_else(|| at.to_string())]
+    }
+
+    /// Names the step from one object to the next.
+    fn step(&self, from: ObjectId, to: ObjectId) -> Option<String> {
+        let slot = self.heap.slot(from);
+        let next = self.heap.slot(to);
+        let mut found = None;
+        self.heap.for_each_pointer(self.types, slot, |word, value| {
+            if found.is_none() && self.heap.slot_holding(value) == Some(next) {
+                found = Some(8 * word as u64);
+            }
+        });
+        let ty = self.walk.object_type(from);
+        match ty {
+            Some(ObjectType::MapHeader(_) | ObjectType::MapInternal) => None,
+            Some(ObjectType::Channel) => Some("(channel)".to_owned()),
+            Some(ObjectType::Text) => None,
+            Some(ObjectType::Closure) => Some(self.captured_name(from, found)),
+            Some(ObjectType::Whole(ty)) => {
+                let name = &self.types.get(ty).name;
+                if name.starts_with("map.bucket[")
+                    || name.starts_with("map.group[")
+                    || name.starts_with("noalg.map.")
+                {
+                    return Some("[…]".to_owned());
+                }
+                let Some(offset) = found else { return Some("?".to_owned()) };
+                let size = self.types.get(ty).size.max(1);
+                let is_array = self.heap.usable(slot.span) >= 2 * size;
+                let field = self.field_path(ty, offset % size);
+                let index = if is_array { format!("[{}]", offset / size) } else { String::new() };
+                let step = format!("{index}{field}");
+                (!step.is_empty()).then_some(step)
+            }
+            Some(ObjectType::Part(_)) | None => {
+                Some(found.map_or_else(|| "?".to_owned(), |offset| format!("+{offset:#x}")))
+            }
+        }
+    }
+
+    fn captured_name(&self, closure: ObjectId, offset: Option<u64>) -> String {
+        let slot = self.heap.slot(closure);
+        let Some(code) = self.heap.object_bytes(slot).first_chunk::<8>() else {
+            return "(closure)".to_owned();
+        };
+        let code = Address::new(u64::from_le_bytes(*code));
+        let function = self.program.functions().find(code);
+        let name = function.map_or_else(|| "closure".to_owned(), |f| f.name().into_owned());
+        let captured = offset.and_then(|offset| {
+            let dwarf = self.program.dwarf()?;
+            let captured = dwarf.captured(code).iter().find(|captured| {
+                let into = offset.checked_sub(captured.offset);
+                into.is_some_and(|into| into < self.types.get(captured.ty).size)
+            })?;
+            let field = self.field_path(captured.ty, offset - captured.offset);
+            Some(format!(".{}{field}", captured.name.trim_start_matches('&')))
+        });
+        format!("({name}){}", captured.unwrap_or_default())
+    }
+
+    /// Spells the way to a byte of a value: `.sessions`, `[3].name`.
+    fn field_path(&self, ty: TypeId, offset: u64) -> String {
+        let mut out = String::new();
+        let (mut ty, mut offset) = (ty, offset);
+        for _ in 0..16 {
+            match &self.types.get(ty).shape {
+                Shape::Struct(fields) => {
+                    let Some(field) = fields.iter().rev().find(|field| {
+                        field.offset <= offset && self.types.get(field.ty).size > 0
+                    }) else {
+                        break;
+                    };
+                    out.push('.');
+                    out.push_str(&field.name);
+                    offset -= field.offset;
+                    ty = field.ty;
+                }
+                Shape::Array { elem, .. } => {
+                    let size = self.types.get(*elem).size;
+                    if size == 0 {
+                        break;
+                    }
+                    out.push_str(&format!("[{}]", offset / size));
+                    offset %= size;
+                    ty = *elem;
+                }
+                _ => break,
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,427 @@
+//! Every map of a program: enumerated by shape, decoded, and typed.
+//!
+//! A walk along typed pointers alone misses maps that only a closure, a pool or an
+//! `unsafe.Pointer` leads to. So headers are found by their form: an object of the header's size
+//! class whose pointer words are a header's, that a root reaches, and that decodes under every
+//! invariant. The type then comes from the strongest evidence there is:
+//!
+//! 1. a typed pointer to the header, met by the walk;
+//! 2. the arrays: their recorded type, or their size and pointer words;
+//! 3. the entries: values that can be of the type, keys that hash to where they lie.
+//!
+//! A type that becomes certain is followed into the entries, which makes others certain, until
+//! nothing changes. What stays open between several types is reported so.
+
+use std::collections::{HashMap, HashSet};
+
+use tophash_goruntime::{Heap, ObjectId, Program, Slot, StackObject, TypeId, TypeTable};
+use tophash_memory::{Address, ByteSize};
+
+use super::headers::HeaderLayout;
+use super::narrow::MapTypes;
+use super::sync_maps::{FoundSyncMap, SyncMapFinder};
+use super::type_words::TypeWords;
+use super::values::ValueCheck;
+use super::walk::{ObjectType, Walk};
+use crate::layout::{MapLayout, MapShape};
+use crate::read::{
+    Allocation, Allocations, Header, MapReading, NotAMap, entries, read_header, read_map,
+};
+
+/// Where a map's header lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapPlace {
+    /// An object of its own.
+    Heap(ObjectId),
+    /// An object in a goroutine's frame.
+    Stack {
+        /// Index of the goroutine.
+        goroutine: u32,
+        /// Index of the frame, innermost first.
+        frame: u32,
+        /// Something live points at it.
+        is_live: bool,
+    },
+}
+
+/// What a map's type rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TypeEvidence {
+    /// A typed pointer leads to it.
+    Pointer,
+    /// Code passes it to the runtime with its type.
+    Code,
+    /// Its arrays fit no other type.
+    Arrays,
+    /// Its entries fit no other type.
+    Entries,
+    /// Several types fit.
+    Open,
+}
+
+/// A map of the program.
+#[derive(Debug, Clone)]
+pub struct FoundMap {
+    /// Where the header is.
+    pub address: Address,
+    /// What the header lies in.
+    pub place: MapPlace,
+    /// The map types it can have: one where it is certain.
+    pub types: Vec<TypeId>,
+    /// What that rests on.
+    pub evidence: TypeEvidence,
+    /// The header.
+    pub header: Header,
+    /// What it holds.
+    pub reading: MapReading,
+    /// The process wrote to it while it was read, so that it could not be read twice alike.
+    pub is_torn: bool,
+}
+
+/// The result of a survey.
+pub struct Survey {
+    /// The maps, by address.
+    pub maps: Vec<FoundMap>,
+    /// The `sync.Map`s, by address.
+    pub sync_maps: Vec<FoundSyncMap>,
+    /// What went wrong.
+    pub diagnostics: Vec<String>,
+}
+
+/// The allocations of a heap, as the map reader asks for them.
+pub struct HeapAllocations<'h> {
+    heap: &'h Heap<'h>,
+}
+
+impl<'h> HeapAllocations<'h> {
+    /// Wraps a heap.
+    pub fn new(heap: &'h Heap<'h>) -> Self {
+        Self { heap }
+    }
+}
+
+impl Allocations for HeapAllocations<'_> {
+    fn allocation_holding(&self, at: Address) -> Option<Allocation> {
+        let slot = self.heap.object_holding(at)?;
+        Some(Allocation {
+            start: self.heap.object_start(slot),
+            usable: ByteSize::new(self.heap.usable(slot.span)),
+            slot: ByteSize::new(self.heap.span(slot.span).elem_size()),
+        })
+    }
+}
+
+/// How many buckets or groups of an ambiguous map are looked at.
+const SAMPLED_GROUPS: u64 = 8;
+/// How many of its entries.
+const SAMPLED_ENTRIES: usize = 16;
+/// Rounds of typing, each of which must have made some type certain to be followed by another.
+const MAX_ROUNDS: usize = 32;
+
+/// Finds and reads the maps of a program.
+pub struct Surveyor<'p> {
+    program: &'p Program<'p>,
+    layout: &'p MapLayout,
+    headers: &'p HeaderLayout,
+    heap: &'p Heap<'p>,
+    types: &'p TypeTable<'p>,
+    words: TypeWords<'p>,
+    map_types: MapTypes<'p>,
+    shapes: HashMap<TypeId, MapShape>,
+    diagnostics: Vec<String>,
+}
+
+impl<'p> Surveyor<'p> {
+    /// Prepares a survey.
+    pub fn new(program: &'p Program<'p>, layout: &'p MapLayout, headers: &'p HeaderLayout) -> Self {
+        Self {
+            program,
+            layout,
+            headers,
+            heap: program.heap(),
+            types: program.types(),
+            words: TypeWords::new(program),
+            map_types: MapTypes::new(program, layout.is_classic()),
+            shapes: HashMap::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Runs the survey over a finished walk, which learns from it.
+    pub fn run(mut self, walk: &mut Walk<'p>) -> Survey {
+        let mut maps = Vec::new();
+        for (address, place) in self.candidates(walk) {
+            if let Some(map) = self.examine(walk, address, place) {
+                maps.push(map);
+            }
+        }
+        maps.sort_by_key(|map| map.address);
+        self.settle(walk, &mut maps);
+        let finder = SyncMapFinder::new(self.program, self.layout);
+        let sync_maps = match finder {
+            Some(finder) => finder.find(walk, &maps),
+            None => Vec::new(),
+        };
+        Survey { maps, sync_maps, diagnostics: self.diagnostics }
+    }
+
+    // ---- candidates
+
+    fn candidates(&self, walk: &Walk<'_>) -> Vec<(Address, MapPlace)> {
+        let mut found = Vec::new();
+        for (index, span) in self.heap.spans().iter().enumerate() {
+            if span.is_noscan() || span.elem_size() != self.headers.slot_size() {
+                continue;
+            }
+            for slot_index in 0..span.count() {
+                let slot = self.heap.slot_at(index, slot_index);
+                let id = self.heap.id(slot);
+                if self.heap.is_allocated(slot)
+                    && walk.is_reachable(id)
+                    && self.has_header_pointers(slot)
+                {
+                    found.push((self.heap.object_start(slot), MapPlace::Heap(id)));
+                }
+            }
+        }
+        for (goroutine, stack) in self.program.roots().stacks.iter().enumerate() {
+            let place = |object: &StackObject, is_live| MapPlace::Stack {
+                goroutine: goroutine as u32,
+                frame: object.frame as u32,
+                is_live,
+            };
+            for object in stack.live_objects.iter().filter(|object| self.is_header(object)) {
+                found.push((object.range.start(), place(object, true)));
+            }
+            for object in stack.dead_objects.iter().filter(|object| self.is_header(object)) {
+                found.push((object.range.start(), place(object, false)));
+            }
+        }
+        found
+    }
+
+    fn has_header_pointers(&self, slot: Slot) -> bool {
+        let words = self.heap.usable(slot.span) / 8;
+        let mask = (0..words as usize)
+            .filter(|word| self.heap.is_pointer_word(self.types, slot, *word))
+            .fold(0, |mask, word| mask | 1 << word);
+        self.headers.matches(mask)
+    }
+
+    fn is_header(&self, object: &StackObject) -> bool {
+        object.range.size().get() == self.headers.size()
+            && self.headers.matches(object.mask.iter().fold(0, |mask, word| mask | 1 << (word & 63)))
+    }
+
+    // ---- decoding
+
+    fn shape(&mut self, map: TypeId) -> Option<MapShape> {
+        if let Some(shape) = self.shapes.get(&map) {
+            return Some(*shape);
+        }
+        let shape = MapShape::of(self.types, self.types.get(map).as_map()?);
+        self.shapes.insert(map, shape);
+        Some(shape)
+    }
+
+    fn decode(&mut self, header: &Header, ty: TypeId) -> Result<MapReading, NotAMap> {
+        let Some(shape) = self.shape(ty) else {
+            return Err(NotAMap::BadHeader { field: "type", value: 0 });
+        };
+        let allocations = HeapAllocations::new(self.heap);
+        read_map(self.program.memory(), &allocations, self.layout, &shape, header)
+    }
+
+    fn examine(
+        &mut self,
+        walk: &Walk<'_>,
+        address: Address,
+        place: MapPlace,
+    ) -> Option<FoundMap> {
+        let header = read_header(self.program.memory(), self.layout, address).ok()?;
+        let found = |types, evidence, reading| FoundMap {
+            address,
+            place,
+            types,
+            evidence,
+            header,
+            reading,
+            is_torn: false,
+        };
+        if let Some(ty) = self.known_type(walk, address, place) {
+            return match self.decode(&header, ty) {
+                Ok(reading) => Some(found(vec![ty], TypeEvidence::Pointer, reading)),
+                Err(fault) => {
+                    self.diagnostics.push(format!(
+                        "the {} at {address} could not be decoded: {fault}",
+                        self.types.get(ty).name
+                    ));
+                    None
+                }
+            };
+        }
+        if header.is_unwritten() {
+            // Nothing distinguishes it from other objects of this form but its seed.
+            let is_plausible = header.count() == 0 && header.seed() != 0;
+            let own = self.heap.slot_holding(address).map_or(0, |slot| {
+                self.heap.span(slot.span).elem_size()
+            });
+            let reading = MapReading { own: ByteSize::new(own), ..MapReading::default() };
+            return is_plausible.then(|| found(Vec::new(), TypeEvidence::Open, reading));
+        }
+        let (array, units) = header.sample_array(self.program.memory(), self.layout).ok()?;
+        let groups = self.map_types.groups_at(array, units);
+        let mut types = Vec::new();
+        let mut reading = None;
+        // Types whose groups are of one size decode alike.
+        let mut by_size: HashMap<u64, Option<MapReading>> = HashMap::new();
+        for group in groups {
+            let size = self.types.get(group).size;
+            let candidates = self.map_types.with_group(group).to_vec();
+            let Some(&first) = candidates.first() else { continue };
+            let decoded = match by_size.get(&size) {
+                Some(known) => *known,
+                None => {
+                    let decoded = self.decode(&header, first).ok();
+                    by_size.insert(size, decoded);
+                    decoded
+                }
+            };
+            if let Some(decoded) = decoded {
+                reading.get_or_insert(decoded);
+                types.extend(candidates);
+            }
+        }
+        let reading = reading?;
+        let evidence = if types.len() == 1 { TypeEvidence::Arrays } else { TypeEvidence::Open };
+        let mut map = found(types, evidence, reading);
+        self.filter_by_entries(walk, &mut map, &HashMap::new());
+        // Entries that fit no type at all mean that this is no map, or that it is being written.
+        (!map.types.is_empty() || map.reading.is_approximate).then_some(map)
+    }
+
+    fn known_type(&self, walk: &Walk<'_>, address: Address, place: MapPlace) -> Option<TypeId> {
+        match place {
+            MapPlace::Heap(id) => match walk.object_type(id)? {
+                ObjectType::MapHeader(ty) => Some(ty),
+                _ => None,
+            },
+            MapPlace::Stack { .. } => walk.off_heap_map(address).map(|map| map.ty),
+        }
+    }
+
+    // ---- types
+
+    /// Throws out the types that a map's entries can't be of.
+    fn filter_by_entries(
+        &mut self,
+        walk: &Walk<'_>,
+        map: &mut FoundMap,
+        known: &HashMap<Address, Vec<TypeId>>,
+    ) {
+        if map.types.len() < 2 || map.reading.entries == 0 {
+            return;
+        }
+        let before = map.types.len();
+        let candidates = std::mem::take(&mut map.types);
+        let check = ValueCheck::new(self.program, &self.words);
+        let is_map = |at: Address, ty: TypeId| self.can_be_map(walk, at, ty, known);
+        let mut kept = Vec::new();
+        for ty in candidates {
+            let Some(info) = self.types.get(ty).as_map() else { continue };
+            let shape = MapShape::of(self.types, info);
+            let mut sampled = entries(self.program.memory(), self.layout, &shape, &map.header)
+                .sampled(SAMPLED_GROUPS)
+                .take(SAMPLED_ENTRIES);
+            let fits = sampled.all(|entry| {
+                entry.is_ok_and(|entry| {
+                    check.can_be(info.key, entry.key, &is_map)
+                        && check.can_be(info.elem, entry.elem, &is_map)
+                })
+            });
+            if fits {
+                kept.push(ty);
+            }
+        }
+        map.types = kept;
+        if map.types.len() == 1 && before > 1 {
+            map.evidence = TypeEvidence::Entries;
+        }
+    }
+
+    /// Tells whether a map of a type can be at an address, by what is known so far.
+    fn can_be_map(
+        &self,
+        walk: &Walk<'_>,
+        at: Address,
+        ty: TypeId,
+        known: &HashMap<Address, Vec<TypeId>>,
+    ) -> bool {
+        let Some(info) = self.types.get(ty).as_map() else { return true };
+        if let Some(types) = known.get(&at)
+            && !types.is_empty()
+        {
+            return types.iter().any(|other| {
+                self.types.get(*other).as_map().is_some_and(|other| other.group == info.group)
+            });
+        }
+        match self.heap.object_holding(at) {
+            Some(slot) => {
+                self.heap.object_start(slot) == at
+                    && self.headers.fits(self.heap, slot)
+                    && match walk.object_type(self.heap.id(slot)) {
+                        Some(ObjectType::MapHeader(other)) => self
+                            .types
+                            .get(other)
+                            .as_map()
+                            .is_some_and(|other| other.group == info.group),
+                        _ => true,
+                    }
+            }
+            None => false,
+        }
+    }
+
+    /// Follows what became certain, and looks again at what is open, until nothing changes.
+    fn settle(&mut self, walk: &mut Walk<'p>, maps: &mut [FoundMap]) {
+        let mut taught: HashSet<Address> = maps
+            .iter()
+            .filter(|map| map.evidence == TypeEvidence::Pointer)
+            .map(|map| map.address)
+            .collect();
+        for _ in 0..MAX_ROUNDS {
+            for map in maps.iter() {
+                if map.types.len() == 1 && taught.insert(map.address) {
+                    walk.learn_map(map.address, map.types[0]);
+                }
+            }
+            let known: HashMap<Address, Vec<TypeId>> =
+                maps.iter().map(|map| (map.address, map.types.clone())).collect();
+            let mut changed = false;
+            for map in maps.iter_mut().filter(|map| map.types.len() != 1) {
+                if let Some(ty) = self.known_type(walk, map.address, map.place) {
+                    let fits = map.types.is_empty() || map.types.contains(&ty) || {
+                        self.decode(&map.header, ty).is_ok_and(|r| r.entries == map.reading.entries)
+                    };
+                    if fits {
+                        map.types = vec![ty];
+                        map.evidence = TypeEvidence::Pointer;
+                        taught.insert(map.address);
+                        changed = true;
+                        continue;
+                    }
+                }
+                let before = map.types.len();
+                let kept = map.types.clone();
+                self.filter_by_entries(walk, map, &known);
+                if map.types.is_empty() {
+                    map.types = kept;
+                }
+                changed |= map.types.len() < before;
+            }
+            if !changed {
+                break;
+            }
+        }
+    }
+}
