@@ -29,30 +29,32 @@ fn word(core: &[u8], address: u64) -> Option<u64> {
 #[test]
 fn the_core_of_every_release_holds_the_length_of_every_map() {
     for release in MATRIX {
-        let program = fixture::build(release.version, Fixture::Maps, Symbols::Stripped).unwrap();
-        let running = Running::start(&program).unwrap();
-        let maps = facts::maps(running.lines()).unwrap();
-        assert!(maps.len() >= 140, "Go {} tells of {} maps", release.version, maps.len());
-        let names: BTreeSet<_> = maps.iter().map(|map| &map.name).collect();
-        assert_eq!(names.len(), maps.len(), "every case has a name of its own");
-        assert_eq!(facts::sync_maps(running.lines()).unwrap().len(), 9);
-        assert_eq!(facts::garbage(running.lines()).unwrap().len(), 2);
-
-        let file = tempfile::NamedTempFile::new().unwrap();
-        write_core(running.pid(), file.path()).unwrap();
-        let core = std::fs::read(file.path()).unwrap();
-        assert!(core.len() < 32 << 20, "the core has {} bytes", core.len());
-        for map in maps.iter().filter(|map| map.address != 0) {
-            // Both designs keep the number of entries in the header's first word.
-            assert_eq!(
-                word(&core, map.address),
-                Some(map.entries),
-                "Go {}: {}",
-                release.version,
-                map.name
-            );
+        for experiment in std::iter::once(&"").chain(release.experiments) {
+            let name = format!("Go {} {experiment}", release.version);
+            check_lengths(&name, release.version, experiment).unwrap();
         }
     }
+}
+
+fn check_lengths(name: &str, version: &str, experiment: &str) -> anyhow::Result<()> {
+    let program = fixture::build_experiment(version, experiment, Fixture::Maps, Symbols::Stripped)?;
+    let running = Running::start(&program)?;
+    let maps = facts::maps(running.lines())?;
+    assert!(maps.len() >= 140, "{name} tells of {} maps", maps.len());
+    let cases: BTreeSet<_> = maps.iter().map(|map| &map.name).collect();
+    assert_eq!(cases.len(), maps.len(), "every case has a name of its own");
+    assert_eq!(facts::sync_maps(running.lines())?.len(), 9);
+    assert_eq!(facts::garbage(running.lines())?.len(), 2);
+
+    let file = tempfile::NamedTempFile::new()?;
+    write_core(running.pid(), file.path())?;
+    let core = std::fs::read(file.path())?;
+    assert!(core.len() < 32 << 20, "the core has {} bytes", core.len());
+    for map in maps.iter().filter(|map| map.address != 0) {
+        // Both designs keep the number of entries in the header's first word.
+        assert_eq!(word(&core, map.address), Some(map.entries), "{name}: {}", map.name);
+    }
+    Ok(())
 }
 
 #[test]
