@@ -1,13 +1,24 @@
 //! What people and CI run on this project, as a library too, so that tests of
-//! other crates can ask for a Go toolchain or a built fixture.
+//! other crates can ask for a Go toolchain, a built fixture or a core.
 //!
 //! ```no_run
-//! let go = xtask::toolchain::ensure("1.27")?;
-//! println!("{}", go.goroot().display());
+//! use xtask::fixture::{Fixture, Symbols};
+//!
+//! let program = xtask::fixture::build("1.27", Fixture::Maps, Symbols::Stripped)?;
+//! let running = xtask::running::Running::start(&program)?;
+//! for map in xtask::facts::maps(running.lines())? {
+//!     println!("{:#x} {} of {}", map.address, map.entries, map.type_name);
+//! }
+//! xtask::core::write_core(running.pid(), "maps.core".as_ref())?;
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+pub mod core;
+pub mod facts;
+pub mod fixture;
 pub mod layout;
 mod lock;
 mod paths;
+pub mod running;
+pub mod sample;
 pub mod toolchain;

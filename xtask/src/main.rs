@@ -1,13 +1,13 @@
 //! Tasks of the project, for people and CI alike.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{
-    layout,
-    toolchain::{self, Release},
-};
+use xtask::fixture::{self, Fixture, Symbols};
+use xtask::toolchain::{self, Release};
+use xtask::{layout, sample};
 
 /// Tasks of the project.
 #[derive(Debug, Parser)]
@@ -33,6 +33,21 @@ enum Task {
         #[arg(long, num_args = 1..)]
         go: Vec<String>,
     },
+    /// Build the Go programs that tests read, with and without symbols.
+    Fixtures {
+        /// Only these releases, as 1.27 or 1.27.3.
+        #[arg(long, num_args = 1..)]
+        go: Vec<String>,
+    },
+    /// Make the packed core and program that ship with the command line.
+    Sample,
+    /// Write a small core of a running process.
+    Core {
+        /// The process.
+        pid: u32,
+        /// The file to write.
+        out: PathBuf,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -53,6 +68,24 @@ fn main() -> Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
+        Task::Fixtures { go } => {
+            for release in Release::selected(&go)? {
+                for fixture in Fixture::ALL {
+                    for symbols in [Symbols::Kept, Symbols::Stripped] {
+                        println!(
+                            "{}",
+                            fixture::build(release.version, fixture, symbols)?.display()
+                        );
+                    }
+                }
+            }
+        }
+        Task::Sample => {
+            for file in sample::write()? {
+                println!("{}\t{}", file.display(), file.metadata()?.len());
+            }
+        }
+        Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

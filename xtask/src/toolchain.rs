@@ -133,7 +133,11 @@ impl Toolchain {
     /// `experiment` is a value of `GOEXPERIMENT`, empty for the default.
     pub fn go(&self, dir: &Path, experiment: &str) -> Command {
         let mut command = Command::new(self.goroot.join("bin/go"));
-        command.current_dir(dir).env("GOROOT", &self.goroot).env("GOEXPERIMENT", experiment);
+        command
+            .current_dir(dir)
+            .env("GOROOT", &self.goroot)
+            .env("GOPATH", root().join("path"))
+            .env("GOEXPERIMENT", experiment);
         if std::env::var_os("GOCACHE").is_none() {
             command.env("GOCACHE", root().join("cache"));
         }

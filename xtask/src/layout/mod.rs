@@ -12,8 +12,8 @@ use anyhow::{Context, Result, ensure};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
 use self::table::Table;
-use crate::toolchain::{self, Release, Toolchain};
-use crate::{paths, toolchain::run};
+use crate::paths;
+use crate::toolchain::{self, Release, Toolchain, run};
 
 mod dwarf;
 mod table;
@@ -50,7 +50,7 @@ pub fn write(releases: &[Release]) -> Result<()> {
 ///
 /// # Errors
 ///
-/// As for [`write`], and when a file in the tree cannot be read at all.
+/// As for [`write()`], and when a file in the tree cannot be read at all.
 pub fn check(releases: &[Release]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for (name, fresh) in generate(releases)? {
