@@ -1,7 +1,23 @@
-//! Go's maps.
+//! Go's two maps, classic and Swiss: reading one of them, and finding all of a program.
+//!
+//! [`read_header`] and [`read_map`] decode a map over any memory, checking every invariant of the
+//! runtime. [`Walk`] and [`Surveyor`] find every map that a root reaches, and its type.
+//!
+//! The caller supplies an opened [`Program`](tophash_goruntime::Program), or, to read a single map,
+//! memory, a [`MapLayout`], a [`MapShape`] and what the allocator knows ([`Allocations`]). No
+//! conclusions are drawn here.
+
 mod find;
 mod layout;
 mod read;
-pub use find::*;
-pub use layout::*;
-pub use read::*;
+
+pub use find::{
+    Attribution, FoundMap, FoundSyncMap, HeaderLayout, HeapAllocations, Holder, MapPlace,
+    ObjectType, OffHeapMap, Parent, PathNamer, RootPath, RootPathKind, StaticTarget, Survey,
+    Surveyor, SyncMapDesign, TypeEvidence, Walk, revalidate,
+};
+pub use layout::{ClassicLayout, MapLayout, MapShape, SLOTS, SwissLayout};
+pub use read::{
+    Allocation, Allocations, ClassicHeader, Entries, Entry, Growth, Header, MapReading, NotAMap,
+    SwissHeader, entries, fresh_cost, read_header, read_map,
+};

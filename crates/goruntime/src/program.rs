@@ -32,6 +32,30 @@ pub struct Program<'t> {
     diagnostics: Vec<String>,
 }
 
+/// Functions that make types at run time. The linker drops those a program can't call.
+const TYPE_MAKERS: [&str; 5] =
+    ["reflect.MapOf", "reflect.StructOf", "reflect.SliceOf", "reflect.ArrayOf", "reflect.ChanOf"];
+/// Slots that descriptors made by `reflect` come in, in bytes.
+const MADE_TYPE_SLOTS: std::ops::RangeInclusive<u64> = 48..=512;
+
+/// Loads the descriptors that `reflect` made, which lie in the heap.
+fn load_made_types(heap: &Heap<'_>, functions: &FunctionTable<'_>, types: &mut TypeTable<'_>) {
+    if !TYPE_MAKERS.iter().any(|name| functions.by_name(name).is_some()) {
+        return;
+    }
+    for (index, span) in heap.spans().iter().enumerate() {
+        if span.is_noscan() || !MADE_TYPE_SLOTS.contains(&span.elem_size()) {
+            continue;
+        }
+        for slot_index in 0..span.count() {
+            let slot = heap.slot_at(index, slot_index);
+            if heap.is_allocated(slot) && types.may_be_made(heap.object_bytes(slot)) {
+                types.load(heap.object_start(slot));
+            }
+        }
+    }
+}
+
 /// A step of [`Program::open`], for showing progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -72,6 +96,7 @@ impl<'t> Program<'t> {
         progress(Step::Heap);
         let heap = Heap::read(memory, &module, &build.version, &layout)?;
         diagnostics.extend(heap.diagnostics().iter().cloned());
+        load_made_types(&heap, &functions, &mut types);
         progress(Step::Roots);
         let fields = GoroutineFields::new(&layout)?;
         let list = fields.find_list(memory, &module);

@@ -50,7 +50,7 @@ pub enum RootKind {
     FinalizedObject,
 }
 
-/// A word that keeps an object alive.
+/// A word that keeps an object alive, or that leads to something in its own goroutine's stack.
 #[derive(Debug, Clone, Copy)]
 pub struct Root {
     /// What it belongs to.
@@ -182,10 +182,11 @@ impl Collector<'_> {
         self.push(own, goroutine.address, goroutine.context);
         for &(at, frame) in &contents.slots {
             let Ok(value) = self.memory.read_address(at) else { continue };
+            let kind = RootKind::Stack { goroutine: index, frame: frame as u32 };
             if goroutine.stack.contains(value) {
                 pending.push(value);
+                self.roots.push(Root { kind, at, value });
             } else {
-                let kind = RootKind::Stack { goroutine: index, frame: frame as u32 };
                 self.push(kind, at, value);
             }
         }
@@ -214,6 +215,7 @@ impl Collector<'_> {
                 let Ok(value) = self.memory.read_address(at) else { continue };
                 if goroutine.stack.contains(value) {
                     pending.push(value);
+                    self.roots.push(Root { kind, at, value });
                 } else {
                     self.push(kind, at, value);
                 }
@@ -271,7 +273,9 @@ impl Collector<'_> {
                         self.push(kind, special.address, special.object);
                     }
                     SpecialKind::Cleanup => {
-                        self.push(RootKind::Finalizer, special.address, special.pointer);
+                        for value in [special.pointer, special.argument] {
+                            self.push(RootKind::Finalizer, special.address, value);
+                        }
                     }
                     SpecialKind::Profile | SpecialKind::Other => {}
                 }

@@ -1,3 +1,41 @@
-//! The command line of tophash.
+//! The command line of tophash: arguments in, exit codes out. All else is done by the libraries.
 
-fn main() {}
+mod args;
+mod demo;
+mod inspect;
+mod progress;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+/// Done.
+const DONE: u8 = 0;
+/// The input could not be read. (2, wrong usage, is clap's own.)
+const UNREADABLE: u8 = 3;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.command {
+        Command::Inspect(options) => inspect::run(options),
+        Command::Demo(options) => demo::run(options),
+    };
+    match done {
+        Ok(()) => ExitCode::from(DONE),
+        // A reader that went away (`| head`) is no fault.
+        Err(fault) if is_broken_pipe(&fault) => ExitCode::from(DONE),
+        Err(fault) => {
+            anstream::eprintln!("{} {fault:#}", report::style::error("error:"));
+            ExitCode::from(UNREADABLE)
+        }
+    }
+}
+
+fn is_broken_pipe(fault: &anyhow::Error) -> bool {
+    fault
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|fault| fault.kind() == std::io::ErrorKind::BrokenPipe)
+}

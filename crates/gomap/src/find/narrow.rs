@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use tophash_goruntime::{Heap, Program, TypeId, TypeTable};
+use tophash_goruntime::{Heap, PointerMask, Program, TypeId, TypeTable};
 use tophash_memory::Address;
 
 /// The program's map types by the type of their buckets or groups.
@@ -15,6 +15,7 @@ pub(super) struct MapTypes<'p> {
     types: &'p TypeTable<'p>,
     by_group: HashMap<TypeId, Vec<TypeId>>,
     fitting: HashMap<(u64, u64, bool), Vec<TypeId>>,
+    on_stacks: HashMap<Address, (u64, PointerMask)>,
     is_classic: bool,
 }
 
@@ -26,11 +27,20 @@ impl<'p> MapTypes<'p> {
                 by_group.entry(map.group).or_default().push(id);
             }
         }
+        let stacks = &program.roots().stacks;
+        let on_stacks = stacks
+            .iter()
+            .flat_map(|stack| stack.live_objects.iter().chain(&stack.dead_objects))
+            .map(|object| {
+                (object.range.start(), (object.range.size().get(), object.mask.clone()))
+            })
+            .collect();
         Self {
             heap: program.heap(),
             types: program.types(),
             by_group,
             fitting: HashMap::new(),
+            on_stacks,
             is_classic,
         }
     }
@@ -42,10 +52,22 @@ impl<'p> MapTypes<'p> {
 
     /// Returns the bucket or group types of which `units` fit into the object at `at`.
     ///
-    /// Outside of the heap (small maps can live in a frame) every type fits.
+    /// In a frame, where small maps can live, the function's list of objects tells size and
+    /// pointers.
     pub(super) fn groups_at(&mut self, at: Address, units: u64) -> Vec<TypeId> {
         let Some(slot) = self.heap.object_holding(at) else {
-            return self.by_group.keys().copied().collect();
+            let on_stack = self.on_stacks.get(&at);
+            return self
+                .by_group
+                .keys()
+                .copied()
+                .filter(|group| {
+                    on_stack.is_none_or(|(size, mask)| {
+                        self.types.get(*group).size == *size
+                            && self.types.mask(*group).iter().eq(mask.iter())
+                    })
+                })
+                .collect();
         };
         if self.heap.object_start(slot) != at {
             return Vec::new();

@@ -91,8 +91,9 @@ impl<'p> TypeWords<'p> {
         if let Some(ty) = self.types.by_descriptor(word) {
             return Some(ty);
         }
-        if self.types.section().contains(word) || self.heap_range.contains(word) {
-            // Method tables are static data or come from the runtime's own allocator.
+        if self.heap_range.contains(word) {
+            // Method tables are static data (from Go 1.27 among the types), or come from the
+            // runtime's own allocator.
             return None;
         }
         if let Some(known) = self.method_tables.borrow().get(&word) {

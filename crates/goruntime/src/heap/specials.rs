@@ -34,6 +34,8 @@ pub struct Special {
     pub kind: SpecialKind,
     /// The function value it holds (finalizers and cleanups), or the profile's bucket.
     pub pointer: Address,
+    /// What a cleanup's function will be called with (from Go 1.26); else null.
+    pub argument: Address,
 }
 
 pub(super) struct SpecialFields {
@@ -42,6 +44,7 @@ pub(super) struct SpecialFields {
     kind: Field,
     finalizer_fn: Field,
     cleanup_fn: Option<Field>,
+    cleanup_argument: Option<Field>,
     profile_bucket: Option<Field>,
     kinds: [(Option<i64>, SpecialKind); 3],
 }
@@ -52,17 +55,17 @@ impl SpecialFields {
         let kind = |name: &str| {
             layout.constant(&[&format!("runtime._KindSpecial{name}")])
         };
+        let in_cleanup = |name| {
+            let cleanup = layout.find("runtime.specialCleanup", "cleanup")?;
+            Some(cleanup.then(layout.find("runtime.cleanupFn", name)?))
+        };
         Ok(Self {
             next: field("next")?,
             offset: field("offset")?,
             kind: field("kind")?,
             finalizer_fn: layout.field("runtime.specialfinalizer", "fn")?,
-            cleanup_fn: layout
-                .find("runtime.specialCleanup", "fn")
-                .or_else(|| {
-                    let cleanup = layout.find("runtime.specialCleanup", "cleanup")?;
-                    Some(cleanup.then(layout.find("runtime.cleanupFn", "fn")?))
-                }),
+            cleanup_fn: layout.find("runtime.specialCleanup", "fn").or_else(|| in_cleanup("fn")),
+            cleanup_argument: in_cleanup("arg"),
             profile_bucket: layout.find("runtime.specialprofile", "b"),
             kinds: [
                 (kind("Finalizer").or(Some(1)), SpecialKind::Finalizer),
@@ -83,19 +86,25 @@ impl SpecialFields {
                 .iter()
                 .find(|(kind, _)| *kind == i64::try_from(number).ok())
                 .map_or(SpecialKind::Other, |(_, kind)| *kind);
+            let argument = match kind {
+                SpecialKind::Cleanup => self.cleanup_argument,
+                _ => None,
+            };
             let pointer = match kind {
                 SpecialKind::Finalizer => Some(self.finalizer_fn),
                 SpecialKind::Cleanup => self.cleanup_fn,
                 SpecialKind::Profile => self.profile_bucket,
                 SpecialKind::Other => None,
             };
+            let read = |field: Option<Field>| {
+                field.and_then(|field| field.read_address(memory, at).ok()).unwrap_or_default()
+            };
             found.push(Special {
                 address: at,
                 object: span.range().start() + ByteSize::new(offset),
                 kind,
-                pointer: pointer
-                    .and_then(|field| field.read_address(memory, at).ok())
-                    .unwrap_or_default(),
+                pointer: read(pointer),
+                argument: read(argument),
             });
             at = self.next.read_address(memory, at).unwrap_or_default();
         }

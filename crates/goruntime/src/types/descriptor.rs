@@ -218,6 +218,17 @@ impl<'m> DescriptorReader<'m> {
         Some(header)
     }
 
+    /// Tells whether bytes can be the header of a type that consists of others.
+    pub(crate) fn may_be_made(&self, bytes: &[u8]) -> bool {
+        self.header_in(Address::NULL, bytes).is_some_and(|header| {
+            header.pointer_bytes != 0
+                && matches!(
+                    header.kind,
+                    Kind::Map | Kind::Slice | Kind::Array | Kind::Chan | Kind::Struct
+                )
+        })
+    }
+
     /// Yields the headers of the type section, one try every eight bytes.
     pub(crate) fn scan(&self) -> impl Iterator<Item = Header> + '_ {
         let len = self.header.len as usize;

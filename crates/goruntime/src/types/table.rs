@@ -130,6 +130,12 @@ impl<'m> TypeTable<'m> {
         Some((size, PointerMask::from_bytes(&bytes, usize::try_from(words).ok()?)))
     }
 
+    /// Tells from an object's bytes whether it can be a descriptor that `reflect` made, of a kind
+    /// whose parts can prove it: a cheap test before [`TypeTable::load`].
+    pub fn may_be_made(&self, bytes: &[u8]) -> bool {
+        self.reader.may_be_made(bytes)
+    }
+
     /// Reads a descriptor outside of the type section, as `reflect` makes them in the heap.
     pub fn load(&mut self, at: Address) -> Option<TypeId> {
         if let Some(id) = self.by_descriptor(at) {

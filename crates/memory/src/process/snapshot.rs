@@ -1,0 +1,158 @@
+//! Copying a process's memory in bulk, as fast as the machine can.
+//!
+//! Each mapping gets a destination of its own size, whose pages take memory only where they are
+//! copied to. `/proc/PID/pagemap` says which pages of the process were ever touched; the others
+//! read as zero and are not copied. A second run over the same mappings finds the destination's
+//! pages in place, and so takes no longer than the copying itself.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Instant;
+
+use memmap2::{MmapMut, MmapOptions};
+use nix::errno::Errno;
+
+use super::ProcessMemory;
+use crate::image::{Backing, Image, Store};
+use crate::target::PAGE;
+use crate::{Address, AddressRange, ByteSize};
+
+/// Copied at once: a few milliseconds, so that a deadline is kept.
+const PIECE: u64 = 8 << 20;
+/// `pagemap`: the page is in memory, or swapped out.
+const TOUCHED: u64 = 0b11 << 62;
+/// Entries of `pagemap` read at once.
+const PAGEMAP_PIECE: usize = 1 << 16;
+
+/// The copy.
+#[derive(Default)]
+pub(super) struct Snapshot {
+    places: HashMap<AddressRange, MmapMut>,
+    /// What is still to be copied: the mapping, and the part of it.
+    pending: Vec<(AddressRange, AddressRange)>,
+    unreadable: u64,
+}
+
+impl Snapshot {
+    /// Lists what is to be copied; returns how many bytes. Destinations of mappings that are the
+    /// same as in an earlier plan are kept.
+    pub(super) fn plan(&mut self, pid: u32, mappings: &[AddressRange]) -> u64 {
+        let pagemap = File::open(format!("/proc/{pid}/pagemap")).ok();
+        self.places.retain(|range, _| mappings.contains(range));
+        self.pending.clear();
+        self.unreadable = 0;
+        for range in mappings {
+            if !self.places.contains_key(range) {
+                let Some(len) = range.size().to_usize().filter(|len| *len > 0) else { continue };
+                let Ok(place) = MmapOptions::new().len(len).no_reserve_swap().map_anon() else {
+                    continue;
+                };
+                self.places.insert(*range, place);
+            }
+            for part in touched(pagemap.as_ref(), *range) {
+                let mut start = part.start();
+                while start < part.end() {
+                    let end = (start + ByteSize::new(PIECE)).min(part.end());
+                    self.pending.push((*range, AddressRange::new(start, end)));
+                    start = end;
+                }
+            }
+        }
+        // The runtime's own structures lie in small mappings: if time runs out, let it be in the
+        // middle of the heap.
+        self.pending.sort_by_key(|(range, part)| (range.size(), part.start()));
+        self.pending.reverse();
+        self.pending.iter().map(|(_, part)| part.size().get()).sum()
+    }
+
+    /// Copies what is planned, until the deadline; returns how many bytes are left.
+    pub(super) fn run(
+        &mut self,
+        memory: &ProcessMemory,
+        deadline: Option<Instant>,
+        progress: &dyn Fn(u64),
+    ) -> u64 {
+        while let Some((range, part)) = self.pending.pop() {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                self.pending.push((range, part));
+                break;
+            }
+            let Some(place) = self.places.get_mut(&range) else { continue };
+            let into = (part.start() - range.start()).get() as usize;
+            let len = part.size().get() as usize;
+            let Some(bytes) = place.get_mut(into..into + len) else { continue };
+            self.unreadable += copy(memory, part.start(), bytes);
+            progress(part.size().get());
+        }
+        self.pending.iter().map(|(_, part)| part.size().get()).sum()
+    }
+
+    /// Returns how many pages could not be copied.
+    pub(super) fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+
+    /// Hands the copy over.
+    pub(super) fn into_image(self, image: &mut Image) {
+        let mut places: Vec<_> = self.places.into_iter().collect();
+        places.sort_by_key(|(range, _)| range.start());
+        // Neighbouring mappings stay apart, since their copies do: a span of the heap that crosses
+        // from one to the next is read in two pieces.
+        for (range, place) in places {
+            let index = image.add_store(Store::Copy(place));
+            image.add(range, Backing::Store { index, offset: 0 });
+        }
+    }
+}
+
+/// Copies a range and returns how many of its pages could not be read; they stay as they are.
+fn copy(memory: &ProcessMemory, at: Address, bytes: &mut [u8]) -> u64 {
+    let mut done = 0;
+    let mut unreadable = 0;
+    while done < bytes.len() {
+        let now = at + ByteSize::new(done as u64);
+        match memory.read_some(now, &mut bytes[done..]) {
+            Ok(read) if read > 0 => done += read,
+            Err(Errno::ESRCH) => {
+                return unreadable + ((bytes.len() - done) as u64).div_ceil(PAGE);
+            }
+            _ => {
+                unreadable += 1;
+                let next = now.align_down(PAGE) + ByteSize::new(PAGE);
+                done += (next - now).get() as usize;
+            }
+        }
+    }
+    unreadable
+}
+
+/// Returns the parts of a mapping that were ever touched; all of it where the kernel does not say.
+fn touched(pagemap: Option<&File>, range: AddressRange) -> Vec<AddressRange> {
+    let Some(pagemap) = pagemap else { return vec![range] };
+    let first = range.start().get() / PAGE;
+    let count = (range.size().get() / PAGE) as usize;
+    let mut parts: Vec<AddressRange> = Vec::new();
+    let mut buffer = vec![0; 8 * count.min(PAGEMAP_PIECE)];
+    let mut done = 0;
+    while done < count {
+        let taken = (count - done).min(PAGEMAP_PIECE);
+        let bytes = &mut buffer[..8 * taken];
+        if pagemap.read_exact_at(bytes, 8 * (first + done as u64)).is_err() {
+            return vec![range];
+        }
+        for (index, entry) in bytes.as_chunks::<8>().0.iter().enumerate() {
+            if u64::from_le_bytes(*entry) & TOUCHED == 0 {
+                continue;
+            }
+            let start = range.start() + ByteSize::new(PAGE * (done + index) as u64);
+            let end = start + ByteSize::new(PAGE);
+            match parts.last_mut() {
+                Some(last) if last.end() == start => *last = AddressRange::new(last.start(), end),
+                _ => parts.push(AddressRange::new(start, end)),
+            }
+        }
+        done += taken;
+    }
+    parts
+}

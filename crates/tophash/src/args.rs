@@ -1,0 +1,106 @@
+//! What the command line accepts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// See what your Go maps really hold.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show every map of a Go program: entries against slots, bytes, and what holds it.
+    ///
+    /// TARGET is the number of a running process or an ELF core (also compressed, `.zst`). Go 1.19
+    /// and 1.21 to 1.27 on linux/amd64; neither symbols nor DWARF are needed.
+    Inspect(InspectOptions),
+    /// Open a core of a leaking service that comes with tophash, and tell its story.
+    Demo(DemoOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectOptions {
+    /// A process number, or a core file.
+    pub(crate) target: String,
+
+    /// The program's executable, where it is not at the path the core names.
+    #[arg(long, value_name = "BIN")]
+    pub(crate) exe: Option<PathBuf>,
+
+    /// The longest that the process may be stopped while its memory is copied.
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration)]
+    pub(crate) max_pause: Duration,
+
+    /// Never stop the process: read it while it runs, and mark maps that changed meanwhile.
+    #[arg(long, conflicts_with = "max_pause")]
+    pub(crate) unfrozen: bool,
+
+    #[command(flatten)]
+    pub(crate) view: ViewOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoOptions {
+    #[command(flatten)]
+    pub(crate) view: ViewOptions,
+}
+
+/// What to show, and how.
+#[derive(Debug, Args)]
+pub(crate) struct ViewOptions {
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Only maps whose type contains TEXT, as Go prints it.
+    #[arg(long = "type", value_name = "TEXT")]
+    pub(crate) type_contains: Option<String>,
+
+    /// Only maps that own at least this many bytes, such as 64KiB.
+    #[arg(long, value_name = "BYTES", default_value = "0", value_parser = parse_bytes)]
+    pub(crate) min_bytes: u64,
+
+    /// What to put first.
+    #[arg(long, value_enum, default_value_t = Sort::Own)]
+    pub(crate) sort: Sort,
+
+    /// How many maps the table shows; 0 for all. JSON has them all unless this is given.
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+
+    /// Print up to N entries of each map shown. Keys and values may be secrets.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true)]
+    pub(crate) show_entries: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Bytes of all allocations that belong to the map.
+    Own,
+    /// Bytes that a fresh map with the same entries would not need.
+    Reclaimable,
+    /// Live entries.
+    Entries,
+    /// Room for entries.
+    Slots,
+    /// Slots of deleted entries.
+    Tombstones,
+    /// The type's name.
+    Type,
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    text.parse::<bytesize::ByteSize>().map(|size| size.as_u64())
+}

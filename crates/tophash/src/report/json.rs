@@ -1,0 +1,173 @@
+//! The report for programs: one object, whose fields are added to and never renamed.
+
+use std::io::Write;
+
+use serde::Serialize;
+use tophash_gomap::{RootPath, RootPathKind};
+
+use super::{MapRow, Report};
+
+/// The version of the format.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'r> {
+    schema: u32,
+    target: Target<'r>,
+    heap: Heap,
+    maps: Vec<Map<'r>>,
+    findings: [(); 0],
+    diagnostics: &'r [String],
+}
+
+#[derive(Serialize)]
+struct Target<'r> {
+    go: &'r str,
+    arch: &'static str,
+    exe: &'r str,
+    source: &'static str,
+    types: &'static str,
+    pause_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Heap {
+    spans: usize,
+    objects: u64,
+    live_bytes: u64,
+    reachable_bytes: u64,
+    unattributed_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Map<'r> {
+    address: String,
+    #[serde(rename = "type")]
+    ty: Option<&'r str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    type_candidates: &'r [String],
+    design: &'static str,
+    entries: u64,
+    slots: u64,
+    tombstones: u64,
+    overflow_buckets: u64,
+    tables: u64,
+    growing: bool,
+    own_bytes: u64,
+    retained_bytes: Option<u64>,
+    reclaimable_bytes: u64,
+    root: Option<Root<'r>>,
+    allocated_at: Option<()>,
+    approximate: bool,
+    torn: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_of: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shown_entries: Vec<Entry<'r>>,
+}
+
+#[derive(Serialize)]
+struct Root<'r> {
+    kind: &'static str,
+    name: &'r str,
+    goroutine: Option<u64>,
+    path: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Entry<'r> {
+    key: &'r str,
+    value: &'r str,
+}
+
+/// Prints a report.
+pub(crate) fn print(
+    out: &mut dyn Write,
+    report: &Report,
+    top: Option<usize>,
+) -> std::io::Result<()> {
+    let target = &report.target;
+    let top = match top {
+        None | Some(0) => usize::MAX,
+        Some(top) => top,
+    };
+    let document = Document {
+        schema: SCHEMA,
+        target: Target {
+            go: &target.go,
+            arch: "amd64",
+            exe: &target.executable,
+            source: target.source,
+            types: target.types,
+            pause_ms: target.pause_ms.unwrap_or(0.0),
+        },
+        heap: Heap {
+            spans: report.spans,
+            objects: report.heap.objects,
+            live_bytes: report.heap.live_bytes,
+            reachable_bytes: report.heap.reachable_bytes,
+            unattributed_bytes: report.heap.reachable_bytes - report.heap.attributed_bytes,
+        },
+        maps: report.maps.iter().take(top).map(Map::of).collect(),
+        findings: [],
+        diagnostics: &report.diagnostics,
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+impl<'r> Map<'r> {
+    fn of(row: &'r MapRow) -> Self {
+        let (ty, type_candidates) = match row.types.as_slice() {
+            [one] => (Some(one.as_str()), &[][..]),
+            several => (None, several),
+        };
+        Self {
+            address: format!("{:#x}", row.address),
+            ty,
+            type_candidates,
+            design: row.design,
+            entries: row.entries,
+            slots: row.slots,
+            tombstones: row.tombstones,
+            overflow_buckets: row.overflow_buckets,
+            tables: row.tables,
+            growing: row.is_growing,
+            own_bytes: row.own_bytes,
+            retained_bytes: None,
+            reclaimable_bytes: row.reclaimable_bytes,
+            root: row.root.as_ref().map(Root::of),
+            allocated_at: None,
+            approximate: row.is_approximate,
+            torn: row.is_torn,
+            part_of: row.part_of.map(|at| format!("{at:#x}")),
+            shown_entries: row
+                .shown_entries
+                .iter()
+                .map(|(key, value)| Entry { key, value })
+                .collect(),
+        }
+    }
+}
+
+impl<'r> Root<'r> {
+    fn of(root: &'r RootPath) -> Self {
+        Self {
+            kind: match root.kind {
+                RootPathKind::Global => "global",
+                RootPathKind::Stack => "stack",
+                RootPathKind::Finalizer => "finalizer",
+                RootPathKind::Other => "other",
+            },
+            name: &root.name,
+            goroutine: root.goroutine,
+            path: &root.steps,
+            file: root.line.as_ref().map(|line| line.file.as_str()),
+            line: root.line.as_ref().map(|line| line.line),
+        }
+    }
+}

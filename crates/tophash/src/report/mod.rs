@@ -1,0 +1,63 @@
+//! What an inspection found, in rows that the terminal and JSON both print.
+
+pub(crate) mod entry;
+pub(crate) mod json;
+pub(crate) mod style;
+pub(crate) mod table;
+
+use tophash_gomap::{Attribution, RootPath};
+
+/// Everything a report says.
+pub(crate) struct Report {
+    pub(crate) target: TargetInfo,
+    pub(crate) heap: Attribution,
+    pub(crate) spans: usize,
+    /// The rows that pass the filters, sorted; all of them.
+    pub(crate) maps: Vec<MapRow>,
+    /// How many maps there are, filters aside, and what they own.
+    pub(crate) total_maps: usize,
+    pub(crate) total_own: u64,
+    pub(crate) diagnostics: Vec<String>,
+}
+
+/// What was opened.
+pub(crate) struct TargetInfo {
+    pub(crate) go: String,
+    pub(crate) executable: String,
+    pub(crate) source: &'static str,
+    pub(crate) types: &'static str,
+    pub(crate) pause_ms: Option<f64>,
+}
+
+/// One map.
+pub(crate) struct MapRow {
+    pub(crate) address: u64,
+    /// The type, or those that it may be.
+    pub(crate) types: Vec<String>,
+    pub(crate) design: &'static str,
+    pub(crate) entries: u64,
+    pub(crate) slots: u64,
+    pub(crate) tombstones: u64,
+    pub(crate) overflow_buckets: u64,
+    pub(crate) tables: u64,
+    pub(crate) is_growing: bool,
+    pub(crate) own_bytes: u64,
+    pub(crate) reclaimable_bytes: u64,
+    pub(crate) root: Option<RootPath>,
+    pub(crate) is_approximate: bool,
+    pub(crate) is_torn: bool,
+    /// The `sync.Map` that the map belongs to.
+    pub(crate) part_of: Option<u64>,
+    pub(crate) shown_entries: Vec<(String, String)>,
+}
+
+impl MapRow {
+    /// Spells the type, or the choice of types.
+    pub(crate) fn type_name(&self) -> String {
+        match self.types.as_slice() {
+            [] => "map (never written)".to_owned(),
+            [one] => one.clone(),
+            [first, rest @ ..] => format!("{first} or {} others", rest.len()),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Colour, where it helps; `anstream` takes it out where it does not belong.
+
+use owo_colors::OwoColorize;
+
+pub(crate) fn heading(text: &str) -> String {
+    text.bold().to_string()
+}
+
+pub(crate) fn dim(text: &str) -> String {
+    text.dimmed().to_string()
+}
+
+pub(crate) fn warning(text: &str) -> String {
+    text.yellow().to_string()
+}
+
+pub(crate) fn error(text: &str) -> String {
+    text.red().bold().to_string()
+}
+
+/// Spells a size in binary units.
+pub(crate) fn bytes(bytes: u64) -> String {
+    bytesize::ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// Spells a count with commas between thousands.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Draws a share of a whole as a bar of `width` cells, in eighths of a cell.
+pub(crate) fn bar(part: u64, whole: u64, width: usize) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let share = if whole == 0 { 0.0 } else { (part as f64 / whole as f64).clamp(0.0, 1.0) };
+    let eighths = (share * 8.0 * width as f64).round() as usize;
+    let mut out = "█".repeat(eighths / 8);
+    if eighths / 8 < width {
+        out.push(EIGHTHS[eighths % 8]);
+        out.push_str(&"·".repeat(width - eighths / 8 - 1));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_commas_between_thousands() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1000), "1,000");
+        assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn bars_fill_in_eighths() {
+        assert_eq!(bar(0, 10, 4), " ···");
+        assert_eq!(bar(5, 10, 4), "██ ·");
+        assert_eq!(bar(10, 10, 4), "████");
+        assert_eq!(bar(1, 0, 4), " ···");
+    }
+}
