@@ -109,7 +109,7 @@ impl<'w> PathNamer<'w> {
         match root.kind {
             RootKind::Global => {
                 path.kind = RootPathKind::Global;
-                let steps = self.name_global(root.at, 4);
+                let steps = self.name_global(root.at, 8);
                 path.name = steps.first().cloned().unwrap_or_default();
                 path.steps = steps;
             }
@@ -218,8 +218,7 @@ impl<'w> PathNamer<'w> {
                 return steps;
             }
         }
-        let target = self.walk.static_targets().iter().find(|target| target.range.contains(at));
-        if let Some(target) = target
+        if let Some(target) = self.walk.static_target(at)
             && let Some(depth) = depth.checked_sub(1)
         {
             let mut steps = self.name_global(target.pointed_from, depth);
@@ -304,6 +303,8 @@ impl<'w> PathNamer<'w> {
         let (mut ty, mut offset) = (ty, offset);
         for _ in 0..16 {
             match &self.types.get(ty).shape {
+                // What a sync.Map is made of is nobody's business.
+                Shape::Struct(_) if &*self.types.get(ty).name == "sync.Map" => break,
                 Shape::Struct(fields) => {
                     let Some(field) = fields.iter().rev().find(|field| {
                         field.offset <= offset && self.types.get(field.ty).size > 0

@@ -36,8 +36,10 @@ pub struct FoundSyncMap {
     pub slots: u64,
     /// Every allocation that belongs to it; its inner maps included, keys and values not.
     pub own: ByteSize,
-    /// An object of it, for naming what holds it; `None` where it is empty and a global.
-    pub holder: Option<Holder>,
+    /// The headers of its inner maps, in the first design.
+    pub inner: Vec<Address>,
+    /// What it lies in.
+    pub holder: Holder,
 }
 
 /// What a `sync.Map` lies in.
@@ -72,7 +74,15 @@ enum DesignFields {
 struct Trie {
     entries: u64,
     own: ByteSize,
-    visited: u64,
+    nodes: Vec<Address>,
+}
+
+impl Trie {
+    /// Notes a node; a trie with more of them than the heap has slots is a loop.
+    fn visit(&mut self, at: Address, heap: &Heap<'_>) -> Option<()> {
+        self.nodes.push(at);
+        (self.nodes.len() <= heap.slot_count()).then_some(())
+    }
 }
 
 impl<'p> SyncMapFinder<'p> {
@@ -111,7 +121,11 @@ impl<'p> SyncMapFinder<'p> {
         })
     }
 
-    pub(super) fn find(&self, walk: &Walk<'_>, maps: &[FoundMap]) -> Vec<FoundSyncMap> {
+    pub(super) fn find(
+        &self,
+        walk: &mut Walk<'_>,
+        maps: &[FoundMap],
+    ) -> Vec<FoundSyncMap> {
         let mut places: BTreeSet<Address> = walk.sync_maps().keys().copied().collect();
         match &self.design {
             DesignFields::ReadDirty { read, dirty, .. } => {
@@ -123,7 +137,13 @@ impl<'p> SyncMapFinder<'p> {
         }
         let by_address: HashMap<Address, &FoundMap> =
             maps.iter().map(|map| (map.address, map)).collect();
-        places.into_iter().filter_map(|at| self.read(at, &by_address)).collect()
+        let mut internals = Vec::new();
+        let found = places
+            .into_iter()
+            .filter_map(|at| self.read(at, &by_address, &mut internals))
+            .collect();
+        walk.learn_internals(internals);
+        found
     }
 
     // ---- finding
@@ -230,11 +250,12 @@ impl<'p> SyncMapFinder<'p> {
         &self,
         at: Address,
         maps: &HashMap<Address, &FoundMap>,
+        internals: &mut Vec<Address>,
     ) -> Option<FoundSyncMap> {
-        let holder = Some(match self.heap.object_holding(at) {
+        let holder = match self.heap.object_holding(at) {
             Some(slot) => Holder::Object(self.heap.id(slot)),
             None => Holder::Place(at),
-        });
+        };
         match &self.design {
             DesignFields::ReadDirty { .. } => {
                 let (read, dirty) = self.read_dirty(at)?;
@@ -244,13 +265,14 @@ impl<'p> SyncMapFinder<'p> {
                     entries: 0,
                     slots: 0,
                     own: ByteSize::ZERO,
+                    inner: [read, dirty].into_iter().filter(|at| !at.is_null()).collect(),
                     holder,
                 };
                 // The dirty map holds all that is not deleted for good, the read one's included.
                 let current = if dirty.is_null() { read } else { dirty };
-                self.count_inner(current, maps, &mut found, true);
+                self.count_inner(current, maps, &mut found, Some(internals));
                 if !dirty.is_null() {
-                    self.count_inner(read, maps, &mut found, false);
+                    self.count_inner(read, maps, &mut found, None);
                 }
                 Some(found)
             }
@@ -260,12 +282,14 @@ impl<'p> SyncMapFinder<'p> {
                 if !root.is_null() {
                     self.read_node(root, MAX_LEVELS, &mut trie)?;
                 }
+                internals.append(&mut trie.nodes);
                 Some(FoundSyncMap {
                     address: at,
                     design: SyncMapDesign::HashTrie,
                     entries: trie.entries,
                     slots: trie.entries,
                     own: trie.own,
+                    inner: Vec::new(),
                     holder,
                 })
             }
@@ -292,16 +316,14 @@ impl<'p> SyncMapFinder<'p> {
         header: Address,
         maps: &HashMap<Address, &FoundMap>,
         found: &mut FoundSyncMap,
-        counts_entries: bool,
+        internals: Option<&mut Vec<Address>>,
     ) {
         let DesignFields::ReadDirty { pointer, .. } = &self.design else { return };
         let types = self.program.types();
         let Some(map) = maps.get(&header) else { return };
         found.own += map.reading.own;
         let Some(info) = map.types.first().and_then(|ty| types.get(*ty).as_map()) else { return };
-        if !counts_entries {
-            return;
-        }
+        let Some(internals) = internals else { return };
         let shape = MapShape::of(types, info);
         let allocations = HeapAllocations::new(self.heap);
         for entry in entries(self.memory, self.layout, &shape, &map.header).map_while(Result::ok) {
@@ -309,12 +331,14 @@ impl<'p> SyncMapFinder<'p> {
             let Ok(record) = self.memory.read_address(entry.elem) else { continue };
             if let Some(allocation) = allocations.allocation_holding(record) {
                 found.own += allocation.slot;
+                internals.push(record);
             }
             let value = pointer.read_address(self.memory, record).unwrap_or_default();
             if !value.is_null() {
                 found.entries += 1;
                 if let Some(allocation) = allocations.allocation_holding(value) {
                     found.own += allocation.slot;
+                    internals.push(value);
                 }
             }
         }
@@ -327,10 +351,7 @@ impl<'p> SyncMapFinder<'p> {
         let levels = levels.checked_sub(1)?;
         let allocations = HeapAllocations::new(self.heap);
         let allocation = allocations.allocation_holding(at)?;
-        trie.visited += 1;
-        if trie.visited > self.heap.slot_count() as u64 {
-            return None;
-        }
+        trie.visit(at, self.heap)?;
         trie.own += allocation.slot;
         for index in 0..CHILDREN {
             let child = children.of(at) + ByteSize::new(8 * index);
@@ -344,10 +365,7 @@ impl<'p> SyncMapFinder<'p> {
             }
             let mut entry = child;
             while !entry.is_null() {
-                trie.visited += 1;
-                if trie.visited > self.heap.slot_count() as u64 {
-                    return None;
-                }
+                trie.visit(entry, self.heap)?;
                 trie.entries += 1;
                 trie.own += allocations.allocation_holding(entry)?.slot;
                 entry = overflow.read_address(self.memory, entry).ok()?;

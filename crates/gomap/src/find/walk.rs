@@ -14,7 +14,7 @@
 //! Typed work goes first, so that few objects are visited twice. State: four bytes of type and four
 //! of parent for each slot of the heap, and two bits.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use tophash_goruntime::{
     Edge, Heap, ObjectId, Pointee, Program, Root, RootKind, Shape, Slot, TypeId, TypeTable,
@@ -158,6 +158,7 @@ pub struct Walk<'p> {
     headers: &'p HeaderLayout,
     words: TypeWords<'p>,
     roots: Vec<Root>,
+    root_at: HashMap<Address, u32>,
     marks: Vec<u64>,
     object_types: Vec<u32>,
     parents: Vec<u32>,
@@ -166,7 +167,7 @@ pub struct Walk<'p> {
     ranges: Vec<TypedRange>,
     seen_ranges: HashSet<(Address, TypeId)>,
     off_heap_maps: HashMap<Address, OffHeapMap>,
-    static_targets: Vec<StaticTarget>,
+    static_targets: BTreeMap<Address, StaticTarget>,
     sync_maps: HashMap<Address, TypeId>,
     unknown_descriptors: HashSet<Address>,
 }
@@ -177,6 +178,8 @@ struct TypedRange {
     ty: TypeId,
     count: u64,
     parent: Parent,
+    /// The range lies among the globals: each of its words is a root of its own.
+    is_global: bool,
 }
 
 /// Typed parts of one object or global that are looked at, at the most; an array behind an interior
@@ -187,13 +190,21 @@ impl<'p> Walk<'p> {
     /// Prepares a pass over a program's heap.
     pub fn new(program: &'p Program<'p>, headers: &'p HeaderLayout) -> Self {
         let slots = program.heap().slot_count();
+        let roots = program.roots().roots.clone();
+        let root_at = roots
+            .iter()
+            .enumerate()
+            .filter(|(_, root)| root.kind == RootKind::Global)
+            .map(|(index, root)| (root.at, index as u32))
+            .collect();
         Self {
             program,
             heap: program.heap(),
             types: program.types(),
             headers,
             words: TypeWords::new(program),
-            roots: program.roots().roots.clone(),
+            roots,
+            root_at,
             marks: vec![0; slots.div_ceil(64)],
             object_types: vec![0; slots],
             parents: vec![Parent::NONE; slots],
@@ -202,7 +213,7 @@ impl<'p> Walk<'p> {
             ranges: Vec::new(),
             seen_ranges: HashSet::new(),
             off_heap_maps: HashMap::new(),
-            static_targets: Vec::new(),
+            static_targets: BTreeMap::new(),
             sync_maps: HashMap::new(),
             unknown_descriptors: HashSet::new(),
         }
@@ -251,6 +262,18 @@ impl<'p> Walk<'p> {
         self.drain();
     }
 
+    /// Notes that objects are the insides of some map: nodes of a `sync.Map`, say.
+    pub fn learn_internals(&mut self, internals: impl IntoIterator<Item = Address>) {
+        for at in internals {
+            if let Some(slot) = self.heap.object_holding(at) {
+                let id = self.heap.id(slot);
+                if matches!(self.object_type(id), None | Some(ObjectType::Part(_))) {
+                    self.set_object_type(id, ObjectType::MapInternal);
+                }
+            }
+        }
+    }
+
     /// Returns the roots, those found on the way included.
     pub fn roots(&self) -> &[Root] {
         &self.roots
@@ -281,9 +304,10 @@ impl<'p> Walk<'p> {
         &self.sync_maps
     }
 
-    /// Returns the unnamed globals that named ones point to.
-    pub fn static_targets(&self) -> &[StaticTarget] {
-        &self.static_targets
+    /// Finds the unnamed global that holds an address, if another global points to it.
+    pub fn static_target(&self, at: Address) -> Option<&StaticTarget> {
+        let (_, target) = self.static_targets.range(..=at).next_back()?;
+        target.range.contains(at).then_some(target)
     }
 
     /// Returns words that looked like descriptors which `reflect` made and which no table holds.
@@ -371,32 +395,12 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Globals that point to unnamed globals have no root of their own: follow them by type.
+    /// Globals can point to unnamed globals, which no root leads to: follow all by type.
     fn follow_typed_globals(&mut self) {
         let Some(dwarf) = self.program.dwarf() else { return };
         for global in dwarf.globals() {
-            if self.program.module().global_section(global.address).is_none() {
-                continue;
-            }
-            self.note_sync_maps(global.ty, global.address, 0);
-            let mut pointers = Vec::new();
-            self.each_edge(global.ty, 0, 0, &mut |offset, pointee| pointers.push((offset, pointee)));
-            for (offset, pointee) in pointers {
-                let at = global.address + ByteSize::new(offset);
-                let Ok(value) = self.memory().read_address(at) else { continue };
-                if self.program.module().global_section(value).is_none() {
-                    continue;
-                }
-                let claim = self.claim_of_edge(pointee, at);
-                let (ty, count) = match claim {
-                    Claim::One(ty) => (ty, 1),
-                    Claim::Elements(ty, count) => (ty, count),
-                    _ => continue,
-                };
-                let size = ByteSize::new(self.types.get(ty).size) * count;
-                let range = AddressRange::from_size(value, size);
-                self.static_targets.push(StaticTarget { range, ty, pointed_from: at });
-                self.push_range(value, ty, count, Parent::Root(0));
+            if self.program.module().global_section(global.address).is_some() {
+                self.push_range(global.address, global.ty, 1, Parent::Root(0));
             }
         }
     }
@@ -667,11 +671,27 @@ impl<'p> Walk<'p> {
                     _ => 1,
                 };
                 let is_global = self.program.module().global_section(value).is_some();
+                if is_global {
+                    self.note_static(value, ty, count, parent);
+                }
                 if is_global || self.is_on_stack(value) {
                     self.push_range(value, ty, count, parent);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Notes what a global points to among the globals, for naming what lies there.
+    fn note_static(&mut self, at: Address, ty: TypeId, count: u64, parent: Parent) {
+        let Parent::Root(index) = parent else { return };
+        let Some(root) = self.roots.get(index as usize) else { return };
+        if root.kind == RootKind::Global && !self.static_targets.contains_key(&at) {
+            let range = AddressRange::from_size(at, ByteSize::new(self.types.get(ty).size) * count);
+            // What contains the pointer itself is no other place (a list's own links).
+            if !range.contains(root.at) {
+                self.static_targets.insert(at, StaticTarget { range, ty, pointed_from: root.at });
+            }
         }
     }
 
@@ -686,7 +706,8 @@ impl<'p> Walk<'p> {
         }
         let count = count.min(MAX_RANGE_BYTES / info.size);
         if self.seen_ranges.insert((at, ty)) {
-            self.ranges.push(TypedRange { at, ty, count, parent });
+            let is_global = self.program.module().global_section(at).is_some();
+            self.ranges.push(TypedRange { at, ty, count, parent, is_global });
         }
     }
 
@@ -739,16 +760,18 @@ impl<'p> Walk<'p> {
         self.note_sync_maps(ty, start, bytes.len() as u64);
         for (index, value) in bytes.chunks_exact(size as usize).enumerate() {
             let at = start + ByteSize::new(index as u64 * size);
-            self.scan_edges(value, at, edges, parent, 0);
+            self.scan_edges(value, at, edges, Some(parent), 0);
         }
     }
 
+    /// Follows the pointers of a value; among the globals (`parent` is `None`), each from the root
+    /// that its word is.
     fn scan_edges(
         &mut self,
         bytes: &[u8],
         at: Address,
         edges: &[Edge],
-        parent: Parent,
+        parent: Option<Parent>,
         depth: u32,
     ) {
         let word = |offset: u64| {
@@ -797,8 +820,20 @@ impl<'p> Walk<'p> {
                 }
                 Pointee::Unknown | Pointee::Repeat { .. } => Claim::Nothing,
             };
+            let parent = parent.unwrap_or_else(|| self.global_parent(at + ByteSize::new(offset)));
             self.follow(value, claim, parent);
         }
+    }
+
+    /// Returns the root that a word among the globals is.
+    fn global_parent(&mut self, at: Address) -> Parent {
+        let next = self.roots.len() as u32;
+        let index = *self.root_at.entry(at).or_insert(next);
+        if index == next {
+            // A word that points at another global, or nowhere that counts.
+            self.roots.push(Root { kind: RootKind::Global, at, value: Address::NULL });
+        }
+        Parent::Root(index)
     }
 
     fn scan_range(&mut self, range: TypedRange) {
@@ -813,7 +848,8 @@ impl<'p> Walk<'p> {
         let edges = types.edges(range.ty);
         for (index, value) in bytes.chunks_exact(size as usize).enumerate() {
             let at = range.at + ByteSize::new(index as u64 * size);
-            self.scan_edges(value, at, edges, range.parent, 0);
+            let parent = if range.is_global { None } else { Some(range.parent) };
+            self.scan_edges(value, at, edges, parent, 0);
         }
     }
 

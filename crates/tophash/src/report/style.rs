@@ -6,10 +6,6 @@ pub(crate) fn heading(text: &str) -> String {
     text.bold().to_string()
 }
 
-pub(crate) fn dim(text: &str) -> String {
-    text.dimmed().to_string()
-}
-
 pub(crate) fn warning(text: &str) -> String {
     text.yellow().to_string()
 }

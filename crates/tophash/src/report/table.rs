@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use tophash_gomap::RootPath;
 
-use super::style::{bar, bytes, count, dim, heading, warning};
+use super::style::{bar, bytes, count, heading, warning};
 use super::{MapRow, Report};
 
 /// Cells of the bar that shows how full a map is.
@@ -78,7 +78,7 @@ fn map_table(rows: &[&MapRow]) -> Table {
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(
         ["OWN", "RECLAIMABLE", "ENTRIES", "SLOTS", "FILL", "TOMBSTONES", "TYPE", "HELD BY"]
-            .map(|name| Cell::new(dim(name))),
+            .map(|name| Cell::new(name).add_attribute(Attribute::Dim)),
     );
     for row in rows {
         table.add_row([
@@ -86,7 +86,7 @@ fn map_table(rows: &[&MapRow]) -> Table {
             Cell::new(bytes(row.reclaimable_bytes)),
             Cell::new(count(row.entries)),
             Cell::new(count(row.slots)),
-            Cell::new(fill(row)),
+            fill(row),
             Cell::new(count(row.tombstones)),
             Cell::new(format!("{}{}", row.type_name(), marks(row))),
             Cell::new(held_by(row.root.as_ref())),
@@ -100,15 +100,15 @@ fn map_table(rows: &[&MapRow]) -> Table {
     table
 }
 
-fn fill(row: &MapRow) -> String {
-    if row.slots == 0 {
-        return String::new();
+fn fill(row: &MapRow) -> Cell {
+    if row.slots == 0 || row.design.starts_with("sync") {
+        return Cell::new("");
     }
     let percent = 100 * row.entries / row.slots;
-    let text = format!("{} {percent:>3} %", bar(row.entries, row.slots, BAR));
+    let cell = Cell::new(format!("{} {percent:>3} %", bar(row.entries, row.slots, BAR)));
     match row.slots > SPARSE_SLOTS && percent < 25 {
-        true => warning(&text),
-        false => text,
+        true => cell.fg(Color::Yellow),
+        false => cell,
     }
 }
 
