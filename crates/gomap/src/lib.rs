@@ -8,6 +8,7 @@
 //! conclusions are drawn here.
 
 mod find;
+mod hash;
 mod layout;
 mod read;
 
@@ -16,6 +17,7 @@ pub use find::{
     ObjectType, OffHeapMap, Parent, PathNamer, RootPath, RootPathKind, StaticTarget, Survey,
     Surveyor, SyncMapDesign, TypeEvidence, Walk, revalidate,
 };
+pub use hash::{AesHash, KeyHash, KeyHasher};
 pub use layout::{ClassicLayout, MapLayout, MapShape, SLOTS, SwissLayout};
 pub use read::{
     Allocation, Allocations, ClassicHeader, Entries, Entry, Growth, Header, MapReading, NotAMap,

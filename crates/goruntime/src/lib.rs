@@ -16,6 +16,7 @@
 //! It does not know maps (that is `tophash-gomap`) and draws no conclusions.
 
 mod build_info;
+mod code;
 mod dwarf;
 mod error;
 mod functions;
@@ -31,6 +32,7 @@ mod varint;
 mod version;
 
 pub use build_info::BuildInfo;
+pub use code::{CodeFact, CodeFacts, CodeType, Place, PlaceBase, aes_key_schedule};
 pub use dwarf::{
     CapturedVariable, DwarfInfo, GlobalVariable, LocalPlace, LocalVariable, reflect_name,
 };

@@ -5,7 +5,7 @@
 //! writable memory that holds its address, and is followed by fields that agree with one another,
 //! is `firstmoduledata.pcHeader`. Every Go program seen has exactly one such word.
 
-use tophash_memory::{Address, AddressRange, ByteSize, Memory, MemoryExt, Target};
+use tophash_memory::{Address, AddressRange, ByteSize, MemoryExt, Target};
 
 use crate::build_info::find_all;
 use crate::error::Error;

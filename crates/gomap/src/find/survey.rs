@@ -14,8 +14,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tophash_goruntime::{Heap, ObjectId, Program, Slot, StackObject, TypeId, TypeTable};
-use tophash_memory::{Address, ByteSize};
+use tophash_goruntime::{
+    CodeFacts, CodeType, Heap, ObjectId, Place, PlaceBase, Program, Shape, Slot, StackObject,
+    TypeId, TypeTable,
+};
+use tophash_memory::{Address, ByteSize, MemoryExt};
 
 use super::headers::HeaderLayout;
 use super::narrow::MapTypes;
@@ -23,6 +26,7 @@ use super::sync_maps::{FoundSyncMap, SyncMapFinder};
 use super::type_words::TypeWords;
 use super::values::ValueCheck;
 use super::walk::{ObjectType, Walk};
+use crate::hash::{KeyHash, KeyHasher};
 use crate::layout::{MapLayout, MapShape};
 use crate::read::{
     Allocation, Allocations, Header, MapReading, NotAMap, entries, read_header, read_map,
@@ -111,10 +115,20 @@ impl Allocations for HeapAllocations<'_> {
     }
 }
 
+/// What the pointer at a place leads to, by the program's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PlaceType {
+    Map(TypeId),
+    Value(TypeId),
+    Elements(TypeId),
+}
+
 /// How many buckets or groups of an ambiguous map are looked at.
 const SAMPLED_GROUPS: u64 = 8;
 /// How many of its entries.
 const SAMPLED_ENTRIES: usize = 16;
+/// How many maps of certain type the hash function is tried on.
+const CALIBRATION_MAPS: usize = 64;
 /// Rounds of typing, each of which must have made some type certain to be followed by another.
 const MAX_ROUNDS: usize = 32;
 
@@ -128,6 +142,7 @@ pub struct Surveyor<'p> {
     words: TypeWords<'p>,
     map_types: MapTypes<'p>,
     shapes: HashMap<TypeId, MapShape>,
+    hasher: KeyHasher<'p>,
     diagnostics: Vec<String>,
 }
 
@@ -143,6 +158,7 @@ impl<'p> Surveyor<'p> {
             words: TypeWords::new(program),
             map_types: MapTypes::new(program, layout.is_classic()),
             shapes: HashMap::new(),
+            hasher: KeyHasher::new(program),
             diagnostics: Vec::new(),
         }
     }
@@ -150,10 +166,16 @@ impl<'p> Surveyor<'p> {
     /// Runs the survey over a finished walk, which learns from it.
     pub fn run(mut self, walk: &mut Walk<'p>) -> Survey {
         let mut maps = Vec::new();
+        let mut open = Vec::new();
         for (address, place) in self.candidates(walk) {
-            if let Some(map) = self.examine(walk, address, place) {
-                maps.push(map);
+            match self.known_type(walk, address, place) {
+                Some(ty) => maps.extend(self.examine_known(address, place, ty)),
+                None => open.push((address, place)),
             }
+        }
+        self.calibrate_hasher(&maps);
+        for (address, place) in open {
+            maps.extend(self.examine(walk, address, place));
         }
         maps.sort_by_key(|map| map.address);
         self.settle(walk, &mut maps);
@@ -232,6 +254,36 @@ impl<'p> Surveyor<'p> {
         read_map(self.program.memory(), &allocations, self.layout, &shape, header)
     }
 
+    /// Decodes a map whose type a pointer tells.
+    fn examine_known(
+        &mut self,
+        address: Address,
+        place: MapPlace,
+        ty: TypeId,
+    ) -> Option<FoundMap> {
+        let decoded = read_header(self.program.memory(), self.layout, address)
+            .and_then(|header| Ok((header, self.decode(&header, ty)?)));
+        match decoded {
+            Ok((header, reading)) => Some(FoundMap {
+                address,
+                place,
+                types: vec![ty],
+                evidence: TypeEvidence::Pointer,
+                header,
+                reading,
+                is_torn: false,
+            }),
+            Err(fault) => {
+                self.diagnostics.push(format!(
+                    "the {} at {address} could not be decoded: {fault}",
+                    self.types.get(ty).name
+                ));
+                None
+            }
+        }
+    }
+
+    /// Decodes a map of unknown type, and finds the types that it can have.
     fn examine(
         &mut self,
         walk: &Walk<'_>,
@@ -248,18 +300,6 @@ impl<'p> Surveyor<'p> {
             reading,
             is_torn: false,
         };
-        if let Some(ty) = self.known_type(walk, address, place) {
-            return match self.decode(&header, ty) {
-                Ok(reading) => Some(found(vec![ty], TypeEvidence::Pointer, reading)),
-                Err(fault) => {
-                    self.diagnostics.push(format!(
-                        "the {} at {address} could not be decoded: {fault}",
-                        self.types.get(ty).name
-                    ));
-                    None
-                }
-            };
-        }
         if header.is_unwritten() {
             // Nothing distinguishes it from other objects of this form but its seed.
             let is_plausible = header.count() == 0 && header.seed() != 0;
@@ -324,28 +364,86 @@ impl<'p> Surveyor<'p> {
         }
         let before = map.types.len();
         let candidates = std::mem::take(&mut map.types);
-        let check = ValueCheck::new(self.program, &self.words);
-        let is_map = |at: Address, ty: TypeId| self.can_be_map(walk, at, ty, known);
+        let mut hashes_agree: HashMap<(Address, TypeId), bool> = HashMap::new();
         let mut kept = Vec::new();
         for ty in candidates {
-            let Some(info) = self.types.get(ty).as_map() else { continue };
-            let shape = MapShape::of(self.types, info);
-            let mut sampled = entries(self.program.memory(), self.layout, &shape, &map.header)
-                .sampled(SAMPLED_GROUPS)
-                .take(SAMPLED_ENTRIES);
-            let fits = sampled.all(|entry| {
-                entry.is_ok_and(|entry| {
-                    check.can_be(info.key, entry.key, &is_map)
-                        && check.can_be(info.elem, entry.elem, &is_map)
-                })
-            });
-            if fits {
-                kept.push(ty);
+            if self.values_fit(walk, map, ty, known) {
+                let Some(info) = self.types.get(ty).as_map() else { continue };
+                let key = (info.hasher, info.key);
+                let agrees = match hashes_agree.get(&key) {
+                    Some(agrees) => *agrees,
+                    None => self.hashes_agree(map, ty),
+                };
+                hashes_agree.insert(key, agrees);
+                if agrees {
+                    kept.push(ty);
+                }
             }
         }
         map.types = kept;
         if map.types.len() == 1 && before > 1 {
             map.evidence = TypeEvidence::Entries;
+        }
+    }
+
+    /// Tells whether the sampled entries of a map can be values of a map type's key and elem.
+    fn values_fit(
+        &self,
+        walk: &Walk<'_>,
+        map: &FoundMap,
+        ty: TypeId,
+        known: &HashMap<Address, Vec<TypeId>>,
+    ) -> bool {
+        let Some(info) = self.types.get(ty).as_map() else { return false };
+        let check = ValueCheck::new(self.program, &self.words);
+        let is_map = |at: Address, ty: TypeId| self.can_be_map(walk, at, ty, known);
+        let shape = MapShape::of(self.types, info);
+        let mut sampled = entries(self.program.memory(), self.layout, &shape, &map.header)
+            .sampled(SAMPLED_GROUPS)
+            .take(SAMPLED_ENTRIES);
+        sampled.all(|entry| {
+            entry.is_ok_and(|entry| {
+                check.can_be(info.key, entry.key, &is_map)
+                    && check.can_be(info.elem, entry.elem, &is_map)
+            })
+        })
+    }
+
+    /// Tells whether the sampled keys of a map hash to where they lie, as far as that can be told.
+    fn hashes_agree(&mut self, map: &FoundMap, ty: TypeId) -> bool {
+        let Some(info) = self.types.get(ty).as_map() else { return true };
+        let shape = MapShape::of(self.types, info);
+        let sampled = entries(self.program.memory(), self.layout, &shape, &map.header)
+            .sampled(SAMPLED_GROUPS)
+            .take(SAMPLED_ENTRIES);
+        for entry in sampled.map_while(Result::ok) {
+            match self.hasher.hash(info, entry.key, map.header.seed()) {
+                KeyHash::Known(hash) => {
+                    if !entry.hash_agrees(&map.header, hash) {
+                        return false;
+                    }
+                }
+                KeyHash::Impossible => return false,
+                KeyHash::Unknown => {}
+            }
+        }
+        true
+    }
+
+    /// Recomputes the hashes of maps whose type is certain; where they come out wrong, the process
+    /// hashes in a way that is not known, and hashes tell nothing.
+    fn calibrate_hasher(&mut self, maps: &[FoundMap]) {
+        let certain = |map: &&FoundMap| {
+            map.evidence == TypeEvidence::Pointer
+                && map.reading.entries > 0
+                && !map.reading.is_approximate
+        };
+        let mut wrong = 0;
+        for map in maps.iter().filter(certain).take(CALIBRATION_MAPS) {
+            wrong += usize::from(!self.hashes_agree(map, map.types[0]));
+        }
+        if wrong > 0 {
+            self.hasher.give_up();
         }
     }
 
@@ -389,6 +487,7 @@ impl<'p> Surveyor<'p> {
             .filter(|map| map.evidence == TypeEvidence::Pointer)
             .map(|map| map.address)
             .collect();
+        let mut has_read_code = false;
         for _ in 0..MAX_ROUNDS {
             for map in maps.iter() {
                 if map.types.len() == 1 && taught.insert(map.address) {
@@ -420,8 +519,140 @@ impl<'p> Surveyor<'p> {
                 changed |= map.types.len() < before;
             }
             if !changed {
-                break;
+                // The code is read last, and only where something is left open: it is long.
+                if has_read_code || maps.iter().all(|map| map.types.len() == 1) {
+                    break;
+                }
+                has_read_code = true;
+                self.learn_from_code(walk, maps);
             }
         }
+    }
+
+    /// Takes types from the program's code.
+    fn learn_from_code(&mut self, walk: &mut Walk<'p>, maps: &mut [FoundMap]) {
+        let program = self.program;
+        let code = match CodeFacts::read(program.memory(), program.module(), program.functions()) {
+            Ok(code) => code,
+            Err(fault) => {
+                self.diagnostics.push(fault.to_string());
+                return;
+            }
+        };
+        let by_place = self.typed_places(&code);
+        let index: HashMap<Address, usize> =
+            maps.iter().enumerate().map(|(index, map)| (map.address, index)).collect();
+        let closures = walk.closures();
+        for (place, ty) in by_place {
+            let pointers = match place.base {
+                PlaceBase::Global(at) => vec![self.pointer_at(at, &place.offsets)],
+                PlaceBase::Closure(code) => closures
+                    .get(&code)
+                    .into_iter()
+                    .flatten()
+                    .map(|at| {
+                        let (first, rest) = place.offsets.split_first()?;
+                        self.pointer_at(Address::new(at.get().wrapping_add_signed(*first)), rest)
+                    })
+                    .collect(),
+            };
+            for (at, value) in pointers.into_iter().flatten() {
+                let map = index.get(&value).map(|index| &mut maps[*index]);
+                self.learn_code_fact(walk, map, at, value, ty);
+            }
+        }
+        // A map in a frame is of a type that the frame's function uses.
+        for map in maps.iter_mut().filter(|map| map.types.len() > 1) {
+            let MapPlace::Stack { goroutine, frame, .. } = map.place else { continue };
+            let frame = program
+                .roots()
+                .stacks
+                .get(goroutine as usize)
+                .and_then(|stack| stack.frames.get(frame as usize));
+            let Some(used) = frame.and_then(|frame| code.map_types.get(&frame.function)) else {
+                continue;
+            };
+            let used: HashSet<TypeId> =
+                used.iter().filter_map(|ty| self.types.by_descriptor(*ty)).collect();
+            let kept: Vec<TypeId> =
+                map.types.iter().copied().filter(|ty| used.contains(ty)).collect();
+            if !kept.is_empty() {
+                map.types = kept;
+                map.evidence = TypeEvidence::Code;
+            }
+        }
+    }
+
+    fn learn_code_fact(
+        &self,
+        walk: &mut Walk<'p>,
+        map: Option<&mut FoundMap>,
+        at: Address,
+        value: Address,
+        ty: PlaceType,
+    ) {
+        match ty {
+            PlaceType::Map(ty) => {
+                let Some(map) = map else { return };
+                let fits = map.types.len() != 1 && (map.types.is_empty() || map.types.contains(&ty));
+                if fits {
+                    map.types = vec![ty];
+                    map.evidence = TypeEvidence::Code;
+                }
+            }
+            PlaceType::Value(ty) => walk.learn_from(at, value, ty, 1),
+            PlaceType::Elements(ty) => {
+                let capacity = self.program.memory().read_u64(at + ByteSize::new(16));
+                if let Ok(capacity) = capacity {
+                    walk.learn_from(at, value, ty, capacity);
+                }
+            }
+        }
+    }
+
+    /// Settles on one type for each place. What code does with a pointer counts for more than what
+    /// it passes along as an interface, where the two registers may have come together by chance;
+    /// a place that is given different types has none.
+    fn typed_places<'c>(&self, code: &'c CodeFacts) -> HashMap<&'c Place, PlaceType> {
+        let mut used: HashMap<&Place, Option<PlaceType>> = HashMap::new();
+        let mut passed: HashMap<&Place, Option<PlaceType>> = HashMap::new();
+        for fact in &code.facts {
+            let known = |at: Address| self.types.by_descriptor(at);
+            let (ty, places) = match fact.ty {
+                CodeType::Map(ty) => (known(ty).map(PlaceType::Map), &mut used),
+                CodeType::Value(ty) => (known(ty).map(PlaceType::Value), &mut used),
+                CodeType::Elements(ty) => (known(ty).map(PlaceType::Elements), &mut used),
+                // A pointer in an interface is the value itself.
+                CodeType::Boxed(ty) => {
+                    let ty = known(ty).and_then(|ty| match &self.types.get(ty).shape {
+                        Shape::Map(_) => Some(PlaceType::Map(ty)),
+                        Shape::Pointer(elem) => Some(PlaceType::Value(*elem)),
+                        _ => None,
+                    });
+                    (ty, &mut passed)
+                }
+            };
+            let Some(ty) = ty else { continue };
+            places
+                .entry(&fact.place)
+                .and_modify(|known| *known = known.filter(|known| *known == ty))
+                .or_insert(Some(ty));
+        }
+        for (place, ty) in passed {
+            used.entry(place).or_insert(ty);
+        }
+        used.into_iter().filter_map(|(place, ty)| Some((place, ty?))).collect()
+    }
+
+    /// Follows a way through memory; returns where the last pointer is, and its value.
+    fn pointer_at(&self, start: Address, offsets: &[i64]) -> Option<(Address, Address)> {
+        let memory = self.program.memory();
+        let mut at = start;
+        for offset in offsets {
+            let base = memory.read_address(at).ok().filter(|base| !base.is_null())?;
+            at = Address::new(base.get().wrapping_add_signed(*offset));
+        }
+        let value = memory.read_address(at).ok().filter(|value| !value.is_null())?;
+        Some((at, value))
     }
 }

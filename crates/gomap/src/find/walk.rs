@@ -245,10 +245,21 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Gives a type to memory that something other than the heap knows, and follows it.
-    pub fn learn(&mut self, at: Address, ty: TypeId, count: u64, parent: Parent) {
-        self.follow(at, Claim::Elements(ty, count.max(1)), parent);
-        self.drain();
+    /// Gives a type to what the pointer at `at` leads to, and follows it.
+    pub fn learn_from(&mut self, at: Address, value: Address, ty: TypeId, count: u64) {
+        let parent = match self.heap.object_holding(at) {
+            Some(slot) => Parent::Object(self.heap.id(slot)),
+            None => self.global_parent(at),
+        };
+        // What no root reaches stays unreached, whatever code says of it.
+        let is_reached = self
+            .heap
+            .object_holding(value)
+            .is_none_or(|slot| self.is_reachable(self.heap.id(slot)));
+        if is_reached {
+            self.follow(value, Claim::Elements(ty, count.max(1)), parent);
+            self.drain();
+        }
     }
 
     /// Gives a map's header its type, and follows its entries.
@@ -260,6 +271,24 @@ impl<'p> Walk<'p> {
             self.follow(at, Claim::Map(ty), Parent::Root(0));
         }
         self.drain();
+    }
+
+    /// Returns where the reachable closures are, by the entry of their function.
+    pub fn closures(&self) -> HashMap<Address, Vec<Address>> {
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        for (index, span) in self.heap.spans().iter().enumerate() {
+            for slot_index in 0..span.count() {
+                let slot = self.heap.slot_at(index, slot_index);
+                let id = self.heap.id(slot);
+                if self.object_type(id) == Some(ObjectType::Closure) {
+                    let at = self.heap.object_start(slot);
+                    if let Ok(code) = self.memory().read_address(at) {
+                        found.entry(code).or_default().push(at);
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Notes that objects are the insides of some map: nodes of a `sync.Map`, say.

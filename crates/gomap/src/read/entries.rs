@@ -24,6 +24,23 @@ pub struct Entry {
     pub bucket: Option<u64>,
 }
 
+impl Entry {
+    /// Tells whether a key of this hash can lie here.
+    pub fn hash_agrees(&self, header: &Header, hash: u64) -> bool {
+        match header {
+            Header::Classic(header) => {
+                // The lowest values are marks (`minTopHash`).
+                let top = (hash >> 56) as u8;
+                let top = if top < 5 { top + 5 } else { top };
+                let is_grown = header.old_buckets.is_null();
+                let bucket = hash & ((1 << header.log2) - 1);
+                top == self.hash_byte && self.bucket.is_none_or(|at| !is_grown || at == bucket)
+            }
+            Header::Swiss(_) => (hash & 0x7f) as u8 == self.hash_byte,
+        }
+    }
+}
+
 /// Iterates over the entries of a map. After an error there are none left.
 pub struct Entries<'e, M: ?Sized> {
     memory: &'e M,

@@ -21,18 +21,18 @@ pub(super) type Entry<'d> = gimli::DebuggingInformationEntry<Reader<'d>>;
 const GO_CLOSURE_OFFSET: gimli::DwAt = gimli::DwAt(0x2907);
 
 /// What to read besides globals and types.
-pub struct DwarfOptions<'o> {
+pub(crate) struct DwarfOptions<'o> {
     /// Entries of functions whose locals are wanted.
-    pub functions: &'o HashSet<Address>,
+    pub(crate) functions: &'o HashSet<Address>,
     /// What was added to the executable's addresses when it was loaded.
-    pub load_bias: u64,
+    pub(crate) load_bias: u64,
 }
 
 impl DwarfInfo {
     /// Reads an executable's DWARF, adding types to the table; `None` where it has none.
     ///
     /// Damaged entries end the reading of their unit, no more.
-    pub fn read(
+    pub(crate) fn read(
         executable: &Executable,
         options: &DwarfOptions<'_>,
         types: &mut TypeTable<'_>,

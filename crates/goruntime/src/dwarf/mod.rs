@@ -10,7 +10,7 @@ mod names;
 mod types;
 mod variables;
 
-pub use load::DwarfOptions;
+pub(crate) use load::DwarfOptions;
 pub use names::reflect_name;
 
 use std::collections::HashMap;
