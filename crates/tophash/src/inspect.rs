@@ -41,11 +41,8 @@ fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
                 true => ProcessMode::Unfrozen,
                 false => ProcessMode::Frozen { max_pause: options.max_pause },
             };
-            let process = ProcessOptions {
-                mode,
-                executable: options.exe.clone(),
-                progress: Some(&copied),
-            };
+            let process =
+                ProcessOptions { mode, executable: options.exe.clone(), progress: Some(&copied) };
             Ok(Target::open_process(pid, &process)?)
         }
         _ => {
@@ -56,11 +53,7 @@ fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
 }
 
 /// Reads the program in a target and makes the report.
-pub(crate) fn analyse(
-    target: &Target,
-    view: &ViewOptions,
-    progress: &Progress,
-) -> Result<Report> {
+pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) -> Result<Report> {
     let program = Program::open(target, |step| {
         progress.step(match step {
             Step::Metadata => "reading the function table",
@@ -135,9 +128,10 @@ impl RowBuilder<'_> {
             rows.iter().filter(|row| row.part_of.is_none()).map(|row| row.own_bytes).sum();
         rows.retain(|row| {
             row.own_bytes >= view.min_bytes
-                && view.type_contains.as_ref().is_none_or(|text| {
-                    row.types.iter().any(|name| name.contains(text.as_str()))
-                })
+                && view
+                    .type_contains
+                    .as_ref()
+                    .is_none_or(|text| row.types.iter().any(|name| name.contains(text.as_str())))
         });
         sort(&mut rows, view.sort);
         // Paths and entries cost more than rows: only those shown get them.
@@ -319,7 +313,9 @@ fn sort(rows: &mut [MapRow], by: Sort) {
         Sort::Slots => rows.sort_by_key(|row| (Reverse(row.slots), row.address)),
         Sort::Tombstones => rows.sort_by_key(|row| (Reverse(row.tombstones), row.address)),
         Sort::Type => {
-            rows.sort_by(|a, b| (&a.types, Reverse(a.own_bytes)).cmp(&(&b.types, Reverse(b.own_bytes))));
+            rows.sort_by(|a, b| {
+                (&a.types, Reverse(a.own_bytes)).cmp(&(&b.types, Reverse(b.own_bytes)))
+            });
         }
     }
 }
