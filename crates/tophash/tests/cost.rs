@@ -24,11 +24,8 @@ fn own_bytes_are_what_building_the_maps_cost() {
         let running = Running::start(&program).unwrap();
         let maps = by_address(&open(Way::Core, running.pid(), &program, &dir));
         for cost in facts::costs(running.lines()).unwrap() {
-            let own: Option<u64> = cost
-                .addresses
-                .iter()
-                .map(|address| maps.get(address)?["own_bytes"].as_u64())
-                .sum();
+            let own: Option<u64> =
+                cost.addresses.iter().map(|address| maps.get(address)?["own_bytes"].as_u64()).sum();
             checked += 1;
             if own != Some(cost.bytes) {
                 writeln!(

@@ -666,9 +666,9 @@ impl<'p> Walk<'p> {
         let shape = self.types.get(ty).as_map()?;
         let mut fitting = self.types.iter().filter(|(_, other)| {
             !other.name.contains("go.shape.")
-                && other.as_map().is_some_and(|other| {
-                    (other.key, other.elem) == (shape.key, shape.elem)
-                })
+                && other
+                    .as_map()
+                    .is_some_and(|other| (other.key, other.elem) == (shape.key, shape.elem))
         });
         let (found, _) = fitting.next()?;
         fitting.next().is_none().then_some(found)

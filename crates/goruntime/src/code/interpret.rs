@@ -49,9 +49,9 @@ enum Value {
     Loaded(Place),
     /// A new object.
     New(CodeType),
-    /// A new map whose type the call that made it does not say; the address after the call tells
-    /// it from others.
-    NewUntypedMap(u64),
+    /// What a call returned whose result has no type by itself; the address after the call tells it
+    /// from others.
+    Result(u64),
 }
 
 /// What one function says.
@@ -114,10 +114,10 @@ struct State<'c> {
     /// known.
     has_hidden_ways: bool,
     callees: &'c HashMap<u64, Callee>,
-    /// Types of maps that were made without, by the address after the call that made them.
-    untyped_maps: HashMap<u64, Vec<Address>>,
-    /// Where such maps were stored.
-    stored_maps: Vec<(Place, u64)>,
+    /// What code took the results of calls for, by the address after the call.
+    results: HashMap<u64, Vec<CodeType>>,
+    /// Where they were stored.
+    stored_results: Vec<(Place, u64)>,
     returned: Vec<Option<Value>>,
     found: Found,
 }
@@ -141,8 +141,8 @@ pub(super) fn interpret(code: &[u8], at: Address, callees: &HashMap<u64, Callee>
             new_back: Back::new(),
             has_hidden_ways,
             callees,
-            untyped_maps: HashMap::new(),
-            stored_maps: Vec::new(),
+            results: HashMap::new(),
+            stored_results: Vec::new(),
             returned: Vec::new(),
             found: Found::default(),
         };
@@ -225,19 +225,19 @@ impl State<'_> {
     }
 
     fn finish(mut self) -> Found {
-        let untyped = self.untyped_maps;
+        let results = self.results;
         let ty = |value: &Option<Value>| match value {
             Some(Value::New(ty)) => Some(*ty),
-            Some(Value::NewUntypedMap(made_at)) => match untyped.get(made_at)?.as_slice() {
-                [one] => Some(CodeType::Map(*one)),
+            Some(Value::Result(call)) => match results.get(call)?.as_slice() {
+                [one @ CodeType::Map(_)] => Some(*one),
                 _ => None,
             },
             _ => None,
         };
-        for (place, made_at) in self.stored_maps {
+        for (place, call) in self.stored_results {
             // Generic code can call one map by several types; the reader knows which are real.
-            for ty in untyped.get(&made_at).into_iter().flatten() {
-                self.found.facts.push(CodeFact { place: place.clone(), ty: CodeType::Map(*ty) });
+            for ty in results.get(&call).into_iter().flatten() {
+                self.found.facts.push(CodeFact { place: place.clone(), ty: *ty });
             }
         }
         let mut returned = self.returned.iter().map(ty);
@@ -296,15 +296,15 @@ impl State<'_> {
                     let place = place.clone();
                     self.found.facts.push(CodeFact { place, ty: CodeType::Boxed(ty) });
                 }
-                Value::NewUntypedMap(made_at) => self.type_map(*made_at, ty),
+                Value::Result(call) => self.type_result(*call, CodeType::Boxed(ty)),
                 _ => {}
             }
         }
     }
 
-    /// Notes the type of a map that was made without.
-    fn type_map(&mut self, made_at: u64, ty: Address) {
-        let types = self.untyped_maps.entry(made_at).or_default();
+    /// Notes what the result of a call is taken for.
+    fn type_result(&mut self, call: u64, ty: CodeType) {
+        let types = self.results.entry(call).or_default();
         if !types.contains(&ty) {
             types.push(ty);
         }
@@ -334,7 +334,7 @@ impl State<'_> {
                         Some(Value::Loaded(place)) => {
                             self.found.facts.push(CodeFact { place, ty: CodeType::Map(ty) });
                         }
-                        Some(Value::NewUntypedMap(made_at)) => self.type_map(made_at, ty),
+                        Some(Value::Result(call)) => self.type_result(call, CodeType::Map(ty)),
                         _ => {}
                     }
                 }
@@ -344,17 +344,16 @@ impl State<'_> {
             Some(Callee::NewElements) => new(first.map(CodeType::Elements)),
             Some(Callee::NewMap) => new(first.map(CodeType::Map)),
             Some(Callee::GrownElements) => new(constant(&registers[SI]).map(CodeType::Elements)),
-            Some(Callee::NewUntypedMap) => Some(Value::NewUntypedMap(instruction.next_ip())),
             Some(Callee::Returns(ty)) => {
                 self.interfaces(known);
                 Some(Value::New(ty))
             }
-            None => {
+            Some(Callee::NewUntypedMap) | None => {
                 self.interfaces(known);
                 None
             }
         };
-        known.after_call(result);
+        known.after_call(Some(result.unwrap_or(Value::Result(instruction.next_ip()))));
     }
 
     fn mov(&mut self, known: &mut Known, instruction: &Instruction) {
@@ -419,7 +418,7 @@ impl State<'_> {
         match known.registers[from].clone() {
             Some(Value::New(ty)) => self.found.facts.push(CodeFact { place, ty }),
             // The type may show only after the store.
-            Some(Value::NewUntypedMap(made_at)) => self.stored_maps.push((place, made_at)),
+            Some(Value::Result(call)) => self.stored_results.push((place, call)),
             // From here on the register holds what the place holds, and so has its type.
             None => known.registers[from] = Some(Value::Loaded(place)),
             Some(Value::Constant(_) | Value::Loaded(_)) => {}

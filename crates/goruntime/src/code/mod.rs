@@ -14,8 +14,10 @@
 //! functions were found to return, until nothing new comes out.
 
 mod interpret;
+mod references;
 
 pub use interpret::{Place, PlaceBase};
+pub use references::{GlobalUse, global_uses};
 
 use std::collections::HashMap;
 
@@ -39,7 +41,7 @@ pub(crate) enum Callee {
     GrownElements,
     /// `AX` is a map's type; the result is the map.
     NewMap,
-    /// The result is a map of a type that is not said.
+    /// The result is a map of a type that is not said; what happens to it may say it.
     NewUntypedMap,
     /// The result is a new object of this type, by the callee's own code.
     Returns(CodeType),

@@ -41,7 +41,9 @@ pub fn builds() -> Vec<(&'static str, &'static str)> {
         .into_iter()
         .flat_map(|release| {
             let experiments = if is_wide() { release.experiments } else { &[] };
-            std::iter::once("").chain(experiments.iter().copied()).map(move |e| (release.version, e))
+            std::iter::once("")
+                .chain(experiments.iter().copied())
+                .map(move |e| (release.version, e))
         })
         .collect()
 }
