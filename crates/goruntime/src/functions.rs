@@ -299,9 +299,7 @@ impl<'a> Function<'a> {
 
     /// Returns the source line of `pc`, that of the innermost inlined call.
     pub fn line(self, pc: Address) -> Option<SourceLine> {
-        let value = |table: Field| {
-            self.table.pc_value(self.get(table) as u32, self.entry(), pc)
-        };
+        let value = |table: Field| self.table.pc_value(self.get(table) as u32, self.entry(), pc);
         let line = u32::try_from(value(self.table.fields.pcln)?).ok()?;
         let file = u64::try_from(value(self.table.fields.pcfile)?).ok()?;
         let unit = self.get(self.table.fields.cu_offset);

@@ -109,11 +109,7 @@ impl GoroutineFields {
             id: g("goid")?,
             wait_reason: g("waitreason")?,
             created_at: g("gopc")?,
-            sched: [
-                sched.then(gobuf("pc")?),
-                sched.then(gobuf("sp")?),
-                sched.then(gobuf("ctxt")?),
-            ],
+            sched: [sched.then(gobuf("pc")?), sched.then(gobuf("sp")?), sched.then(gobuf("ctxt")?)],
             sched_g: layout.find("runtime.gobuf", "g").map(|field| sched.then(field)),
             syscall_pc: g("syscallpc")?,
             syscall_sp: g("syscallsp")?,
@@ -126,8 +122,7 @@ impl GoroutineFields {
     /// Finds `allgs` and returns where its header is.
     pub(crate) fn find_list(&self, memory: &dyn Memory, module: &ModuleData) -> Option<Address> {
         for section in [module.bss, module.noptrbss, module.data] {
-            let Ok(bytes) =
-                memory.read_bytes(section.start(), section.size().min(MAX_SECTION))
+            let Ok(bytes) = memory.read_bytes(section.start(), section.size().min(MAX_SECTION))
             else {
                 continue;
             };
@@ -148,10 +143,8 @@ impl GoroutineFields {
         let mut numbered = 0;
         for index in 0..len.min(SAMPLES) {
             let entry = list + ByteSize::new(8) * index;
-            let Some(is_numbered) = memory
-                .read_address(entry)
-                .ok()
-                .and_then(|g| self.looks_like_goroutine(memory, g))
+            let Some(is_numbered) =
+                memory.read_address(entry).ok().and_then(|g| self.looks_like_goroutine(memory, g))
             else {
                 return false;
             };
@@ -220,11 +213,8 @@ impl GoroutineFields {
         let status = GoroutineStatus::from_number(word(self.status)?)?;
         let low = address(self.stack)?;
         let high = memory.read_address(self.stack.of(g) + ByteSize::new(8)).ok()?;
-        let [mut pc, mut sp, context] = [
-            address(self.sched[0])?,
-            address(self.sched[1])?,
-            address(self.sched[2])?,
-        ];
+        let [mut pc, mut sp, context] =
+            [address(self.sched[0])?, address(self.sched[1])?, address(self.sched[2])?];
         let syscall_sp = address(self.syscall_sp)?;
         let in_syscall = status == GoroutineStatus::Syscall
             || (!syscall_sp.is_null() && status != GoroutineStatus::Running);

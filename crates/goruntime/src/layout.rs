@@ -180,7 +180,9 @@ impl LayoutTable {
     /// [`Error::IncompleteLayout`] where it has none.
     pub fn any_field(&self, spellings: &[(&str, &str)]) -> Result<Field, Error> {
         spellings.iter().find_map(|(s, f)| self.find(s, f)).ok_or_else(|| {
-            self.lacks(spellings.iter().map(|(s, f)| format!("{s}.{f}")).collect::<Vec<_>>().join("/"))
+            self.lacks(
+                spellings.iter().map(|(s, f)| format!("{s}.{f}")).collect::<Vec<_>>().join("/"),
+            )
         })
     }
 

@@ -32,7 +32,9 @@ mod varint;
 mod version;
 
 pub use build_info::BuildInfo;
-pub use code::{CodeFact, CodeFacts, CodeType, Place, PlaceBase, aes_key_schedule};
+pub use code::{
+    CodeFact, CodeFacts, CodeType, GlobalUse, Place, PlaceBase, aes_key_schedule, global_uses,
+};
 pub use dwarf::{
     CapturedVariable, DwarfInfo, GlobalVariable, LocalPlace, LocalVariable, reflect_name,
 };

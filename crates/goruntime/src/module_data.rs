@@ -74,11 +74,7 @@ impl ModuleData {
     ///
     /// [`Error::NoModuleData`] where no word of the executable's writable memory passes every
     /// check.
-    pub fn find(
-        target: &Target,
-        version: &GoVersion,
-        layout: &LayoutTable,
-    ) -> Result<Self, Error> {
+    pub fn find(target: &Target, version: &GoVersion, layout: &LayoutTable) -> Result<Self, Error> {
         let tables = function_tables(target, version);
         let record_size = ByteSize::new(layout.size_of(&["runtime.moduledata"])?);
         let fields = Fields::new(layout)?;
@@ -154,10 +150,31 @@ struct Fields<'l> {
 impl<'l> Fields<'l> {
     fn new(layout: &'l LayoutTable) -> Result<Self, Error> {
         for name in [
-            "text", "etext", "minpc", "maxpc", "data", "edata", "bss", "ebss", "noptrdata",
-            "enoptrdata", "noptrbss", "enoptrbss", "types", "etypes", "rodata", "gofunc",
-            "funcnametab", "cutab", "filetab", "pctab", "pclntable", "ftab", "gcdatamask",
-            "gcbssmask", "next",
+            "text",
+            "etext",
+            "minpc",
+            "maxpc",
+            "data",
+            "edata",
+            "bss",
+            "ebss",
+            "noptrdata",
+            "enoptrdata",
+            "noptrbss",
+            "enoptrbss",
+            "types",
+            "etypes",
+            "rodata",
+            "gofunc",
+            "funcnametab",
+            "cutab",
+            "filetab",
+            "pctab",
+            "pclntable",
+            "ftab",
+            "gcdatamask",
+            "gcbssmask",
+            "next",
         ] {
             layout.field("runtime.moduledata", name)?;
         }

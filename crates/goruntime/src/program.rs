@@ -103,9 +103,8 @@ impl<'t> Program<'t> {
         let goroutines = match list {
             Some(list) => fields.read_all(memory, &layout, list, &mut diagnostics),
             None => {
-                diagnostics.push(
-                    "no goroutine was found: what only stacks hold is missing".to_owned(),
-                );
+                diagnostics
+                    .push("no goroutine was found: what only stacks hold is missing".to_owned());
                 Vec::new()
             }
         };

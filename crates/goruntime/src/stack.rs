@@ -165,8 +165,7 @@ impl<'r> StackReader<'r> {
         let mut exact = interrupted;
         while stack.contains(sp) && frames.len() < MAX_FRAMES {
             let Some(function) = self.functions.find(pc) else { return false };
-            let lookup =
-                if exact || pc == function.entry() { pc } else { pc - ByteSize::new(1) };
+            let lookup = if exact || pc == function.entry() { pc } else { pc - ByteSize::new(1) };
             let Some(delta) = function.stack_delta(lookup) else { return false };
             let base = sp + ByteSize::new(delta) + ByteSize::new(8);
             // Locals end below the return address, and below the saved frame pointer if there is
@@ -269,9 +268,8 @@ impl<'r> StackReader<'r> {
             if self.memory.read(record, &mut bytes).is_err() {
                 return;
             }
-            let word = |at: usize| {
-                bytes[at..].first_chunk().map_or(0, |word| u32::from_le_bytes(*word))
-            };
+            let word =
+                |at: usize| bytes[at..].first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
             let (offset, size, pointer_bytes) = (word(0) as i32, word(4), word(8) as i32);
             // Below the locals' end for locals, above the frame for arguments and results.
             let start = match offset < 0 {

@@ -62,9 +62,8 @@ pub(crate) fn open(path: &Path, executable: Option<&Path>) -> Result<Target, Ope
     if header.e_type(endian) != elf::ET_CORE {
         return Err(OpenError::NotACore { path: path.to_owned() });
     }
-    let headers = header
-        .program_headers(endian, &*data)
-        .map_err(|_| damaged("its list of segments"))?;
+    let headers =
+        header.program_headers(endian, &*data).map_err(|_| damaged("its list of segments"))?;
     let mut notes = Notes::default();
     let mut segments = Vec::new();
     for program in headers {
@@ -307,9 +306,10 @@ impl Notes {
 
     /// Returns the mapping of the program itself: the one that holds its headers, or the first.
     fn main_file(&self) -> Option<&(AddressRange, MappedFile)> {
-        let by_headers = self.program_headers.or(self.entry).and_then(|at| {
-            self.files.iter().find(|(range, _)| range.contains(at))
-        });
+        let by_headers = self
+            .program_headers
+            .or(self.entry)
+            .and_then(|at| self.files.iter().find(|(range, _)| range.contains(at)));
         by_headers.or_else(|| self.files.iter().find(|(_, file)| file.offset == 0))
     }
 

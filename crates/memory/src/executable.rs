@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memmap2::Mmap;
+use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::Endianness;
 
 use crate::map_file::map_file;
 use crate::{Address, AddressRange, ByteSize, OpenError};
@@ -61,9 +61,8 @@ impl Executable {
             return Err(OpenError::NotAnExecutable { path: path.to_owned() });
         }
         let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
-        let headers = header
-            .program_headers(endian, &*data)
-            .map_err(|_| damaged("its program headers"))?;
+        let headers =
+            header.program_headers(endian, &*data).map_err(|_| damaged("its program headers"))?;
         let mut segments = Vec::new();
         let mut build_id = None;
         for program in headers {
@@ -194,4 +193,3 @@ pub(crate) fn better_build_id(found: Option<Vec<u8>>, segment: &[u8]) -> Option<
     }
     best
 }
-

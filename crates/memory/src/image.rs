@@ -193,10 +193,7 @@ mod tests {
         let mut image = Image::default();
         image.add(range(0x10, 0x20), Backing::Missing);
         let mut buf = [0; 4];
-        assert!(matches!(
-            image.read(Address::new(0x10), &mut buf),
-            Err(ReadError::Missing { .. })
-        ));
+        assert!(matches!(image.read(Address::new(0x10), &mut buf), Err(ReadError::Missing { .. })));
         assert!(matches!(
             image.read(Address::new(0x20), &mut buf),
             Err(ReadError::Unmapped { .. })

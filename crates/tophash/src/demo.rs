@@ -23,7 +23,8 @@ pub(crate) fn run(options: &DemoOptions) -> Result<()> {
     let executable = unpack(dir.path(), "leaky", EXECUTABLE)?;
     let core = unpack(dir.path(), "leaky.core", CORE)?;
     let target = Target::open_core(&core, Some(&executable))?;
-    let report = analyse(&target, &options.view, &progress)?;
+    let mut report = analyse(&target, &options.view, &progress)?;
+    report.target.executable = "leaky (the sample)".to_owned();
     drop(progress);
     print(&report, &options.view)?;
     if options.view.format == Format::Table {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tophash_gomap::{
     FoundMap, FoundSyncMap, Growth, HeaderLayout, Holder, MapLayout, MapPlace, MapShape, PathNamer,
-    RootPath, Survey, Surveyor, SyncMapDesign, Walk, entries, fresh_cost, revalidate,
+    RootPath, RootPathKind, Survey, Surveyor, SyncMapDesign, Walk, entries, fresh_cost, revalidate,
 };
-use tophash_goruntime::{Program, Root, RootKind, Step};
+use tophash_goruntime::{Program, Root, RootKind, Step, global_uses};
 use tophash_memory::{Address, Consistency, ProcessMode, ProcessOptions, Target};
 
 use crate::args::{Format, InspectOptions, Sort, ViewOptions};
@@ -41,11 +41,8 @@ fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
                 true => ProcessMode::Unfrozen,
                 false => ProcessMode::Frozen { max_pause: options.max_pause },
             };
-            let process = ProcessOptions {
-                mode,
-                executable: options.exe.clone(),
-                progress: Some(&copied),
-            };
+            let process =
+                ProcessOptions { mode, executable: options.exe.clone(), progress: Some(&copied) };
             Ok(Target::open_process(pid, &process)?)
         }
         _ => {
@@ -56,11 +53,7 @@ fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
 }
 
 /// Reads the program in a target and makes the report.
-pub(crate) fn analyse(
-    target: &Target,
-    view: &ViewOptions,
-    progress: &Progress,
-) -> Result<Report> {
+pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) -> Result<Report> {
     let program = Program::open(target, |step| {
         progress.step(match step {
             Step::Metadata => "reading the function table",
@@ -107,12 +100,17 @@ pub(crate) fn print(report: &Report, view: &ViewOptions) -> Result<()> {
         }
         Format::Table => {
             let mut out = anstream::stdout().lock();
-            table::print(&mut out, report, view.top)?;
+            table::print(&mut out, report, view.top, view.sort)?;
             out.flush()?;
         }
     }
     Ok(())
 }
+
+/// How many maps get their path for a table.
+const NAMED_FOR_TABLE: usize = 20_000;
+/// How many functions that use a nameless global are named.
+const USERS_NAMED: usize = 3;
 
 /// Makes rows of what a survey found.
 struct RowBuilder<'b> {
@@ -135,36 +133,35 @@ impl RowBuilder<'_> {
             rows.iter().filter(|row| row.part_of.is_none()).map(|row| row.own_bytes).sum();
         rows.retain(|row| {
             row.own_bytes >= view.min_bytes
-                && view.type_contains.as_ref().is_none_or(|text| {
-                    row.types.iter().any(|name| name.contains(text.as_str()))
-                })
+                && view
+                    .type_contains
+                    .as_ref()
+                    .is_none_or(|text| row.types.iter().any(|name| name.contains(text.as_str())))
         });
         sort(&mut rows, view.sort);
-        // Paths and entries cost more than rows: only those shown get them.
-        let shown = match (view.format, view.top) {
+        // Paths cost more than rows. The table puts maps together that are held alike, and for that
+        // needs more of them than it shows.
+        let named = match (view.format, view.top) {
             (_, Some(0)) | (Format::Json, None) => usize::MAX,
-            (_, Some(top)) => top,
-            (Format::Table, None) => 32,
+            (Format::Json, Some(top)) => top,
+            (Format::Table, top) => top.unwrap_or(0).max(NAMED_FOR_TABLE),
         };
+        let with_entries = view.top.filter(|top| *top > 0).unwrap_or(NAMED_FOR_TABLE);
         let maps: HashMap<u64, &FoundMap> =
             self.survey.maps.iter().map(|map| (map.address.get(), map)).collect();
         let sync_maps: HashMap<u64, &FoundSyncMap> =
             self.survey.sync_maps.iter().map(|map| (map.address.get(), map)).collect();
-        let mut left = shown;
-        for row in &mut rows {
-            if left == 0 {
-                break;
-            }
-            left -= usize::from(row.part_of.is_none() || view.format == Format::Json);
+        for (index, row) in rows.iter_mut().take(named).enumerate() {
             if let Some(map) = sync_maps.get(&row.address).filter(|_| row.types == ["sync.Map"]) {
                 row.root = self.sync_root(&namer, map);
             } else if let Some(map) = maps.get(&row.address) {
                 row.root = self.root(&namer, map);
-                if let Some(limit) = view.show_entries {
+                if let Some(limit) = view.show_entries.filter(|_| index < with_entries) {
                     row.shown_entries = self.shown_entries(map, limit);
                 }
             }
         }
+        self.name_stripped_globals(&mut rows);
         let pause_ms = match target.consistency() {
             Consistency::Frozen { pause, .. } => Some(pause.as_secs_f64() * 1e3),
             _ => None,
@@ -186,6 +183,52 @@ impl RowBuilder<'_> {
             total_maps,
             total_own,
             diagnostics,
+        }
+    }
+
+    /// A stripped global has no name; who uses it says what it is.
+    fn name_stripped_globals(&self, rows: &mut [MapRow]) {
+        let is_nameless = |root: &RootPath| {
+            root.kind == RootPathKind::Global && root.name.starts_with('.') && !root.at.is_null()
+        };
+        let mut words: Vec<Address> = rows
+            .iter()
+            .filter_map(|row| row.root.as_ref().filter(|root| is_nameless(root)))
+            .map(|root| root.at)
+            .collect();
+        words.sort_unstable();
+        words.dedup();
+        if words.is_empty() {
+            return;
+        }
+        let program = self.program;
+        let functions = program.functions();
+        let uses = global_uses(program.memory(), program.module(), functions, &words);
+        let named: HashMap<Address, String> = uses
+            .into_iter()
+            .map(|(word, found)| {
+                let mut names: Vec<String> = found
+                    .functions
+                    .iter()
+                    .filter_map(|id| Some(functions.get(*id)?.name().into_owned()))
+                    .collect();
+                names.dedup();
+                let more = names.len().saturating_sub(USERS_NAMED);
+                names.truncate(USERS_NAMED);
+                let verb = if found.at == word { "used by" } else { "near what is used by" };
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                (word, format!("{verb} {}{more}", names.join(", ")))
+            })
+            .collect();
+        for root in rows.iter_mut().filter_map(|row| row.root.as_mut()) {
+            if is_nameless(root)
+                && let Some(used) = named.get(&root.at)
+            {
+                root.name = format!("{} ({used})", root.name);
+                if let Some(first) = root.steps.first_mut() {
+                    first.clone_from(&root.name);
+                }
+            }
         }
     }
 
@@ -319,7 +362,9 @@ fn sort(rows: &mut [MapRow], by: Sort) {
         Sort::Slots => rows.sort_by_key(|row| (Reverse(row.slots), row.address)),
         Sort::Tombstones => rows.sort_by_key(|row| (Reverse(row.tombstones), row.address)),
         Sort::Type => {
-            rows.sort_by(|a, b| (&a.types, Reverse(a.own_bytes)).cmp(&(&b.types, Reverse(b.own_bytes))));
+            rows.sort_by(|a, b| {
+                (&a.types, Reverse(a.own_bytes)).cmp(&(&b.types, Reverse(b.own_bytes)))
+            });
         }
     }
 }

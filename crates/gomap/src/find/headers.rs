@@ -7,9 +7,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use tophash_goruntime::{
-    Error, Field, Heap, LayoutTable, Shape, Slot, TypeId, TypeTable,
-};
+use tophash_goruntime::{Error, Field, Heap, LayoutTable, Shape, Slot, TypeId, TypeTable};
 use tophash_memory::{Address, ByteSize, Memory, MemoryExt};
 
 /// Tables and directories larger than this are not followed: 2^40 slots.
@@ -49,7 +47,12 @@ enum Design {
         overflow: Field,
         old_overflow: Field,
     },
-    Swiss { directory: Field, directory_len: Field, groups: Field, length_mask: Field },
+    Swiss {
+        directory: Field,
+        directory_len: Field,
+        groups: Field,
+        length_mask: Field,
+    },
 }
 
 /// `sameSizeGrow` of the classic map's flags.
@@ -123,7 +126,15 @@ impl HeaderLayout {
     /// out.
     pub(super) fn arrays(&self, memory: &dyn Memory, at: Address, mut visit: impl FnMut(Part)) {
         match &self.design {
-            Design::Classic { log2, flags, buckets, old_buckets, extra, overflow, old_overflow } => {
+            Design::Classic {
+                log2,
+                flags,
+                buckets,
+                old_buckets,
+                extra,
+                overflow,
+                old_overflow,
+            } => {
                 let read = |field: &Field| field.read(memory, at).unwrap_or(0);
                 let log2 = read(log2);
                 if log2 > MAX_LOG2 {

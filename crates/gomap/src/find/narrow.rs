@@ -23,7 +23,10 @@ impl<'p> MapTypes<'p> {
     pub(super) fn new(program: &'p Program<'p>, is_classic: bool) -> Self {
         let mut by_group: HashMap<_, Vec<_>> = HashMap::new();
         for (id, ty) in program.types().iter() {
-            if let Some(map) = ty.as_map() {
+            // Shapes are how the compiler shares generic code; no map is ever made of one.
+            if let Some(map) = ty.as_map()
+                && !ty.name.contains("go.shape.")
+            {
                 by_group.entry(map.group).or_default().push(id);
             }
         }
@@ -31,9 +34,7 @@ impl<'p> MapTypes<'p> {
         let on_stacks = stacks
             .iter()
             .flat_map(|stack| stack.live_objects.iter().chain(&stack.dead_objects))
-            .map(|object| {
-                (object.range.start(), (object.range.size().get(), object.mask.clone()))
-            })
+            .map(|object| (object.range.start(), (object.range.size().get(), object.mask.clone())))
             .collect();
         Self {
             heap: program.heap(),

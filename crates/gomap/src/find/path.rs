@@ -162,8 +162,7 @@ impl<'w> PathNamer<'w> {
         let frames = &self.program.roots().stacks[goroutine as usize].frames;
         if let Some(frame) = frames.get(frame) {
             path.name = self.function_name(frame.function);
-            path.line =
-                self.program.functions().get(frame.function).and_then(|f| f.line(frame.pc));
+            path.line = self.program.functions().get(frame.function).and_then(|f| f.line(frame.pc));
         }
     }
 
@@ -306,9 +305,11 @@ impl<'w> PathNamer<'w> {
                 // What a sync.Map is made of is nobody's business.
                 Shape::Struct(_) if &*self.types.get(ty).name == "sync.Map" => break,
                 Shape::Struct(fields) => {
-                    let Some(field) = fields.iter().rev().find(|field| {
-                        field.offset <= offset && self.types.get(field.ty).size > 0
-                    }) else {
+                    let Some(field) = fields
+                        .iter()
+                        .rev()
+                        .find(|field| field.offset <= offset && self.types.get(field.ty).size > 0)
+                    else {
                         break;
                     };
                     out.push('.');

@@ -232,7 +232,9 @@ impl<'p> Surveyor<'p> {
 
     fn is_header(&self, object: &StackObject) -> bool {
         object.range.size().get() == self.headers.size()
-            && self.headers.matches(object.mask.iter().fold(0, |mask, word| mask | 1 << (word & 63)))
+            && self
+                .headers
+                .matches(object.mask.iter().fold(0, |mask, word| mask | 1 << (word & 63)))
     }
 
     // ---- decoding
@@ -255,12 +257,7 @@ impl<'p> Surveyor<'p> {
     }
 
     /// Decodes a map whose type a pointer tells.
-    fn examine_known(
-        &mut self,
-        address: Address,
-        place: MapPlace,
-        ty: TypeId,
-    ) -> Option<FoundMap> {
+    fn examine_known(&mut self, address: Address, place: MapPlace, ty: TypeId) -> Option<FoundMap> {
         let decoded = read_header(self.program.memory(), self.layout, address)
             .and_then(|header| Ok((header, self.decode(&header, ty)?)));
         match decoded {
@@ -284,12 +281,7 @@ impl<'p> Surveyor<'p> {
     }
 
     /// Decodes a map of unknown type, and finds the types that it can have.
-    fn examine(
-        &mut self,
-        walk: &Walk<'_>,
-        address: Address,
-        place: MapPlace,
-    ) -> Option<FoundMap> {
+    fn examine(&mut self, walk: &Walk<'_>, address: Address, place: MapPlace) -> Option<FoundMap> {
         let header = read_header(self.program.memory(), self.layout, address).ok()?;
         let found = |types, evidence, reading| FoundMap {
             address,
@@ -303,9 +295,10 @@ impl<'p> Surveyor<'p> {
         if header.is_unwritten() {
             // Nothing distinguishes it from other objects of this form but its seed.
             let is_plausible = header.count() == 0 && header.seed() != 0;
-            let own = self.heap.slot_holding(address).map_or(0, |slot| {
-                self.heap.span(slot.span).elem_size()
-            });
+            let own = self
+                .heap
+                .slot_holding(address)
+                .map_or(0, |slot| self.heap.span(slot.span).elem_size());
             let reading = MapReading { own: ByteSize::new(own), ..MapReading::default() };
             return is_plausible.then(|| found(Vec::new(), TypeEvidence::Open, reading));
         }
@@ -543,6 +536,12 @@ impl<'p> Surveyor<'p> {
         let index: HashMap<Address, usize> =
             maps.iter().enumerate().map(|(index, map)| (map.address, index)).collect();
         let closures = walk.closures();
+        for (code, ty) in &code.closures {
+            let Some(ty) = ty.and_then(|ty| self.real_type(ty)) else { continue };
+            for at in closures.get(code).into_iter().flatten() {
+                walk.learn_closure(*at, ty);
+            }
+        }
         for (place, ty) in by_place {
             let pointers = match place.base {
                 PlaceBase::Global(at) => vec![self.pointer_at(at, &place.offsets)],
@@ -594,7 +593,8 @@ impl<'p> Surveyor<'p> {
         match ty {
             PlaceType::Map(ty) => {
                 let Some(map) = map else { return };
-                let fits = map.types.len() != 1 && (map.types.is_empty() || map.types.contains(&ty));
+                let fits =
+                    map.types.len() != 1 && (map.types.is_empty() || map.types.contains(&ty));
                 if fits {
                     map.types = vec![ty];
                     map.evidence = TypeEvidence::Code;
@@ -610,6 +610,14 @@ impl<'p> Surveyor<'p> {
         }
     }
 
+    /// Finds the type of a descriptor, unless it is a shape, by which the compiler shares the code of
+    /// generic functions and of which there are no values.
+    fn real_type(&self, descriptor: Address) -> Option<TypeId> {
+        self.types
+            .by_descriptor(descriptor)
+            .filter(|ty| !self.types.get(*ty).name.contains("go.shape."))
+    }
+
     /// Settles on one type for each place. What code does with a pointer counts for more than what
     /// it passes along as an interface, where the two registers may have come together by chance;
     /// a place that is given different types has none.
@@ -617,7 +625,7 @@ impl<'p> Surveyor<'p> {
         let mut used: HashMap<&Place, Option<PlaceType>> = HashMap::new();
         let mut passed: HashMap<&Place, Option<PlaceType>> = HashMap::new();
         for fact in &code.facts {
-            let known = |at: Address| self.types.by_descriptor(at);
+            let known = |at: Address| self.real_type(at);
             let (ty, places) = match fact.ty {
                 CodeType::Map(ty) => (known(ty).map(PlaceType::Map), &mut used),
                 CodeType::Value(ty) => (known(ty).map(PlaceType::Value), &mut used),

@@ -66,8 +66,21 @@ pub(super) struct SyncMapFinder<'p> {
 }
 
 enum DesignFields {
-    ReadDirty { read: Field, dirty: Field, map: Field, pointer: Field },
-    HashTrie { root: Field, key_hash: Field, parent: Field, children: Field, node: Field, overflow: Field, indirect_slot: u64 },
+    ReadDirty {
+        read: Field,
+        dirty: Field,
+        map: Field,
+        pointer: Field,
+    },
+    HashTrie {
+        root: Field,
+        key_hash: Field,
+        parent: Field,
+        children: Field,
+        node: Field,
+        overflow: Field,
+        indirect_slot: u64,
+    },
 }
 
 #[derive(Default)]
@@ -112,20 +125,10 @@ impl<'p> SyncMapFinder<'p> {
                 indirect_slot: program.heap().size_classes().slot_size(size, false),
             }
         };
-        Some(Self {
-            program,
-            heap: program.heap(),
-            memory: program.memory(),
-            layout,
-            design,
-        })
+        Some(Self { program, heap: program.heap(), memory: program.memory(), layout, design })
     }
 
-    pub(super) fn find(
-        &self,
-        walk: &mut Walk<'_>,
-        maps: &[FoundMap],
-    ) -> Vec<FoundSyncMap> {
+    pub(super) fn find(&self, walk: &mut Walk<'_>, maps: &[FoundMap]) -> Vec<FoundSyncMap> {
         let mut places: BTreeSet<Address> = walk.sync_maps().keys().copied().collect();
         match &self.design {
             DesignFields::ReadDirty { read, dirty, .. } => {
@@ -180,9 +183,10 @@ impl<'p> SyncMapFinder<'p> {
         places: &mut BTreeSet<Address>,
     ) {
         for map in maps {
-            let is_inner = map.types.iter().any(|ty| {
-                &*self.program.types().get(*ty).name == "map[interface {}]*sync.entry"
-            });
+            let is_inner = map
+                .types
+                .iter()
+                .any(|ty| &*self.program.types().get(*ty).name == "map[interface {}]*sync.entry");
             let Some(slot) = self.heap.object_holding(map.address).filter(|_| is_inner) else {
                 continue;
             };
@@ -305,9 +309,8 @@ impl<'p> SyncMapFinder<'p> {
             false => map.read_address(self.memory, record).ok()?,
         };
         let dirty = dirty.read_address(self.memory, at).ok()?;
-        let is_map = |at: Address| {
-            at.is_null() || read_header(self.memory, self.layout, at).is_ok()
-        };
+        let is_map =
+            |at: Address| at.is_null() || read_header(self.memory, self.layout, at).is_ok();
         (is_map(read) && is_map(dirty)).then_some((read, dirty))
     }
 

@@ -116,6 +116,11 @@ impl<'p> TypeWords<'p> {
         (u64::from(self.types.get(ty).hash) == hash).then_some(ty)
     }
 
+    /// Returns the element type of the channel at an address.
+    pub(super) fn channel_type(&self, at: Address) -> Option<TypeId> {
+        self.channel_at(at)
+    }
+
     /// Tells whether a channel of the element type is at `at`.
     pub(super) fn is_channel_of(&self, at: Address, elem: TypeId) -> bool {
         self.channel_at(at).is_some_and(|found| {

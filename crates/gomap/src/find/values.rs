@@ -156,7 +156,9 @@ impl<'p> ValueCheck<'p> {
             return false;
         }
         match self.place(data) {
-            Place::Object(slot) => self.room_in(slot, data) >= len && self.is_scalar(slot, data, len),
+            Place::Object(slot) => {
+                self.room_in(slot, data) >= len && self.is_scalar(slot, data, len)
+            }
             Place::Global { room } => room >= len,
             Place::Elsewhere => true,
             Place::Nowhere => false,

@@ -182,6 +182,8 @@ struct TypedRange {
     is_global: bool,
 }
 
+/// A goroutine waits for no more channels at once than a `select` has cases.
+const MAX_WAITS: usize = 1 << 16;
 /// Typed parts of one object or global that are looked at, at the most; an array behind an interior
 /// pointer may be long, but not endless.
 const MAX_RANGE_BYTES: u64 = 1 << 32;
@@ -230,6 +232,7 @@ impl<'p> Walk<'p> {
             }
         }
         self.follow_typed_globals();
+        self.follow_blocked_sends();
         self.drain();
         for index in rest {
             let root = self.roots[index as usize];
@@ -258,6 +261,15 @@ impl<'p> Walk<'p> {
             .is_none_or(|slot| self.is_reachable(self.heap.id(slot)));
         if is_reached {
             self.follow(value, Claim::Elements(ty, count.max(1)), parent);
+            self.drain();
+        }
+    }
+
+    /// Gives a type to a closure object, and follows what it captured.
+    pub fn learn_closure(&mut self, at: Address, ty: TypeId) {
+        let Some(slot) = self.heap.object_holding(at) else { return };
+        if self.heap.object_start(slot) == at && self.agrees(slot, ty, 0, 1, true) {
+            self.push_range(at, ty, 1, Parent::Object(self.heap.id(slot)));
             self.drain();
         }
     }
@@ -408,12 +420,16 @@ impl<'p> Walk<'p> {
             RootKind::Global => {
                 let global = dwarf.global_before(root.at)?;
                 let into = root.at.checked_offset_from(global.address)?;
-                (into.get() < self.types.get(global.ty).size)
-                    .then_some((global.ty, global.address))
+                (into.get() < self.types.get(global.ty).size).then_some((global.ty, global.address))
             }
             RootKind::Stack { goroutine, frame } | RootKind::StackObject { goroutine, frame } => {
-                let frame =
-                    self.program.roots().stacks.get(goroutine as usize)?.frames.get(frame as usize)?;
+                let frame = self
+                    .program
+                    .roots()
+                    .stacks
+                    .get(goroutine as usize)?
+                    .frames
+                    .get(frame as usize)?;
                 let function = self.program.functions().get(frame.function)?;
                 let cfa = frame.canonical_frame_address();
                 let offset = root.at.get().wrapping_sub(cfa.get()) as i64;
@@ -434,16 +450,46 @@ impl<'p> Walk<'p> {
         }
     }
 
+    /// What a blocked goroutine sends lies where its wait record points, and is of the channel's
+    /// element type (`runtime.sudog`).
+    fn follow_blocked_sends(&mut self) {
+        let layout = self.program.layout();
+        let (Some(waiting), Some(elem), Some(channel), Some(next)) = (
+            layout.find("runtime.g", "waiting"),
+            layout.find("runtime.sudog", "elem"),
+            layout.find("runtime.sudog", "c"),
+            layout.find("runtime.sudog", "waitlink"),
+        ) else {
+            return;
+        };
+        let memory = self.memory();
+        for (index, goroutine) in self.program.goroutines().iter().enumerate() {
+            let is_own = |root: &Root| match root.kind {
+                RootKind::Stack { goroutine, .. } => goroutine as usize == index,
+                _ => false,
+            };
+            let mut at = waiting.read_address(memory, goroutine.address).unwrap_or_default();
+            for _ in 0..MAX_WAITS {
+                if at.is_null() {
+                    break;
+                }
+                let read = |field: tophash_goruntime::Field| field.read_address(memory, at).ok();
+                if let (Some(value), Some(channel)) = (read(elem), read(channel))
+                    && let Some(ty) = self.words.channel_type(channel)
+                    && !value.is_null()
+                {
+                    let root = self.roots.iter().position(is_own).unwrap_or(0) as u32;
+                    self.push_range(value, ty, 1, Parent::Root(root));
+                }
+                at = read(next).unwrap_or_default();
+            }
+        }
+    }
+
     // ---- claims
 
     /// Calls `visit` with each pointer of a value, its arrays written out.
-    fn each_edge(
-        &self,
-        ty: TypeId,
-        at: u64,
-        depth: u32,
-        visit: &mut impl FnMut(u64, Pointee),
-    ) {
+    fn each_edge(&self, ty: TypeId, at: u64, depth: u32, visit: &mut impl FnMut(u64, Pointee)) {
         if depth > 16 {
             return;
         }
@@ -583,7 +629,10 @@ impl<'p> Walk<'p> {
                 if into != 0 || !self.headers.fits(self.heap, slot) {
                     return false;
                 }
-                ObjectType::MapHeader(ty)
+                match self.real_map(ty) {
+                    Some(ty) => ObjectType::MapHeader(ty),
+                    None => return false,
+                }
             }
             Claim::Channel(elem) => {
                 if into != 0 || !self.words.is_channel_of(start, elem) {
@@ -606,6 +655,23 @@ impl<'p> Walk<'p> {
         };
         self.set_type(slot, id, found);
         true
+    }
+
+    /// Shared code of generic functions calls types by their shapes (`go.shape.map[string]int`);
+    /// the map itself is of the one type that has this key and elem, if there is but one.
+    fn real_map(&self, ty: TypeId) -> Option<TypeId> {
+        if !self.types.get(ty).name.contains("go.shape.") {
+            return Some(ty);
+        }
+        let shape = self.types.get(ty).as_map()?;
+        let mut fitting = self.types.iter().filter(|(_, other)| {
+            !other.name.contains("go.shape.")
+                && other
+                    .as_map()
+                    .is_some_and(|other| (other.key, other.elem) == (shape.key, shape.elem))
+        });
+        let (found, _) = fitting.next()?;
+        fitting.next().is_none().then_some(found)
     }
 
     fn accept_values(
@@ -689,6 +755,7 @@ impl<'p> Walk<'p> {
     fn follow_outside(&mut self, value: Address, claim: Claim, parent: Parent) {
         match claim {
             Claim::Map(ty) => {
+                let Some(ty) = self.real_map(ty) else { return };
                 if !value.is_null() && self.off_heap_maps.insert(value, OffHeapMap { ty }).is_none()
                 {
                     self.open_map(value, ty, parent);
@@ -868,8 +935,7 @@ impl<'p> Walk<'p> {
     fn scan_range(&mut self, range: TypedRange) {
         let types = self.types;
         let size = types.get(range.ty).size;
-        let Ok(bytes) =
-            self.memory().read_bytes(range.at, ByteSize::new(size) * range.count)
+        let Ok(bytes) = self.memory().read_bytes(range.at, ByteSize::new(size) * range.count)
         else {
             return;
         };

@@ -114,7 +114,9 @@ impl<'p> KeyHasher<'p> {
         let key = self.types.get(map.key);
         let name = name.rsplit('.').next()?;
         match name {
-            _ if name.starts_with("strhash") => (key.kind == Kind::String).then_some(Function::Text),
+            _ if name.starts_with("strhash") => {
+                (key.kind == Kind::String).then_some(Function::Text)
+            }
             _ if name.starts_with("memhash32") => Some(Function::Four),
             _ if name.starts_with("memhash64") => Some(Function::Eight),
             "memhash8" => Some(Function::Bytes(1)),

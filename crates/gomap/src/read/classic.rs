@@ -44,8 +44,7 @@ pub(super) fn read<M: Memory + ?Sized, A: Allocations + ?Sized>(
     shape: &MapShape,
     header: &ClassicHeader,
 ) -> Result<MapReading, NotAMap> {
-    let mut reading =
-        MapReading { own: slot_of(allocations, header.at), ..MapReading::default() };
+    let mut reading = MapReading { own: slot_of(allocations, header.at), ..MapReading::default() };
     if header.buckets.is_null() {
         return Ok(reading);
     }

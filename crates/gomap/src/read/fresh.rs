@@ -28,9 +28,7 @@ pub fn fresh_cost(
         MapLayout::Classic(layout) => {
             classic_arrays(shape, n, layout.load_factor_by_two, layout.extra_size.get(), slot_size)
         }
-        MapLayout::Swiss(layout) => {
-            swiss_arrays(shape, n, layout.table_size.get(), slot_size)
-        }
+        MapLayout::Swiss(layout) => swiss_arrays(shape, n, layout.table_size.get(), slot_size),
     };
     let cell = |is_indirect: bool, size: u64, is_noscan: bool| match is_indirect {
         true => slot_size(size, is_noscan),

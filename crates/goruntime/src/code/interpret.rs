@@ -1,6 +1,6 @@
 //! Following registers and spilled values through one function.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
@@ -49,8 +49,9 @@ enum Value {
     Loaded(Place),
     /// A new object.
     New(CodeType),
-    /// A new map whose type the call that made it does not say; the number tells them apart.
-    NewUntypedMap(u32),
+    /// What a call returned whose result has no type by itself; the address after the call tells it
+    /// from others.
+    Result(u64),
 }
 
 /// What one function says.
@@ -58,6 +59,8 @@ enum Value {
 pub(super) struct Found {
     pub(super) facts: Vec<CodeFact>,
     pub(super) map_types: Vec<Address>,
+    /// Functions that new objects were made closures of, and the objects' types.
+    pub(super) closures: Vec<(Address, Address)>,
     /// What the function returns in its first register, if it is the same new object's type on
     /// every way out.
     pub(super) returns: Option<CodeType>,
@@ -69,13 +72,14 @@ const DX: usize = 2;
 const BX: usize = 3;
 const SP: usize = 4;
 const SI: usize = 6;
+const DI: usize = 7;
 /// The registers of arguments, in order (`cmd/compile/abi-internal.md`).
-const ARGUMENTS: [usize; 9] = [AX, BX, 1, 7, SI, 8, 9, 10, 11];
+const ARGUMENTS: [usize; 9] = [AX, BX, 1, DI, SI, 8, 9, 10, 11];
 /// Longer functions are generated tables; the states of their branches would take too much.
 const MAX_PENDING: usize = 1 << 12;
 
 /// What registers and the frame hold at one point of the code.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Known {
     registers: [Option<Value>; 16],
     /// Words of the frame, by their distance from the stack pointer.
@@ -94,62 +98,68 @@ impl Known {
     }
 }
 
+/// What the ways back to each loop head know, by the head's address.
+type Back = HashMap<u64, Known>;
+
 struct State<'c> {
-    known: Known,
-    /// The point can't be reached from the instruction before.
-    is_cut: bool,
+    /// `None` where no way has been found yet that leads to the point.
+    known: Option<Known>,
     /// What is known on the branches to points ahead.
     pending: HashMap<u64, Known>,
+    /// What the pass before knew on the branches back.
+    back: &'c Back,
+    /// What this pass knows on them.
+    new_back: Back,
+    /// Ways are not all seen (jump tables): a point that none leads to is reached, with nothing
+    /// known.
+    has_hidden_ways: bool,
     callees: &'c HashMap<u64, Callee>,
-    /// Types of maps that were made without, by their number.
-    untyped_maps: Vec<Option<Address>>,
+    /// What code took the results of calls for, by the address after the call.
+    results: HashMap<u64, Vec<CodeType>>,
+    /// Where they were stored.
+    stored_results: Vec<(Place, u64)>,
     returned: Vec<Option<Value>>,
     found: Found,
 }
 
+/// Passes over a function until what loops know has settled; it mostly takes two.
+const MAX_PASSES: usize = 8;
+
+/// Follows one function.
+///
+/// Forward branches are joined as they are met. For loops the first pass assumes that the way back
+/// changes nothing, and further passes take in what it does change, until nothing more comes; only
+/// then is anything believed.
 pub(super) fn interpret(code: &[u8], at: Address, callees: &HashMap<u64, Callee>) -> Found {
-    let loops = loop_heads(code, at);
-    let mut state = State {
-        known: Known::default(),
-        is_cut: false,
-        pending: HashMap::new(),
-        callees,
-        untyped_maps: Vec::new(),
-        returned: Vec::new(),
-        found: Found::default(),
-    };
-    let closure = Place { base: PlaceBase::Closure(at), offsets: Vec::new() };
-    state.known.registers[DX] = Some(Value::Loaded(closure));
-    let mut info = InstructionInfoFactory::new();
-    let mut decoder = Decoder::with_ip(64, code, at.get(), DecoderOptions::NONE);
-    let mut instruction = Instruction::default();
-    while decoder.can_decode() {
-        decoder.decode_out(&mut instruction);
-        state.arrive(instruction.ip(), instruction.is_invalid() || loops.contains(&instruction.ip()));
-        state.step(&instruction, &mut info);
+    let has_hidden_ways = has_indirect_branch(code, at);
+    let mut back = Back::new();
+    for _ in 0..MAX_PASSES {
+        let mut state = State {
+            known: Some(Known::default()),
+            pending: HashMap::new(),
+            back: &back,
+            new_back: Back::new(),
+            has_hidden_ways,
+            callees,
+            results: HashMap::new(),
+            stored_results: Vec::new(),
+            returned: Vec::new(),
+            found: Found::default(),
+        };
+        state.run(code, at);
+        if state.new_back == back {
+            return state.finish();
+        }
+        back = state.new_back;
     }
-    state.finish()
+    Found::default()
 }
 
-/// Finds where branches lead back to: what holds there depends on code that comes later. The
-/// function's entry does not count, which is come back to after the stack has grown.
-fn loop_heads(code: &[u8], at: Address) -> HashSet<u64> {
-    let mut heads = HashSet::new();
+fn has_indirect_branch(code: &[u8], at: Address) -> bool {
     let mut decoder = Decoder::with_ip(64, code, at.get(), DecoderOptions::NONE);
-    let mut instruction = Instruction::default();
-    while decoder.can_decode() {
-        decoder.decode_out(&mut instruction);
-        if matches!(
-            instruction.flow_control(),
-            FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
-        ) {
-            let target = instruction.near_branch_target();
-            if target <= instruction.ip() && target != at.get() {
-                heads.insert(target);
-            }
-        }
-    }
-    heads
+    decoder.iter().any(|instruction| {
+        instruction.is_invalid() || instruction.flow_control() == FlowControl::IndirectBranch
+    })
 }
 
 /// Finds the address that the first round of AES in a function takes its key from.
@@ -168,47 +178,68 @@ fn general(register: Register) -> Option<usize> {
 }
 
 impl State<'_> {
-    fn forget(&mut self) {
-        self.known = Known::default();
+    fn run(&mut self, code: &[u8], at: Address) {
+        let closure = Place { base: PlaceBase::Closure(at), offsets: Vec::new() };
+        if let Some(known) = &mut self.known {
+            known.registers[DX] = Some(Value::Loaded(closure));
+        }
+        let mut info = InstructionInfoFactory::new();
+        let mut decoder = Decoder::with_ip(64, code, at.get(), DecoderOptions::NONE);
+        let mut instruction = Instruction::default();
+        while decoder.can_decode() {
+            decoder.decode_out(&mut instruction);
+            self.arrive(instruction.ip());
+            if instruction.is_invalid() {
+                self.known = None;
+            }
+            if let Some(mut known) = self.known.take() {
+                let goes_on = self.step(&mut known, &instruction, &mut info);
+                self.known = goes_on.then_some(known);
+            }
+        }
     }
 
     /// Joins what is known on the ways to an instruction.
-    fn arrive(&mut self, ip: u64, is_open: bool) {
-        match self.pending.remove(&ip) {
-            Some(known) if self.is_cut => self.known = known,
-            Some(known) => self.known.merge(&known),
-            None if self.is_cut => self.forget(),
-            None => {}
+    fn arrive(&mut self, ip: u64) {
+        for other in self.pending.remove(&ip).iter().chain(self.back.get(&ip)) {
+            match &mut self.known {
+                Some(known) => known.merge(other),
+                None => self.known = Some(other.clone()),
+            }
         }
-        self.is_cut = false;
-        if is_open {
-            self.forget();
+        if self.known.is_none() && self.has_hidden_ways {
+            self.known = Some(Known::default());
         }
     }
 
     /// Notes what is known on a branch.
-    fn branch(&mut self, instruction: &Instruction) {
+    fn branch(&mut self, known: &Known, instruction: &Instruction) {
         let target = instruction.near_branch_target();
-        if target <= instruction.ip() || self.pending.len() >= MAX_PENDING {
+        let is_back = target <= instruction.ip();
+        let ways = if is_back { &mut self.new_back } else { &mut self.pending };
+        if ways.len() >= MAX_PENDING {
+            self.has_hidden_ways = true;
             return;
         }
-        match self.pending.get_mut(&target) {
-            Some(known) => known.merge(&self.known),
-            None => {
-                self.pending.insert(target, self.known.clone());
-            }
-        }
+        ways.entry(target).and_modify(|other| other.merge(known)).or_insert_with(|| known.clone());
     }
 
     fn finish(mut self) -> Found {
-        let untyped = self.untyped_maps;
+        let results = self.results;
         let ty = |value: &Option<Value>| match value {
             Some(Value::New(ty)) => Some(*ty),
-            Some(Value::NewUntypedMap(number)) => {
-                untyped.get(*number as usize).copied().flatten().map(CodeType::Map)
-            }
+            Some(Value::Result(call)) => match results.get(call)?.as_slice() {
+                [one @ CodeType::Map(_)] => Some(*one),
+                _ => None,
+            },
             _ => None,
         };
+        for (place, call) in self.stored_results {
+            // Generic code can call one map by several types; the reader knows which are real.
+            for ty in results.get(&call).into_iter().flatten() {
+                self.found.facts.push(CodeFact { place: place.clone(), ty: *ty });
+            }
+        }
         let mut returned = self.returned.iter().map(ty);
         if let Some(Some(first)) = returned.next()
             && returned.all(|other| other == Some(first))
@@ -218,37 +249,44 @@ impl State<'_> {
         self.found
     }
 
-    fn step(&mut self, instruction: &Instruction, info: &mut InstructionInfoFactory) {
+    /// Takes in one instruction; tells whether the next one follows it.
+    fn step(
+        &mut self,
+        known: &mut Known,
+        instruction: &Instruction,
+        info: &mut InstructionInfoFactory,
+    ) -> bool {
         match instruction.flow_control() {
-            FlowControl::Call => self.call(instruction),
+            FlowControl::Call => self.call(known, instruction),
             FlowControl::IndirectCall => {
-                self.interfaces();
-                self.after_call(None);
+                self.interfaces(known);
+                known.after_call(None);
             }
-            FlowControl::ConditionalBranch => self.branch(instruction),
+            FlowControl::ConditionalBranch => self.branch(known, instruction),
             FlowControl::UnconditionalBranch => {
-                self.branch(instruction);
-                self.is_cut = true;
+                self.branch(known, instruction);
+                return false;
             }
             FlowControl::Return => {
-                self.returned.push(self.known.registers[AX].clone());
-                self.is_cut = true;
+                self.returned.push(known.registers[AX].clone());
+                return false;
             }
-            FlowControl::IndirectBranch | FlowControl::Exception => self.is_cut = true,
+            FlowControl::IndirectBranch | FlowControl::Exception => return false,
             _ => match instruction.mnemonic() {
-                Mnemonic::Lea => self.lea(instruction),
-                Mnemonic::Mov => self.mov(instruction),
+                Mnemonic::Lea => known.lea(instruction),
+                Mnemonic::Mov => self.mov(known, instruction),
                 Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Nop => {}
-                _ => self.clobber(instruction, info),
+                _ => known.clobber(instruction, info),
             },
         }
+        true
     }
 
     /// A map that is passed as an interface has its type in the register before.
-    fn interfaces(&mut self) {
+    fn interfaces(&mut self, known: &Known) {
         for pair in ARGUMENTS.windows(2) {
             let (Some(Value::Constant(ty)), Some(data)) =
-                (&self.known.registers[pair[0]], &self.known.registers[pair[1]])
+                (&known.registers[pair[0]], &known.registers[pair[1]])
             else {
                 continue;
             };
@@ -258,30 +296,37 @@ impl State<'_> {
                     let place = place.clone();
                     self.found.facts.push(CodeFact { place, ty: CodeType::Boxed(ty) });
                 }
-                Value::NewUntypedMap(number) => self.type_map(*number, ty),
+                Value::Result(call) => self.type_result(*call, CodeType::Boxed(ty)),
                 _ => {}
             }
         }
     }
 
-    /// Notes the type of a map that was made without.
-    fn type_map(&mut self, number: u32, ty: Address) {
-        if let Some(known) = self.untyped_maps.get_mut(number as usize) {
-            known.get_or_insert(ty);
+    /// Notes what the result of a call is taken for.
+    fn type_result(&mut self, call: u64, ty: CodeType) {
+        let types = self.results.entry(call).or_default();
+        if !types.contains(&ty) {
+            types.push(ty);
         }
     }
 
-    fn call(&mut self, instruction: &Instruction) {
+    fn call(&mut self, known: &mut Known, instruction: &Instruction) {
         let callee = self.callees.get(&instruction.near_branch_target()).copied();
         let constant = |value: &Option<Value>| match value {
             Some(Value::Constant(address)) => Some(Address::new(*address)),
             _ => None,
         };
-        let registers = &self.known.registers;
+        let registers = &known.registers;
         let first = constant(&registers[AX]);
         let new = |ty: Option<CodeType>| ty.map(Value::New);
         let result = match callee {
             Some(Callee::WriteBarrier) => return,
+            Some(Callee::StoringBarrier(from)) => {
+                if let Some(to) = constant(&registers[DI]) {
+                    self.store_at(known, from, Place::global(to.get()));
+                }
+                return;
+            }
             Some(Callee::UsesMap) => {
                 if let Some(ty) = first {
                     self.found.map_types.push(ty);
@@ -289,7 +334,7 @@ impl State<'_> {
                         Some(Value::Loaded(place)) => {
                             self.found.facts.push(CodeFact { place, ty: CodeType::Map(ty) });
                         }
-                        Some(Value::NewUntypedMap(number)) => self.type_map(number, ty),
+                        Some(Value::Result(call)) => self.type_result(call, CodeType::Map(ty)),
                         _ => {}
                     }
                 }
@@ -298,29 +343,94 @@ impl State<'_> {
             Some(Callee::NewValue) => new(first.map(CodeType::Value)),
             Some(Callee::NewElements) => new(first.map(CodeType::Elements)),
             Some(Callee::NewMap) => new(first.map(CodeType::Map)),
-            Some(Callee::GrownElements) => {
-                new(constant(&registers[SI]).map(CodeType::Elements))
-            }
-            Some(Callee::NewUntypedMap) => {
-                self.untyped_maps.push(None);
-                Some(Value::NewUntypedMap(self.untyped_maps.len() as u32 - 1))
-            }
+            Some(Callee::GrownElements) => new(constant(&registers[SI]).map(CodeType::Elements)),
             Some(Callee::Returns(ty)) => {
-                self.interfaces();
+                self.interfaces(known);
                 Some(Value::New(ty))
             }
-            None => {
-                self.interfaces();
+            Some(Callee::NewUntypedMap) | None => {
+                self.interfaces(known);
                 None
             }
         };
-        self.after_call(result);
+        known.after_call(Some(result.unwrap_or(Value::Result(instruction.next_ip()))));
     }
 
+    fn mov(&mut self, known: &mut Known, instruction: &Instruction) {
+        match (instruction.op0_kind(), instruction.op1_kind()) {
+            (OpKind::Register, OpKind::Register) => {
+                let from = general(instruction.op1_register());
+                let value = from.and_then(|from| known.registers[from].clone());
+                known.set(instruction.op0_register(), value);
+            }
+            (OpKind::Register, OpKind::Memory) => {
+                let value = match known.address(instruction) {
+                    Some(Operand::Global(address)) => Some(Value::Loaded(Place::global(address))),
+                    Some(Operand::Behind(place)) => Some(Value::Loaded(place)),
+                    Some(Operand::Frame(offset)) => known.frame.get(&offset).cloned(),
+                    Some(Operand::New(..)) | None => None,
+                };
+                known.set(instruction.op0_register(), value);
+            }
+            (OpKind::Memory, OpKind::Register) => self.store(known, instruction),
+            (OpKind::Memory, _) => {
+                if let Some(Operand::Frame(offset)) = known.address(instruction) {
+                    known.frame.remove(&offset);
+                }
+            }
+            (OpKind::Register, _) => {
+                let immediate = instruction.immediate(1);
+                known.set(instruction.op0_register(), Some(Value::Constant(immediate)));
+            }
+            _ => {}
+        }
+    }
+
+    fn store(&mut self, known: &mut Known, instruction: &Instruction) {
+        let value =
+            general(instruction.op1_register()).and_then(|from| known.registers[from].clone());
+        let place = match known.address(instruction) {
+            Some(Operand::Frame(offset)) => {
+                match value {
+                    Some(value) => known.frame.insert(offset, value),
+                    None => known.frame.remove(&offset),
+                };
+                return;
+            }
+            Some(Operand::Global(address)) => Place::global(address),
+            Some(Operand::Behind(place)) => place,
+            Some(Operand::New(ty, 0)) => {
+                // The first word of a closure is its code: the new object is one, of this type.
+                if let (CodeType::Value(ty), Some(Value::Constant(code))) = (ty, value) {
+                    self.found.closures.push((Address::new(code), ty));
+                }
+                return;
+            }
+            Some(Operand::New(..)) | None => return,
+        };
+        if let Some(from) = general(instruction.op1_register()) {
+            self.store_at(known, from, place);
+        }
+    }
+
+    /// Stores a register at a place.
+    fn store_at(&mut self, known: &mut Known, from: usize, place: Place) {
+        match known.registers[from].clone() {
+            Some(Value::New(ty)) => self.found.facts.push(CodeFact { place, ty }),
+            // The type may show only after the store.
+            Some(Value::Result(call)) => self.stored_results.push((place, call)),
+            // From here on the register holds what the place holds, and so has its type.
+            None => known.registers[from] = Some(Value::Loaded(place)),
+            Some(Value::Constant(_) | Value::Loaded(_)) => {}
+        }
+    }
+}
+
+impl Known {
     /// Every register is the callee's to use; the frame's words are not.
     fn after_call(&mut self, result: Option<Value>) {
-        self.known.registers = Default::default();
-        self.known.registers[AX] = result;
+        self.registers = Default::default();
+        self.registers[AX] = result;
     }
 
     /// Returns the value of an instruction's memory operand's address, or its place in the frame.
@@ -337,8 +447,9 @@ impl State<'_> {
         if base == SP {
             return Some(Operand::Frame(offset));
         }
-        match self.known.registers[base].as_ref()? {
+        match self.registers[base].as_ref()? {
             Value::Constant(address) => Some(Operand::Global(address.wrapping_add_signed(offset))),
+            Value::New(ty) => Some(Operand::New(*ty, offset)),
             Value::Loaded(place) if place.offsets.len() < MAX_OFFSETS => {
                 let mut place = place.clone();
                 place.offsets.push(offset);
@@ -350,82 +461,16 @@ impl State<'_> {
 
     fn lea(&mut self, instruction: &Instruction) {
         let Some(to) = general(instruction.op0_register()) else { return };
-        self.known.registers[to] = match self.address(instruction) {
+        self.registers[to] = match self.address(instruction) {
             Some(Operand::Global(address)) => Some(Value::Constant(address)),
             _ => None,
         };
     }
 
-    fn mov(&mut self, instruction: &Instruction) {
-        match (instruction.op0_kind(), instruction.op1_kind()) {
-            (OpKind::Register, OpKind::Register) => {
-                let from = general(instruction.op1_register());
-                let value = from.and_then(|from| self.known.registers[from].clone());
-                self.set(instruction.op0_register(), value);
-            }
-            (OpKind::Register, OpKind::Memory) => {
-                let value = match self.address(instruction) {
-                    Some(Operand::Global(address)) => Some(Value::Loaded(Place::global(address))),
-                    Some(Operand::Behind(place)) => Some(Value::Loaded(place)),
-                    Some(Operand::Frame(offset)) => self.known.frame.get(&offset).cloned(),
-                    None => None,
-                };
-                self.set(instruction.op0_register(), value);
-            }
-            (OpKind::Memory, OpKind::Register) => self.store(instruction),
-            (OpKind::Memory, _) => {
-                if let Some(Operand::Frame(offset)) = self.address(instruction) {
-                    self.known.frame.remove(&offset);
-                }
-            }
-            (OpKind::Register, _) => {
-                let immediate = instruction.immediate(1);
-                self.set(instruction.op0_register(), Some(Value::Constant(immediate)));
-            }
-            _ => {}
-        }
-    }
-
     fn set(&mut self, register: Register, value: Option<Value>) {
         let full = register.full_register();
         if let Some(number) = general(full) {
-            self.known.registers[number] = if full == register { value } else { None };
-        }
-    }
-
-    fn store(&mut self, instruction: &Instruction) {
-        let value = general(instruction.op1_register())
-            .and_then(|from| self.known.registers[from].clone());
-        let place = match self.address(instruction) {
-            Some(Operand::Frame(offset)) => {
-                match value {
-                    Some(value) => self.known.frame.insert(offset, value),
-                    None => self.known.frame.remove(&offset),
-                };
-                return;
-            }
-            Some(Operand::Global(address)) => {
-                Place::global(address)
-            }
-            Some(Operand::Behind(place)) => place,
-            None => return,
-        };
-        if value.is_none()
-            && let Some(from) = general(instruction.op1_register())
-        {
-            // From here on the register holds what the place holds, and so has its type.
-            self.known.registers[from] = Some(Value::Loaded(place));
-            return;
-        }
-        match value {
-            Some(Value::New(ty)) => self.found.facts.push(CodeFact { place, ty }),
-            Some(Value::NewUntypedMap(number)) => {
-                // The type may show before the store, seldom after it.
-                if let Some(Some(ty)) = self.untyped_maps.get(number as usize) {
-                    self.found.facts.push(CodeFact { place, ty: CodeType::Map(*ty) });
-                }
-            }
-            _ => {}
+            self.registers[number] = if full == register { value } else { None };
         }
     }
 
@@ -437,7 +482,7 @@ impl State<'_> {
                 self.set(used.register(), None);
                 if used.register().full_register() == Register::RSP {
                     // The frame's words are counted from the stack pointer.
-                    self.known.frame.clear();
+                    self.frame.clear();
                 }
             }
         }
@@ -445,7 +490,7 @@ impl State<'_> {
             if writes(used.access()) && used.base() == Register::RSP {
                 let offset = used.displacement() as i64;
                 // Vector stores clear several words at once.
-                self.known.frame.retain(|at, _| !(offset - 7..offset + 64).contains(at));
+                self.frame.retain(|at, _| !(offset - 7..offset + 64).contains(at));
             }
         }
     }
@@ -455,6 +500,8 @@ enum Operand {
     Global(u64),
     Frame(i64),
     Behind(Place),
+    /// Such a distance into a new object.
+    New(CodeType, i64),
 }
 
 fn writes(access: OpAccess) -> bool {
@@ -546,6 +593,17 @@ mod tests {
         code.push(0xc3); // ret
         let found = interpret(&code, Address::new(TEXT), &callees());
         assert_eq!(found.returns, Some(CodeType::Value(Address::new(0x60_0000))));
+    }
+
+    #[test]
+    fn a_new_object_that_starts_with_code_is_a_closure() {
+        let mut code = Vec::new();
+        rip(&mut code, LEA_AX, 0x60_0000);
+        call(&mut code, TEXT + 0x2000);
+        rip(&mut code, [0x48, 0x8d, 0x0d], TEXT + 0x5000); // lea rcx, [function]
+        code.extend([0x48, 0x89, 0x08]); // mov [rax], rcx
+        let found = interpret(&code, Address::new(TEXT), &callees());
+        assert_eq!(found.closures, [(Address::new(TEXT + 0x5000), Address::new(0x60_0000))]);
     }
 
     #[test]

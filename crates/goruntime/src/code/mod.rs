@@ -14,8 +14,10 @@
 //! functions were found to return, until nothing new comes out.
 
 mod interpret;
+mod references;
 
 pub use interpret::{Place, PlaceBase};
+pub use references::{GlobalUse, global_uses};
 
 use std::collections::HashMap;
 
@@ -39,12 +41,14 @@ pub(crate) enum Callee {
     GrownElements,
     /// `AX` is a map's type; the result is the map.
     NewMap,
-    /// The result is a map of a type that is not said.
+    /// The result is a map of a type that is not said; what happens to it may say it.
     NewUntypedMap,
     /// The result is a new object of this type, by the callee's own code.
     Returns(CodeType),
     /// Keeps all registers.
     WriteBarrier,
+    /// Keeps all registers, and stores the one of this number where `DI` points (to Go 1.20).
+    StoringBarrier(usize),
 }
 
 /// What a pointer found in code leads to.
@@ -76,6 +80,8 @@ pub struct CodeFacts {
     pub facts: Vec<CodeFact>,
     /// The map types that each function uses, by its index.
     pub map_types: HashMap<FunctionId, Vec<Address>>,
+    /// The types of closure objects, by the entry of their function; `None` where code disagrees.
+    pub closures: HashMap<Address, Option<Address>>,
 }
 
 impl CodeFacts {
@@ -124,6 +130,13 @@ impl CodeFacts {
         let mut facts = Self::default();
         for (function, mut one) in found {
             facts.facts.append(&mut one.facts);
+            for (code, ty) in one.closures {
+                facts
+                    .closures
+                    .entry(code)
+                    .and_modify(|known| *known = known.filter(|known| *known == ty))
+                    .or_insert(Some(ty));
+            }
             if !one.map_types.is_empty() {
                 one.map_types.sort_unstable();
                 one.map_types.dedup();
@@ -152,9 +165,20 @@ fn callee(name: &str) -> Option<Callee> {
         "runtime.growslice" => Callee::GrownElements,
         "runtime.makemap" | "runtime.makemap64" => Callee::NewMap,
         "runtime.makemap_small" | "internal/runtime/maps.NewEmptyMap" => Callee::NewUntypedMap,
-        _ if name.starts_with("runtime.gcWriteBarrier") => Callee::WriteBarrier,
+        _ if name.starts_with("runtime.gcWriteBarrier") => write_barrier(name)?,
         _ if MAP_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => Callee::UsesMap,
         _ => return None,
+    })
+}
+
+/// Recognises the write barriers. To Go 1.20 there is one for each register, which does the store;
+/// from 1.21 on they are numbered, and the code stores by itself.
+fn write_barrier(name: &str) -> Option<Callee> {
+    let register = name.strip_prefix("runtime.gcWriteBarrier")?;
+    let registers = ["", "CX", "DX", "BX", "SP", "BP", "SI", "DI", "R8", "R9"];
+    Some(match registers.iter().position(|known| *known == register) {
+        Some(number) => Callee::StoringBarrier(number),
+        None => Callee::WriteBarrier,
     })
 }
 
@@ -172,7 +196,10 @@ fn calls_any(code: &[u8], at: Address, callees: &HashMap<u64, Callee>) -> bool {
         };
         let next = at.get().wrapping_add(index as u64 + 5);
         let target = next.wrapping_add_signed(i32::from_le_bytes(*relative).into());
-        callees.get(&target).is_some_and(|callee| *callee != Callee::WriteBarrier)
+        !matches!(
+            callees.get(&target),
+            None | Some(Callee::WriteBarrier | Callee::StoringBarrier(_))
+        )
     })
 }
 

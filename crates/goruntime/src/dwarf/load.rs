@@ -93,8 +93,7 @@ impl DwarfInfo {
                         self.captured.entry(at).or_default().extend(captured);
                     }
                     if options.functions.contains(&at) {
-                        let local =
-                            variables::local(dwarf, unit, entry, options.load_bias, loader);
+                        let local = variables::local(dwarf, unit, entry, options.load_bias, loader);
                         self.locals.entry(at).or_default().extend(local);
                     }
                 }
@@ -111,8 +110,7 @@ impl DwarfInfo {
         options: &DwarfOptions<'_>,
         loader: &mut TypeLoader<'_, 'd, '_>,
     ) -> Option<GlobalVariable> {
-        let gimli::AttributeValue::Exprloc(expression) =
-            entry.attr_value(gimli::DW_AT_location)?
+        let gimli::AttributeValue::Exprloc(expression) = entry.attr_value(gimli::DW_AT_location)?
         else {
             return None;
         };

@@ -126,9 +126,7 @@ impl<'t, 'd, 'm> TypeLoader<'t, 'd, 'm> {
             }
             Kind::Slice => self.refer(unit, &entry, GO_ELEM, depth).map(Shape::Slice),
             Kind::Chan => self.refer(unit, &entry, GO_ELEM, depth).map(Shape::Chan),
-            Kind::Pointer => {
-                self.refer(unit, &entry, gimli::DW_AT_type, depth).map(Shape::Pointer)
-            }
+            Kind::Pointer => self.refer(unit, &entry, gimli::DW_AT_type, depth).map(Shape::Pointer),
             Kind::String => Some(Shape::String),
             Kind::Func => Some(Shape::Func),
             Kind::UnsafePointer => Some(Shape::UnsafePointer),

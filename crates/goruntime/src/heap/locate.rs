@@ -68,8 +68,7 @@ impl HeapRoot {
 
 impl Fields {
     fn scan(&self, memory: &dyn Memory, section: AddressRange) -> Option<HeapRoot> {
-        let bytes =
-            memory.read_bytes(section.start(), section.size().min(MAX_SECTION)).ok()?;
+        let bytes = memory.read_bytes(section.start(), section.size().min(MAX_SECTION)).ok()?;
         for (index, [_, len, cap]) in bytes
             .as_chunks::<8>()
             .0

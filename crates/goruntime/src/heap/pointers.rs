@@ -115,7 +115,9 @@ impl<'r> Design<'r> {
             DesignKind::InSpan => SpanPointers::Bits(Bits {
                 bytes: in_span(memory, span, contents).unwrap_or_default(),
             }),
-            DesignKind::TwoBits { bitmap } => SpanPointers::Bits(self.two_bits(memory, span, bitmap)),
+            DesignKind::TwoBits { bitmap } => {
+                SpanPointers::Bits(self.two_bits(memory, span, bitmap))
+            }
             DesignKind::OneBit { bitmap, no_more } => {
                 SpanPointers::Bits(self.one_bit(memory, span, bitmap, no_more))
             }

@@ -52,9 +52,7 @@ pub(super) struct SpecialFields {
 impl SpecialFields {
     pub(super) fn new(layout: &LayoutTable) -> Result<Self, Error> {
         let field = |name| layout.field("runtime.special", name);
-        let kind = |name: &str| {
-            layout.constant(&[&format!("runtime._KindSpecial{name}")])
-        };
+        let kind = |name: &str| layout.constant(&[&format!("runtime._KindSpecial{name}")]);
         let in_cleanup = |name| {
             let cleanup = layout.find("runtime.specialCleanup", "cleanup")?;
             Some(cleanup.then(layout.find("runtime.cleanupFn", name)?))

@@ -335,7 +335,10 @@ impl<'m> DescriptorReader<'m> {
         let (keys_offset, key_stride, elems_offset, elem_stride) = offsets;
         let size = self.header(group)?.size;
         let fits = |offset: u64, stride: u64| {
-            stride.checked_mul(7).and_then(|last| last.checked_add(offset)).is_some_and(|e| e <= size)
+            stride
+                .checked_mul(7)
+                .and_then(|last| last.checked_add(offset))
+                .is_some_and(|e| e <= size)
         };
         (fits(keys_offset, key_stride) && fits(elems_offset, elem_stride)).then_some(MapParts {
             key,

@@ -3,7 +3,7 @@
 //! The collector's masks say *where* the pointers of an object are; these lists say *what* each of
 //! them leads to, so that one pass over the heap can hand types from owner to owned.
 
-use super::{Shape, TypeId, TypeTable};
+use super::{Shape, StructField, TypeId, TypeTable};
 
 /// What a pointer word of a value leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +73,16 @@ fn collect(table: &TypeTable<'_>, id: TypeId, at: u64, depth: u32, out: &mut Vec
     let pointee = match &ty.shape {
         Shape::Scalar | Shape::Opaque => return,
         Shape::Struct(fields) => {
+            let first = out.len();
             for field in fields {
                 collect(table, field.ty, at + field.offset, depth - 1, out);
+            }
+            // An atomic.Pointer[T] keeps a bare pointer, but it can only be a *T.
+            if let [edge] = &mut out[first..]
+                && edge.pointee == Pointee::Unknown
+                && let Some(target) = atomic_target(table, &ty.name, fields)
+            {
+                edge.pointee = Pointee::Value(target);
             }
             return;
         }
@@ -103,4 +111,18 @@ fn collect(table: &TypeTable<'_>, id: TypeId, at: u64, depth: u32, out: &mut Vec
         Shape::Func => Pointee::Closure,
     };
     out.push(Edge { offset: at, pointee });
+}
+
+/// Returns the `T` of an `atomic.Pointer[T]`: from Go 1.20 a field of no size mentions it, before
+/// that only the type's name does.
+fn atomic_target(table: &TypeTable<'_>, name: &str, fields: &[StructField]) -> Option<TypeId> {
+    let argument = name.strip_prefix("atomic.Pointer[")?.strip_suffix(']')?;
+    let mentioned = fields.iter().find_map(|field| match &table.get(field.ty).shape {
+        Shape::Array { elem, len: 0 } => match &table.get(*elem).shape {
+            Shape::Pointer(target) => Some(*target),
+            _ => None,
+        },
+        _ => None,
+    });
+    mentioned.or_else(|| table.by_name(argument.rsplit('/').next()?))
 }

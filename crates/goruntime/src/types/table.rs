@@ -212,6 +212,7 @@ impl<'m> TypeTable<'m> {
             if self.types[index].name.is_empty() {
                 self.types[index].name = self.derived_name(TypeId(index as u32), 8).into();
             }
+            self.complete_bucket(index);
             let id = TypeId(index as u32);
             self.by_name.entry(self.types[index].name.clone()).or_insert(id);
             if self.is_classic
@@ -221,6 +222,57 @@ impl<'m> TypeTable<'m> {
                 self.classic_buckets.insert(bucket);
             }
         }
+    }
+
+    /// Gives parts to the buckets of classic maps that `reflect` made, which have only a header:
+    /// eight tophashes, keys, elems, and the overflow pointer.
+    fn complete_bucket(&mut self, map: usize) {
+        let Some(info) = self.types[map].as_map().copied().filter(|_| self.is_classic) else {
+            return;
+        };
+        let bucket = self.get(info.group);
+        let is_bare = match &bucket.shape {
+            Shape::Opaque => true,
+            Shape::Struct(fields) => fields.is_empty(),
+            _ => false,
+        };
+        if !is_bare || bucket.size < info.elems_offset.saturating_add(8 * info.elem_stride + 8) {
+            return;
+        }
+        let link = bucket.size - 8;
+        let plain = |kind, size, pointer_bytes, shape| GoType {
+            name: "".into(),
+            descriptor: None,
+            size,
+            pointer_bytes,
+            kind,
+            is_direct: false,
+            hash: 0,
+            shape,
+        };
+        let mut row = |of: TypeId, is_indirect: bool, stride: u64| {
+            let elem = match is_indirect {
+                true => self.add(plain(Kind::Pointer, 8, 8, Shape::Pointer(of))),
+                false => of,
+            };
+            let pointers = match self.get(elem).pointer_bytes {
+                0 => 0,
+                last => 7 * stride + last,
+            };
+            let shape = Shape::Array { elem, len: 8 };
+            self.add(plain(Kind::Array, 8 * stride, pointers, shape))
+        };
+        let keys = row(info.key, info.indirect_key, info.key_stride);
+        let elems = row(info.elem, info.indirect_elem, info.elem_stride);
+        let pointer = self.add(plain(Kind::UnsafePointer, 8, 8, Shape::UnsafePointer));
+        let field = |name: &str, ty, offset| StructField { name: name.into(), ty, offset };
+        let mut fields =
+            vec![field("keys", keys, info.keys_offset), field("elems", elems, info.elems_offset)];
+        // Without pointers in it, the last word is no pointer to the collector either.
+        if self.get(info.group).pointer_bytes == self.get(info.group).size {
+            fields.push(field("overflow", pointer, link));
+        }
+        self.types[info.group.index()].shape = Shape::Struct(fields.into());
     }
 
     /// Tells whether a type's parts lie inside of it, one after the other, which bounds every walk
@@ -266,9 +318,9 @@ impl<'m> TypeTable<'m> {
             (Kind::Chan, Parts::Elem(elem)) => Shape::Chan(refer(elem)?),
             (_, Parts::Array { elem, len }) => Shape::Array { elem: refer(elem)?, len },
             (_, Parts::Fields(fields)) => {
-                let fields = fields.into_iter().map(|(name, ty, offset)| {
-                    Some(StructField { name, ty: refer(ty)?, offset })
-                });
+                let fields = fields
+                    .into_iter()
+                    .map(|(name, ty, offset)| Some(StructField { name, ty: refer(ty)?, offset }));
                 Shape::Struct(fields.collect::<Option<_>>()?)
             }
             (_, Parts::Map(map)) => Shape::Map(Box::new(MapTypeInfo {

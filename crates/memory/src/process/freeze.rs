@@ -83,7 +83,9 @@ impl Frozen {
                 return Err(OpenError::NotPermitted {
                     pid,
                     reason: match fault {
-                        Errno::EPERM => "ptrace was refused; another debugger may be attached".to_owned(),
+                        Errno::EPERM => {
+                            "ptrace was refused; another debugger may be attached".to_owned()
+                        }
                         other => other.desc().to_owned(),
                     },
                 });
@@ -96,12 +98,7 @@ impl Frozen {
     }
 
     /// Waits until every seized thread is stopped or gone.
-    fn wait(
-        &mut self,
-        pid: u32,
-        deadline: Instant,
-        max_pause: Duration,
-    ) -> Result<(), OpenError> {
+    fn wait(&mut self, pid: u32, deadline: Instant, max_pause: Duration) -> Result<(), OpenError> {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
         loop {
             let pending: Vec<i32> = self
@@ -189,8 +186,8 @@ impl Drop for Frozen {
 }
 
 fn threads_of(pid: u32) -> Result<Vec<i32>, OpenError> {
-    let entries = std::fs::read_dir(format!("/proc/{pid}/task"))
-        .map_err(|_| OpenError::NoProcess { pid })?;
+    let entries =
+        std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|_| OpenError::NoProcess { pid })?;
     Ok(entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<libc::pid_t>().ok())
         .collect())

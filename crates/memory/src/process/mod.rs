@@ -129,16 +129,7 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
     let load_bias = load_bias(pid, &executable, &mappings);
     let image = assemble(&executable, &mappings, copy, load_bias);
     let live = (consistency == Consistency::Unfrozen).then_some(memory);
-    Ok(Target {
-        image,
-        live,
-        mappings,
-        threads,
-        executable,
-        load_bias,
-        consistency,
-        diagnostics,
-    })
+    Ok(Target { image, live, mappings, threads, executable, load_bias, consistency, diagnostics })
 }
 
 type FrozenParts = (Vec<Registers>, Consistency, Vec<Mapping>, Vec<String>);
@@ -232,8 +223,7 @@ fn copied(mappings: &[Mapping], executable: &Executable) -> Vec<AddressRange> {
             let offsets = segment.file_range();
             segment.is_writable
                 && file.offset < offsets.end as u64
-                && offsets.start as u64 & !(PAGE - 1)
-                    < file.offset + mapping.range.size().get()
+                && offsets.start as u64 & !(PAGE - 1) < file.offset + mapping.range.size().get()
         })
     };
     mappings

@@ -1,5 +1,7 @@
 //! The report for a person at a terminal.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::io::Write;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
@@ -7,6 +9,7 @@ use tophash_gomap::RootPath;
 
 use super::style::{bar, bytes, count, heading, warning};
 use super::{MapRow, Report};
+use crate::args::Sort;
 
 /// Cells of the bar that shows how full a map is.
 const BAR: usize = 8;
@@ -20,6 +23,7 @@ pub(crate) fn print(
     out: &mut dyn Write,
     report: &Report,
     top: Option<usize>,
+    sort: Sort,
 ) -> std::io::Result<()> {
     print_summary(out, report)?;
     let top = match top.unwrap_or(DEFAULT_TOP) {
@@ -27,14 +31,26 @@ pub(crate) fn print(
         top => top,
     };
     let listed: Vec<_> = report.maps.iter().filter(|row| row.part_of.is_none()).collect();
-    let shown: Vec<_> = listed.iter().copied().take(top).collect();
+    let mut groups = alike(&listed);
+    let of: Option<fn(&MapRow) -> u64> = match sort {
+        Sort::Own => Some(|row| row.own_bytes),
+        Sort::Reclaimable => Some(|row| row.reclaimable_bytes),
+        Sort::Entries => Some(|row| row.entries),
+        Sort::Slots => Some(|row| row.slots),
+        Sort::Tombstones => Some(|row| row.tombstones),
+        Sort::Type => None,
+    };
+    if let Some(of) = of {
+        groups.sort_by_key(|group| Reverse(group.sum(of)));
+    }
+    let shown: Vec<_> = groups.iter().take(top).collect();
     if shown.is_empty() {
         writeln!(out, "\nNo map passes the filters.")?;
     } else {
         writeln!(out, "\n{}", map_table(&shown))?;
         print_entries(out, &shown)?;
     }
-    print_footer(out, report, &listed, shown.len())
+    print_footer(out, report, &listed, &groups[shown.len()..])
 }
 
 fn print_summary(out: &mut dyn Write, report: &Report) -> std::io::Result<()> {
@@ -73,23 +89,67 @@ fn print_summary(out: &mut dyn Write, report: &Report) -> std::io::Result<()> {
     )
 }
 
-fn map_table(rows: &[&MapRow]) -> Table {
+/// Maps of one type that are held alike, such as those in the elems of another map.
+struct Group<'r> {
+    rows: Vec<&'r MapRow>,
+    held_by: String,
+}
+
+impl Group<'_> {
+    fn sum(&self, of: impl Fn(&MapRow) -> u64) -> u64 {
+        self.rows.iter().map(|row| of(row)).sum()
+    }
+}
+
+/// Puts rows that look the same to a person together, where the first of them stands.
+fn alike<'r>(rows: &[&'r MapRow]) -> Vec<Group<'r>> {
+    let mut groups: Vec<Group<'r>> = Vec::new();
+    let mut places = HashMap::new();
+    for row in rows {
+        let held_by = held_by(row.root.as_ref());
+        let key = (row.type_name(), held_by.clone());
+        // Maps that nothing was named for stand alone, and so do those with something to say.
+        let place = match row.root.is_some() && marks(row).is_empty() {
+            true => places.get(&key).copied(),
+            false => None,
+        };
+        match place {
+            Some(place) => {
+                let group: &mut Group<'r> = &mut groups[place];
+                group.rows.push(row);
+            }
+            None => {
+                places.insert(key, groups.len());
+                groups.push(Group { rows: vec![row], held_by });
+            }
+        }
+    }
+    groups
+}
+
+fn map_table(groups: &[&Group<'_>]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(
         ["OWN", "RECLAIMABLE", "ENTRIES", "SLOTS", "FILL", "TOMBSTONES", "TYPE", "HELD BY"]
             .map(|name| Cell::new(name).add_attribute(Attribute::Dim)),
     );
-    for row in rows {
+    for group in groups {
+        let Some(row) = group.rows.first() else { continue };
+        let times = match group.rows.len() {
+            1 => String::new(),
+            several => format!("{} × ", count(several as u64)),
+        };
+        let (entries, slots) = (group.sum(|row| row.entries), group.sum(|row| row.slots));
         table.add_row([
-            Cell::new(bytes(row.own_bytes)),
-            Cell::new(bytes(row.reclaimable_bytes)),
-            Cell::new(count(row.entries)),
-            Cell::new(count(row.slots)),
-            fill(row),
-            Cell::new(count(row.tombstones)),
-            Cell::new(format!("{}{}", row.type_name(), marks(row))),
-            Cell::new(held_by(row.root.as_ref())),
+            Cell::new(bytes(group.sum(|row| row.own_bytes))),
+            Cell::new(bytes(group.sum(|row| row.reclaimable_bytes))),
+            Cell::new(count(entries)),
+            Cell::new(count(slots)),
+            fill(row, entries, slots),
+            Cell::new(count(group.sum(|row| row.tombstones))),
+            Cell::new(format!("{times}{}{}", row.type_name(), marks(row))),
+            Cell::new(&group.held_by),
         ]);
     }
     for index in [0, 1, 2, 3, 5] {
@@ -100,12 +160,12 @@ fn map_table(rows: &[&MapRow]) -> Table {
     table
 }
 
-fn fill(row: &MapRow) -> Cell {
-    if row.slots == 0 || row.design.starts_with("sync") {
+fn fill(row: &MapRow, entries: u64, slots: u64) -> Cell {
+    if slots == 0 || row.design.starts_with("sync") {
         return Cell::new("");
     }
-    let percent = 100 * row.entries / row.slots;
-    let cell = Cell::new(format!("{} {percent:>3} %", bar(row.entries, row.slots, BAR)));
+    let percent = 100 * entries / slots;
+    let cell = Cell::new(format!("{} {percent:>3} %", bar(entries, slots, BAR)));
     match row.slots > SPARSE_SLOTS && percent < 25 {
         true => cell.fg(Color::Yellow),
         false => cell,
@@ -157,8 +217,10 @@ fn held_by(root: Option<&RootPath>) -> String {
     out
 }
 
-fn print_entries(out: &mut dyn Write, rows: &[&MapRow]) -> std::io::Result<()> {
-    for row in rows.iter().filter(|row| !row.shown_entries.is_empty()) {
+fn print_entries(out: &mut dyn Write, groups: &[&Group<'_>]) -> std::io::Result<()> {
+    for row in
+        groups.iter().flat_map(|group| &group.rows).filter(|row| !row.shown_entries.is_empty())
+    {
         writeln!(
             out,
             "\n{} at {:#x}, {} of {} entries",
@@ -178,19 +240,19 @@ fn print_footer(
     out: &mut dyn Write,
     report: &Report,
     listed: &[&MapRow],
-    shown: usize,
+    rest: &[Group<'_>],
 ) -> std::io::Result<()> {
     for diagnostic in &report.diagnostics {
         writeln!(out, "{} {diagnostic}", warning("note:"))?;
     }
     writeln!(out)?;
-    if shown < listed.len() {
-        let rest = &listed[shown..];
-        let own: u64 = rest.iter().map(|row| row.own_bytes).sum();
+    if !rest.is_empty() {
+        let maps: usize = rest.iter().map(|group| group.rows.len()).sum();
+        let own: u64 = rest.iter().map(|group| group.sum(|row| row.own_bytes)).sum();
         writeln!(
             out,
             "{} more maps own {}: --top 0 shows them all, --min-bytes and --type filter.",
-            count(rest.len() as u64),
+            count(maps as u64),
             bytes(own)
         )?;
     }
