@@ -137,6 +137,16 @@ impl<'m> Heap<'m> {
         Ok(heap)
     }
 
+    /// Tells whether the heap is found by a layout: the check of a version that is only guessed.
+    pub(crate) fn is_at_home(
+        memory: &dyn Memory,
+        module: &ModuleData,
+        version: &GoVersion,
+        layout: &LayoutTable,
+    ) -> bool {
+        locate::HeapRoot::find(memory, module, version, layout).is_ok()
+    }
+
     fn read_allocated(&mut self, span: &Span) {
         let count = span.count() as usize;
         let bits = self
