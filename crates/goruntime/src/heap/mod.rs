@@ -340,6 +340,20 @@ impl<'m> Heap<'m> {
         }
     }
 
+    /// Returns the pointer words of an object of at most 64 words, one bit each; `None` for others,
+    /// and where the pointers stand in the object's type.
+    #[inline]
+    pub fn small_pointer_mask(&self, slot: Slot) -> Option<u64> {
+        let per_slot = (self.spans[slot.span.index()].elem_size() / 8) as usize;
+        match &self.pointers[slot.span.index()] {
+            SpanPointers::Bits(bits) if per_slot <= 64 => {
+                Some(bits.word(slot.index as usize * per_slot, per_slot))
+            }
+            SpanPointers::None => Some(0),
+            _ => None,
+        }
+    }
+
     /// Tells whether a word of an object is one that the collector follows.
     pub fn is_pointer_word(&self, types: &TypeTable<'_>, slot: Slot, word: usize) -> bool {
         match &self.pointers[slot.span.index()] {
