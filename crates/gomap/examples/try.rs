@@ -4,7 +4,10 @@ use tophash_gomap::*;
 fn main() {
     let a: Vec<String> = std::env::args().collect();
     let t0 = Instant::now();
-    let target = tophash_memory::Target::open_core(a[1].as_ref(), Some(a[2].as_ref())).unwrap();
+    let target = match a[1].parse::<u32>() {
+        Ok(p) => tophash_memory::Target::open_process(p, &Default::default()).unwrap(),
+        _ => tophash_memory::Target::open_core(a[1].as_ref(), Some(a[2].as_ref())).unwrap(),
+    };
     let p = tophash_goruntime::Program::open(&target, |s| eprintln!("{:?} {:?}", t0.elapsed(), s))
         .unwrap();
     eprintln!(
@@ -20,6 +23,36 @@ fn main() {
         p.dwarf().map(|d| d.globals().len()),
         p.diagnostics()
     );
+    for (g, st) in p.goroutines().iter().zip(&p.roots().stacks) {
+        if st.is_incomplete {
+            println!(
+                "incomplete g{} {:?} {:?} pc {} sp {} stack {} frames {:?}",
+                g.id,
+                g.status,
+                g.wait_reason,
+                g.pc,
+                g.sp,
+                g.stack,
+                st.frames
+                    .iter()
+                    .map(|f| p.functions().get(f.function).unwrap().name().into_owned())
+                    .collect::<Vec<_>>()
+            );
+            if let Some(f) = st.frames.last() {
+                use tophash_memory::MemoryExt;
+                let pc = tophash_memory::Address::new(
+                    p.memory().read_u64(f.base - tophash_memory::ByteSize::new(8)).unwrap(),
+                );
+                println!(
+                    "  next pc {pc} text {} fn {:?} delta {:?} {:?}",
+                    p.module().text,
+                    p.functions().find(pc).map(|f| f.name().into_owned()),
+                    p.functions().find(pc).map(|f| f.stack_delta(pc)),
+                    p.module().pctab
+                );
+            }
+        }
+    }
     let h = HeaderLayout::new(p.layout(), p.heap()).unwrap();
     let l = MapLayout::new(p.layout(), &p.build().version).unwrap();
     let mut w = Walk::new(&p, &h);

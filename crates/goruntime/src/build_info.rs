@@ -3,10 +3,14 @@
 //! A 16-byte aligned record in the data segment: magic, pointer size, flags, and at 32 two
 //! strings, each behind a varint length (`cmd/link/internal/ld/data.go`, `debug/buildinfo`). It is
 //! found by its magic, since stripped files may have no section headers.
+//!
+//! Some distributors overwrite the record (esbuild's builds are reproducible that way). The version
+//! is still in the program, as the string variable `runtime.buildVersion`: a pointer and a length
+//! among the globals. Other strings can look like it, so each is a candidate to be tried.
 
 use crate::error::Error;
 use crate::version::GoVersion;
-use tophash_memory::Executable;
+use tophash_memory::{Address, ByteSize, Executable, MemoryExt, Target};
 
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 const ALIGN: usize = 16;
@@ -55,6 +59,43 @@ impl BuildInfo {
             _ => Error::NotGo { executable: executable.path().display().to_string() },
         })
     }
+}
+
+/// Lengths that `runtime.buildVersion` can have: from `go1.19` to one with experiments.
+const VERSION_LENGTHS: std::ops::RangeInclusive<u64> = 6..=96;
+/// No writable mapping of an executable is larger.
+const MAX_SECTION: ByteSize = ByteSize::new(1 << 32);
+
+/// Looks for the version among the program's global strings, likeliest first.
+pub(crate) fn versions_in_memory(target: &Target) -> Vec<BuildInfo> {
+    let memory = target.memory();
+    let image = target.image_ranges();
+    let mut found: Vec<GoVersion> = Vec::new();
+    for mapping in target.mappings().iter().filter(|mapping| mapping.permissions.write) {
+        if !image.iter().any(|segment| !segment.intersection(mapping.range).is_empty()) {
+            continue;
+        }
+        let size = mapping.range.size().min(MAX_SECTION);
+        let Ok(bytes) = memory.read_bytes(mapping.range.start(), size) else { continue };
+        let words = bytes.as_chunks::<8>().0.array_windows::<2>();
+        for [at, len] in words.map(|pair| pair.map(u64::from_le_bytes)) {
+            let at = Address::new(at);
+            if !VERSION_LENGTHS.contains(&len) || !image.iter().any(|range| range.contains(at)) {
+                continue;
+            }
+            let Ok(text) = memory.read_bytes(at, ByteSize::new(len)) else { continue };
+            let version = std::str::from_utf8(&text).ok().and_then(GoVersion::parse);
+            if let Some(version) = version.filter(|version| !found.contains(version)) {
+                found.push(version);
+            }
+        }
+    }
+    // A release with a patch number is no build tag, and the newest is the likeliest.
+    found.sort_by_key(|version| {
+        let has_patch = version.release().matches('.').count() == 2;
+        std::cmp::Reverse((has_patch, version.minor()))
+    });
+    found.into_iter().map(|version| BuildInfo { version, modules: String::new() }).collect()
 }
 
 /// Takes a varint length and that many bytes off the front.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use tophash_memory::{Address, Memory, Target};
 
-use crate::build_info::BuildInfo;
+use crate::build_info::{BuildInfo, versions_in_memory};
 use crate::dwarf::{DwarfInfo, DwarfOptions};
 use crate::error::Error;
 use crate::functions::FunctionTable;
@@ -30,6 +30,31 @@ pub struct Program<'t> {
     roots: Roots,
     dwarf: Option<DwarfInfo>,
     diagnostics: Vec<String>,
+}
+
+/// Finds the program's version, and with its layout the module data.
+fn identify(target: &Target) -> Result<(BuildInfo, LayoutTable, ModuleData), Error> {
+    let with = |build: BuildInfo| {
+        let layout = LayoutTable::for_version(&build.version)?;
+        let module = ModuleData::find(target, &build.version, &layout)?;
+        Ok((build, layout, module))
+    };
+    match BuildInfo::of(target.executable()) {
+        Ok(build) => with(build),
+        // Where the record was overwritten, the layout that fits tells the version.
+        Err(fault @ Error::NotGo { .. }) => {
+            let fits = |found: &(BuildInfo, LayoutTable, ModuleData)| {
+                let (build, layout, module) = found;
+                Heap::is_at_home(target.memory(), module, &build.version, layout)
+            };
+            let mut found = versions_in_memory(target)
+                .into_iter()
+                .filter_map(|build| with(build).ok())
+                .filter(fits);
+            found.next().ok_or(fault)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Functions that make types at run time. The linker drops those a program can't call.
@@ -81,9 +106,7 @@ impl<'t> Program<'t> {
     pub fn open(target: &'t Target, mut progress: impl FnMut(Step)) -> Result<Self, Error> {
         progress(Step::Metadata);
         let memory = target.memory();
-        let build = BuildInfo::of(target.executable())?;
-        let layout = LayoutTable::for_version(&build.version)?;
-        let module = ModuleData::find(target, &build.version, &layout)?;
+        let (build, layout, module) = identify(target)?;
         let functions = FunctionTable::read(memory, &module, &layout)?;
         let mut diagnostics = Vec::new();
         if module.has_more_modules {

@@ -211,6 +211,7 @@ impl RowBuilder<'_> {
                     .functions
                     .iter()
                     .filter_map(|id| Some(functions.get(*id)?.name().into_owned()))
+                    .filter(|name| !name.is_empty())
                     .collect();
                 names.dedup();
                 let more = names.len().saturating_sub(USERS_NAMED);

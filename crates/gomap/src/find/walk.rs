@@ -110,6 +110,8 @@ enum Claim {
     One(TypeId),
     /// So many values in a row; the slot may have room for more.
     Elements(TypeId, u64),
+    /// An array of buckets or groups, which fills its object, with more behind it.
+    MapArray(TypeId, u64),
     Text,
     Map(TypeId),
     Channel(TypeId),
@@ -166,10 +168,20 @@ pub struct Walk<'p> {
     untyped: VecDeque<Slot>,
     ranges: Vec<TypedRange>,
     seen_ranges: HashSet<(Address, TypeId)>,
+    value_facts: Vec<Option<ValueFacts>>,
     off_heap_maps: HashMap<Address, OffHeapMap>,
     static_targets: BTreeMap<Address, StaticTarget>,
     sync_maps: HashMap<Address, TypeId>,
     unknown_descriptors: HashSet<Address>,
+}
+
+/// What an object that is one value of a type looks like.
+#[derive(Clone, Copy)]
+struct ValueFacts {
+    /// 0 where that can't be told by a mask of one word.
+    slot_size: u64,
+    mask: u64,
+    is_noscan: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -214,6 +226,7 @@ impl<'p> Walk<'p> {
             untyped: VecDeque::new(),
             ranges: Vec::new(),
             seen_ranges: HashSet::new(),
+            value_facts: vec![None; program.types().len()],
             off_heap_maps: HashMap::new(),
             static_targets: BTreeMap::new(),
             sync_maps: HashMap::new(),
@@ -615,7 +628,31 @@ impl<'p> Walk<'p> {
         let into = (value - start).get();
         let found = match claim {
             Claim::Nothing => return false,
-            Claim::One(ty) => return self.accept_values(slot, id, value, into, ty, 1),
+            Claim::One(ty) => {
+                return if into == 0 && self.is_one_value(slot, ty) {
+                    self.set_type(slot, id, ObjectType::Whole(ty));
+                    true
+                } else {
+                    self.accept_values(slot, id, value, into, ty, 1)
+                };
+            }
+            Claim::MapArray(ty, units) => {
+                let fits = self
+                    .types
+                    .get(ty)
+                    .size
+                    .checked_mul(units)
+                    .is_some_and(|len| into == 0 && len <= self.heap.usable(slot.span));
+                let is_noscan = self.heap.span(slot.span).is_noscan();
+                let has_pointers = self.types.get(ty).pointer_bytes != 0;
+                if !fits
+                    || has_pointers == is_noscan
+                    || !(is_noscan || self.agrees(slot, ty, 0, units, false))
+                {
+                    return false;
+                }
+                ObjectType::Whole(ty)
+            }
             Claim::Elements(ty, count) => {
                 return self.accept_values(slot, id, value, into, ty, count);
             }
@@ -672,6 +709,43 @@ impl<'p> Walk<'p> {
         });
         let (found, _) = fitting.next()?;
         fitting.next().is_none().then_some(found)
+    }
+
+    /// Tells whether an object is one value of a type and nothing more: the common case, decided by
+    /// comparing two words.
+    #[inline]
+    fn is_one_value(&mut self, slot: Slot, ty: TypeId) -> bool {
+        let facts = match self.value_facts[ty.index()] {
+            Some(facts) => facts,
+            None => {
+                let facts = self.make_value_facts(ty);
+                self.value_facts[ty.index()] = Some(facts);
+                facts
+            }
+        };
+        let span = self.heap.span(slot.span);
+        span.elem_size() == facts.slot_size
+            && span.is_noscan() == facts.is_noscan
+            && (facts.is_noscan
+                || self.heap.small_pointer_mask(slot).is_some_and(|mask| mask == facts.mask))
+    }
+
+    fn make_value_facts(&self, ty: TypeId) -> ValueFacts {
+        let info = self.types.get(ty);
+        let is_noscan = info.pointer_bytes == 0;
+        let mask = self
+            .types
+            .mask(ty)
+            .iter()
+            .take_while(|word| *word < 64)
+            .fold(0, |mask, word| mask | 1 << word);
+        // Nothing is known to be one value of no size, or of more words than the mask has.
+        let is_small = (1..=512).contains(&info.size) || is_noscan && info.size > 0;
+        let slot_size = match is_small {
+            true => self.heap.size_classes().slot_size(info.size, is_noscan),
+            false => 0,
+        };
+        ValueFacts { slot_size, mask, is_noscan }
     }
 
     fn accept_values(
@@ -761,9 +835,9 @@ impl<'p> Walk<'p> {
                     self.open_map(value, ty, parent);
                 }
             }
-            Claim::One(ty) | Claim::Elements(ty, _) => {
+            Claim::One(ty) | Claim::Elements(ty, _) | Claim::MapArray(ty, _) => {
                 let count = match claim {
-                    Claim::Elements(_, count) => count,
+                    Claim::Elements(_, count) | Claim::MapArray(_, count) => count,
                     _ => 1,
                 };
                 let is_global = self.program.module().global_section(value).is_some();
@@ -1083,7 +1157,7 @@ impl<'p> Walk<'p> {
             }
         }
         for (at, units) in arrays {
-            self.follow(at, Claim::Elements(group, units), parent);
+            self.follow(at, Claim::MapArray(group, units), parent);
         }
         for at in buckets {
             self.follow(at, Claim::One(group), parent);

@@ -131,7 +131,11 @@ const MAX_PASSES: usize = 8;
 /// changes nothing, and further passes take in what it does change, until nothing more comes; only
 /// then is anything believed.
 pub(super) fn interpret(code: &[u8], at: Address, callees: &HashMap<u64, Callee>) -> Found {
-    let has_hidden_ways = has_indirect_branch(code, at);
+    let instructions: Vec<Instruction> =
+        Decoder::with_ip(64, code, at.get(), DecoderOptions::NONE).into_iter().collect();
+    let has_hidden_ways = instructions.iter().any(|instruction| {
+        instruction.is_invalid() || instruction.flow_control() == FlowControl::IndirectBranch
+    });
     let mut back = Back::new();
     for _ in 0..MAX_PASSES {
         let mut state = State {
@@ -146,20 +150,13 @@ pub(super) fn interpret(code: &[u8], at: Address, callees: &HashMap<u64, Callee>
             returned: Vec::new(),
             found: Found::default(),
         };
-        state.run(code, at);
+        state.run(&instructions, at);
         if state.new_back == back {
             return state.finish();
         }
         back = state.new_back;
     }
     Found::default()
-}
-
-fn has_indirect_branch(code: &[u8], at: Address) -> bool {
-    let mut decoder = Decoder::with_ip(64, code, at.get(), DecoderOptions::NONE);
-    decoder.iter().any(|instruction| {
-        instruction.is_invalid() || instruction.flow_control() == FlowControl::IndirectBranch
-    })
 }
 
 /// Finds the address that the first round of AES in a function takes its key from.
@@ -178,22 +175,19 @@ fn general(register: Register) -> Option<usize> {
 }
 
 impl State<'_> {
-    fn run(&mut self, code: &[u8], at: Address) {
+    fn run(&mut self, instructions: &[Instruction], at: Address) {
         let closure = Place { base: PlaceBase::Closure(at), offsets: Vec::new() };
         if let Some(known) = &mut self.known {
             known.registers[DX] = Some(Value::Loaded(closure));
         }
         let mut info = InstructionInfoFactory::new();
-        let mut decoder = Decoder::with_ip(64, code, at.get(), DecoderOptions::NONE);
-        let mut instruction = Instruction::default();
-        while decoder.can_decode() {
-            decoder.decode_out(&mut instruction);
+        for instruction in instructions {
             self.arrive(instruction.ip());
             if instruction.is_invalid() {
                 self.known = None;
             }
             if let Some(mut known) = self.known.take() {
-                let goes_on = self.step(&mut known, &instruction, &mut info);
+                let goes_on = self.step(&mut known, instruction, &mut info);
                 self.known = goes_on.then_some(known);
             }
         }
@@ -201,6 +195,9 @@ impl State<'_> {
 
     /// Joins what is known on the ways to an instruction.
     fn arrive(&mut self, ip: u64) {
+        if self.pending.is_empty() && self.back.is_empty() && self.known.is_some() {
+            return;
+        }
         for other in self.pending.remove(&ip).iter().chain(self.back.get(&ip)) {
             match &mut self.known {
                 Some(known) => known.merge(other),

@@ -104,29 +104,39 @@ impl CodeFacts {
             .filter_map(|function| Some((function.entry().get(), callee(&function.name())?)))
             .collect();
         let all: Vec<Function<'_>> = functions.iter().collect();
-        let mut round = 0;
-        let found = loop {
-            let found: Vec<_> = all
-                .par_iter()
+        let interpret_all = |which: &HashMap<u64, Callee>, callees: &HashMap<u64, Callee>| {
+            all.par_iter()
                 .filter_map(|function| {
                     let range = function.range();
                     let from = (range.start() - start).to_usize()?;
                     let code = text.get(from..from.checked_add(range.size().to_usize()?)?)?;
-                    calls_any(code, range.start(), &callees)
-                        .then(|| (*function, interpret::interpret(code, range.start(), &callees)))
+                    calls_any(code, range.start(), which).then(|| {
+                        (function.id(), interpret::interpret(code, range.start(), callees))
+                    })
                 })
-                .collect();
-            let known = callees.len();
-            for (function, one) in &found {
-                if let Some(ty) = one.returns {
-                    callees.entry(function.entry().get()).or_insert(Callee::Returns(ty));
+                .collect::<HashMap<_, _>>()
+        };
+        let mut found = interpret_all(&callees, &callees);
+        let mut fresh = found.keys().copied().collect::<Vec<_>>();
+        for _ in 0..MAX_ROUNDS {
+            // What functions were found to return is news to those that call them.
+            let mut news = HashMap::new();
+            for id in fresh {
+                let entry = functions.get(id).map(|function| function.entry().get());
+                if let (Some(entry), Some(ty)) = (entry, found[&id].returns)
+                    && !callees.contains_key(&entry)
+                {
+                    news.insert(entry, Callee::Returns(ty));
                 }
             }
-            round += 1;
-            if callees.len() == known || round == MAX_ROUNDS {
-                break found;
+            if news.is_empty() {
+                break;
             }
-        };
+            callees.extend(news.iter().map(|(entry, callee)| (*entry, *callee)));
+            let again = interpret_all(&news, &callees);
+            fresh = again.keys().copied().collect();
+            found.extend(again);
+        }
         let mut facts = Self::default();
         for (function, mut one) in found {
             facts.facts.append(&mut one.facts);
@@ -140,7 +150,7 @@ impl CodeFacts {
             if !one.map_types.is_empty() {
                 one.map_types.sort_unstable();
                 one.map_types.dedup();
-                facts.map_types.insert(function.id(), one.map_types);
+                facts.map_types.insert(function, one.map_types);
             }
         }
         Ok(facts)

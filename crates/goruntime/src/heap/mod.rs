@@ -137,6 +137,16 @@ impl<'m> Heap<'m> {
         Ok(heap)
     }
 
+    /// Tells whether the heap is found by a layout: the check of a version that is only guessed.
+    pub(crate) fn is_at_home(
+        memory: &dyn Memory,
+        module: &ModuleData,
+        version: &GoVersion,
+        layout: &LayoutTable,
+    ) -> bool {
+        locate::HeapRoot::find(memory, module, version, layout).is_ok()
+    }
+
     fn read_allocated(&mut self, span: &Span) {
         let count = span.count() as usize;
         let bits = self
@@ -327,6 +337,20 @@ impl<'m> Heap<'m> {
                     }
                 }
             }
+        }
+    }
+
+    /// Returns the pointer words of an object of at most 64 words, one bit each; `None` for others,
+    /// and where the pointers stand in the object's type.
+    #[inline]
+    pub fn small_pointer_mask(&self, slot: Slot) -> Option<u64> {
+        let per_slot = (self.spans[slot.span.index()].elem_size() / 8) as usize;
+        match &self.pointers[slot.span.index()] {
+            SpanPointers::Bits(bits) if per_slot <= 64 => {
+                Some(bits.word(slot.index as usize * per_slot, per_slot))
+            }
+            SpanPointers::None => Some(0),
+            _ => None,
         }
     }
 

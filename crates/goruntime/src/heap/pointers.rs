@@ -62,6 +62,20 @@ impl Bits<'_> {
         }
     }
 
+    /// Returns up to 64 bits from `start`.
+    #[inline]
+    pub(super) fn word(&self, start: usize, count: usize) -> u64 {
+        let (index, shift) = (start / 64, start % 64);
+        let mut bits = self.chunk(index) >> shift;
+        if shift + count > 64 {
+            bits |= self.chunk(index + 1) << (64 - shift);
+        }
+        if count < 64 {
+            bits &= (1 << count) - 1;
+        }
+        bits
+    }
+
     #[inline]
     fn chunk(&self, index: usize) -> u64 {
         let rest = self.bytes.get(8 * index..).unwrap_or_default();

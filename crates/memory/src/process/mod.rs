@@ -216,7 +216,7 @@ fn check_readable(pid: u32, memory: &ProcessMemory, mappings: &[Mapping]) -> Res
 
 /// Chooses what to copy: what the program can have written. Pages of the executable that were
 /// written before they were protected (relocations) belong to it.
-fn copied(mappings: &[Mapping], executable: &Executable) -> Vec<AddressRange> {
+fn copied(mappings: &[Mapping], executable: &Executable) -> Vec<snapshot::Wanted> {
     let was_written = |mapping: &Mapping| {
         let Some(file) = &mapping.file else { return mapping.permissions.read };
         executable.segments().iter().any(|segment| {
@@ -233,7 +233,7 @@ fn copied(mappings: &[Mapping], executable: &Executable) -> Vec<AddressRange> {
                 && (mapping.permissions.write || was_written(mapping))
                 && !is_device(mapping)
         })
-        .map(|mapping| mapping.range)
+        .map(|mapping| snapshot::Wanted { range: mapping.range, is_file: mapping.file.is_some() })
         .collect()
 }
 
@@ -272,12 +272,15 @@ fn assemble(
     let file = image.add_store(Store::File(executable.map()));
     let len = executable.data().len() as u64;
     for segment in executable.segments() {
-        if segment.is_writable {
-            continue;
-        }
+        // Of a writable segment, the pages behind the file's are zero, and were copied or never
+        // touched.
         let range = biased(segment.virtual_range, load_bias);
         let offset = (segment.file_range().start as u64) & !(PAGE - 1);
-        let held = len.saturating_sub(offset).min(range.size().get());
+        let end = match segment.is_writable {
+            true => segment.file_range().end as u64,
+            false => len,
+        };
+        let held = end.saturating_sub(offset).min(range.size().get());
         let range = AddressRange::from_size(range.start(), ByteSize::new(held));
         image.add(range, Backing::Store { index: file, offset: offset as usize });
     }

@@ -1,8 +1,8 @@
 //! Copying a process's memory in bulk, as fast as the machine can.
 //!
 //! Each mapping gets a destination of its own size, whose pages take memory only where they are
-//! copied to. `/proc/PID/pagemap` says which pages of the process were ever touched; the others
-//! read as zero and are not copied. A second run over the same mappings finds the destination's
+//! copied to. `/proc/PID/pagemap` says which pages of the process were ever touched; the others are
+//! not copied: they read as zero, or as the file behind the mapping. A second run over the same mappings finds the destination's
 //! pages in place, and so takes no longer than the copying itself.
 
 use std::collections::HashMap;
@@ -25,10 +25,24 @@ const TOUCHED: u64 = 0b11 << 62;
 /// Entries of `pagemap` read at once.
 const PAGEMAP_PIECE: usize = 1 << 16;
 
+/// A mapping to copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) range: AddressRange,
+    /// Pages that were never touched hold a file's bytes, not zeros.
+    pub(super) is_file: bool,
+}
+
+struct Place {
+    copy: MmapMut,
+    /// The parts that were copied, for a mapping of a file.
+    parts: Option<Vec<AddressRange>>,
+}
+
 /// The copy.
 #[derive(Default)]
 pub(super) struct Snapshot {
-    places: HashMap<AddressRange, MmapMut>,
+    places: HashMap<AddressRange, Place>,
     /// What is still to be copied: the mapping, and the part of it.
     pending: Vec<(AddressRange, AddressRange)>,
     unreadable: u64,
@@ -37,20 +51,24 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Lists what is to be copied; returns how many bytes. Destinations of mappings that are the
     /// same as in an earlier plan are kept.
-    pub(super) fn plan(&mut self, pid: u32, mappings: &[AddressRange]) -> u64 {
+    pub(super) fn plan(&mut self, pid: u32, mappings: &[Wanted]) -> u64 {
         let pagemap = File::open(format!("/proc/{pid}/pagemap")).ok();
-        self.places.retain(|range, _| mappings.contains(range));
+        self.places.retain(|range, _| mappings.iter().any(|wanted| wanted.range == *range));
         self.pending.clear();
         self.unreadable = 0;
-        for range in mappings {
+        for Wanted { range, is_file } in mappings {
             if !self.places.contains_key(range) {
                 let Some(len) = range.size().to_usize().filter(|len| *len > 0) else { continue };
-                let Ok(place) = MmapOptions::new().len(len).no_reserve_swap().map_anon() else {
+                let Ok(copy) = MmapOptions::new().len(len).no_reserve_swap().map_anon() else {
                     continue;
                 };
-                self.places.insert(*range, place);
+                self.places.insert(*range, Place { copy, parts: None });
             }
-            for part in touched(pagemap.as_ref(), *range) {
+            let parts = touched(pagemap.as_ref(), *range);
+            if let Some(place) = self.places.get_mut(range) {
+                place.parts = is_file.then(|| parts.clone());
+            }
+            for part in parts {
                 let mut start = part.start();
                 while start < part.end() {
                     let end = (start + ByteSize::new(PIECE)).min(part.end());
@@ -81,7 +99,7 @@ impl Snapshot {
             let Some(place) = self.places.get_mut(&range) else { continue };
             let into = (part.start() - range.start()).get() as usize;
             let len = part.size().get() as usize;
-            let Some(bytes) = place.get_mut(into..into + len) else { continue };
+            let Some(bytes) = place.copy.get_mut(into..into + len) else { continue };
             self.unreadable += copy(memory, part.start(), bytes);
             progress(part.size().get());
         }
@@ -100,8 +118,11 @@ impl Snapshot {
         // Neighbouring mappings stay apart, since their copies do: a span of the heap that crosses
         // from one to the next is read in two pieces.
         for (range, place) in places {
-            let index = image.add_store(Store::Copy(place));
-            image.add(range, Backing::Store { index, offset: 0 });
+            let index = image.add_store(Store::Copy(place.copy));
+            for part in place.parts.unwrap_or_else(|| vec![range]) {
+                let offset = (part.start() - range.start()).get() as usize;
+                image.add(part, Backing::Store { index, offset });
+            }
         }
     }
 }
