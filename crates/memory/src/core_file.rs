@@ -62,9 +62,8 @@ pub(crate) fn open(path: &Path, executable: Option<&Path>) -> Result<Target, Ope
     if header.e_type(endian) != elf::ET_CORE {
         return Err(OpenError::NotACore { path: path.to_owned() });
     }
-    let headers = header
-        .program_headers(endian, &*data)
-        .map_err(|_| damaged("its list of segments"))?;
+    let headers =
+        header.program_headers(endian, &*data).map_err(|_| damaged("its list of segments"))?;
     let mut notes = Notes::default();
     let mut segments = Vec::new();
     for program in headers {
@@ -301,15 +300,16 @@ impl Notes {
 
     fn file_at(&self, at: Address) -> Option<MappedFile> {
         let (range, file) = self.files.iter().find(|(range, _)| range.contains(at))?;
-        let offset = file.offset + (at - range.start()).get();
+        let offset = file.offset.saturating_add((at - range.start()).get());
         Some(MappedFile { path: file.path.clone(), offset })
     }
 
     /// Returns the mapping of the program itself: the one that holds its headers, or the first.
     fn main_file(&self) -> Option<&(AddressRange, MappedFile)> {
-        let by_headers = self.program_headers.or(self.entry).and_then(|at| {
-            self.files.iter().find(|(range, _)| range.contains(at))
-        });
+        let by_headers = self
+            .program_headers
+            .or(self.entry)
+            .and_then(|at| self.files.iter().find(|(range, _)| range.contains(at)));
         by_headers.or_else(|| self.files.iter().find(|(_, file)| file.offset == 0))
     }
 

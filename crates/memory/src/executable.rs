@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memmap2::Mmap;
+use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::Endianness;
 
 use crate::map_file::map_file;
 use crate::{Address, AddressRange, ByteSize, OpenError};
@@ -61,9 +61,8 @@ impl Executable {
             return Err(OpenError::NotAnExecutable { path: path.to_owned() });
         }
         let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
-        let headers = header
-            .program_headers(endian, &*data)
-            .map_err(|_| damaged("its program headers"))?;
+        let headers =
+            header.program_headers(endian, &*data).map_err(|_| damaged("its program headers"))?;
         let mut segments = Vec::new();
         let mut build_id = None;
         for program in headers {
@@ -140,13 +139,12 @@ pub(crate) fn parse_header<'d>(path: &Path, data: &'d [u8]) -> Result<&'d Header
     if data.get(..4) != Some(&elf::ELFMAG) {
         return Err(OpenError::NotElf { path: path.to_owned() });
     }
-    match data.get(4).copied() {
-        Some(2) => {}
-        Some(1) => return Err(unsupported("a 32-bit ELF file")),
+    // Class, then byte order.
+    match (data.get(4), data.get(5)) {
+        (Some(2), Some(1)) => {}
+        (Some(1), _) => return Err(unsupported("a 32-bit ELF file")),
+        (Some(2), Some(2)) => return Err(unsupported("a big-endian ELF file")),
         _ => return Err(OpenError::Damaged { path: path.to_owned(), what: "its header" }),
-    }
-    if data.get(5) != Some(&1) {
-        return Err(unsupported("a big-endian ELF file"));
     }
     let header = Header::parse(data)
         .map_err(|_| OpenError::Damaged { path: path.to_owned(), what: "its header" })?;
@@ -194,4 +192,3 @@ pub(crate) fn better_build_id(found: Option<Vec<u8>>, segment: &[u8]) -> Option<
     }
     best
 }
-
