@@ -20,8 +20,7 @@ pub(super) fn read<M: Memory + ?Sized, A: Allocations + ?Sized>(
     shape: &MapShape,
     header: &SwissHeader,
 ) -> Result<MapReading, NotAMap> {
-    let mut reading =
-        MapReading { own: slot_of(allocations, header.at), ..MapReading::default() };
+    let mut reading = MapReading { own: slot_of(allocations, header.at), ..MapReading::default() };
     if header.directory.is_null() {
         return Ok(reading);
     }
@@ -81,7 +80,8 @@ fn read_tables<M: Memory + ?Sized, A: Allocations + ?Sized>(
     let mut index = 0;
     while index < entries.len() {
         let at = Address::new(u64::from_le_bytes(entries[index]));
-        let local_depth = read_table(memory, allocations, layout, shape, header, at, index, reading)?;
+        let local_depth =
+            read_table(memory, allocations, layout, shape, header, at, index, reading)?;
         // The table fills a run of the directory that its depth gives the length of.
         let run = 1_usize << (header.global_depth - local_depth);
         let is_run = index.is_multiple_of(run)
