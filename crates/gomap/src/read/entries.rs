@@ -5,10 +5,12 @@ use std::collections::VecDeque;
 use tophash_memory::{Address, ByteSize, Memory, MemoryExt, ReadError};
 
 use super::{Header, control};
-use crate::layout::{MapLayout, MapShape};
+use crate::layout::{MapLayout, MapShape, SLOTS};
 
 /// Directories are followed no further.
 const MAX_DIRECTORY: u64 = 1 << 32;
+/// Groups of the largest table (`maxTableCapacity`).
+const MAX_GROUPS: u64 = 1024 / SLOTS;
 /// More overflow buckets than this for each bucket, and this many besides, are chains that run in
 /// circles: nothing behind them is shown.
 const MAX_OVERFLOW: u64 = 4;
@@ -71,7 +73,8 @@ pub fn entries<'e, M: Memory + ?Sized>(
 ) -> Entries<'e, M> {
     let mut arrays = VecDeque::new();
     let mut push = |at: Address, units: u64, is_old: bool| {
-        if !at.is_null() && units > 0 {
+        // Without a size, every bucket would be the first.
+        if !at.is_null() && shape.group_size > 0 {
             arrays.push_back(Array { at, units, next: 0, is_old });
         }
     };
@@ -94,7 +97,7 @@ pub fn entries<'e, M: Memory + ?Sized>(
                     layout.table_groups.read_address(memory, table),
                     layout.table_length_mask.read(memory, table),
                 ) {
-                    push(data, mask.saturating_add(1), false);
+                    push(data, mask.saturating_add(1).min(MAX_GROUPS), false);
                 }
             }
         }
