@@ -514,8 +514,6 @@ fn explore(target: &Target) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn damaged_cores_and_executables_never_panic(
         in_core in prop::collection::vec((0_usize..2200, any::<u8>()), 0..12),

@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "where a test's own set-up fails, the test fails")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,15 +88,28 @@ impl Program {
     }
 
     fn run(binary: &Path, test: &str, role: &str, looks_at: u32) -> Self {
-        let mut child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(LOOKS_AT, looks_at.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        let patience = Instant::now() + Duration::from_secs(10);
+        let mut child = loop {
+            match command.spawn() {
+                // A child of another test, not yet at its own program, has our copy of the binary
+                // open for writing.
+                Err(fault)
+                    if fault.kind() == ErrorKind::ExecutableFileBusy
+                        && Instant::now() < patience =>
+                {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                child => break child.unwrap(),
+            }
+        };
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut program =
