@@ -19,6 +19,8 @@ pub mod fixture;
 pub mod layout;
 mod lock;
 mod paths;
+pub mod policy;
 pub mod running;
 pub mod sample;
+pub mod suite;
 pub mod toolchain;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::toolchain::{self, Release};
-use xtask::{layout, sample};
+use xtask::{layout, policy, sample, suite};
 
 /// Tasks of the project.
 #[derive(Debug, Parser)]
@@ -18,6 +18,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Run all tests, after installing and building what they need.
+    Test {
+        /// Every release and experiment of the matrix, and the layout tables (as TOPHASH_WIDE=1).
+        #[arg(long)]
+        wide: bool,
+    },
+    /// Check what the compiler does not: dependencies, layers, `unsafe`, the map of the code.
+    Policy,
     /// Install the Go toolchains of the test matrix that are missing.
     Toolchains {
         /// Only these releases, as 1.27 or 1.27.3.
@@ -52,6 +60,16 @@ enum Task {
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().task {
+        Task::Test { wide } => suite::run(wide || toolchain::is_wide())?,
+        Task::Policy => {
+            let faults = policy::check()?;
+            for fault in &faults {
+                println!("{fault}");
+            }
+            if !faults.is_empty() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Task::Toolchains { go } => {
             for release in Release::selected(&go)? {
                 let toolchain = toolchain::ensure(release.version)?;

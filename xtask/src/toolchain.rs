@@ -107,6 +107,33 @@ impl Release {
         }
         names.iter().map(|name| Self::named(name)).collect()
     }
+
+    /// The releases that a test run covers: the first and the last of each map
+    /// design, or the whole matrix where [`is_wide`] says so.
+    pub fn tested() -> Vec<Self> {
+        MATRIX
+            .into_iter()
+            .filter(|release| is_wide() || ENDS_OF_DESIGNS.contains(&release.language()))
+            .collect()
+    }
+
+    /// The experiments besides the default that a test run covers: none unless
+    /// [`is_wide`] says so.
+    pub fn tested_experiments(&self) -> &'static [&'static str] {
+        if is_wide() { self.experiments } else { &[] }
+    }
+}
+
+/// Classic maps came with the first two, Swiss maps with the others.
+const ENDS_OF_DESIGNS: [&str; 4] = ["1.19", "1.23", "1.24", "1.27"];
+
+/// The variable that asks for the whole matrix.
+pub const WIDE: &str = "TOPHASH_WIDE";
+
+/// Whether tests are to cover the whole matrix, which takes several times as
+/// long: where `TOPHASH_WIDE` is set, and neither empty nor `0`.
+pub fn is_wide() -> bool {
+    std::env::var_os(WIDE).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// An installed release.
@@ -327,6 +354,13 @@ mod tests {
         let message = Release::named("1.20").unwrap_err().to_string();
         assert!(message.contains("1.20"), "{message}");
         assert!(message.contains("1.27.3"), "{message}");
+    }
+
+    #[test]
+    fn both_ends_of_both_map_designs_are_tested_always() {
+        for language in ENDS_OF_DESIGNS {
+            assert!(Release::tested().contains(&Release::named(language).unwrap()), "{language}");
+        }
     }
 
     #[test]
