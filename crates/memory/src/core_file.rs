@@ -300,7 +300,7 @@ impl Notes {
 
     fn file_at(&self, at: Address) -> Option<MappedFile> {
         let (range, file) = self.files.iter().find(|(range, _)| range.contains(at))?;
-        let offset = file.offset + (at - range.start()).get();
+        let offset = file.offset.saturating_add((at - range.start()).get());
         Some(MappedFile { path: file.path.clone(), offset })
     }
 

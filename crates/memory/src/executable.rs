@@ -139,13 +139,12 @@ pub(crate) fn parse_header<'d>(path: &Path, data: &'d [u8]) -> Result<&'d Header
     if data.get(..4) != Some(&elf::ELFMAG) {
         return Err(OpenError::NotElf { path: path.to_owned() });
     }
-    match data.get(4).copied() {
-        Some(2) => {}
-        Some(1) => return Err(unsupported("a 32-bit ELF file")),
+    // Class, then byte order.
+    match (data.get(4), data.get(5)) {
+        (Some(2), Some(1)) => {}
+        (Some(1), _) => return Err(unsupported("a 32-bit ELF file")),
+        (Some(2), Some(2)) => return Err(unsupported("a big-endian ELF file")),
         _ => return Err(OpenError::Damaged { path: path.to_owned(), what: "its header" }),
-    }
-    if data.get(5) != Some(&1) {
-        return Err(unsupported("a big-endian ELF file"));
     }
     let header = Header::parse(data)
         .map_err(|_| OpenError::Damaged { path: path.to_owned(), what: "its header" })?;

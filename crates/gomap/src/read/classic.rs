@@ -14,8 +14,12 @@ use super::{
 };
 use crate::layout::{ClassicLayout, MapLayout, MapShape, SLOTS};
 
-/// Chains this long happen to no hash function; a longer one is a loop.
-const MAX_CHAIN: u64 = 1 << 20;
+/// The runtime rehashes a map of about as many overflow buckets as buckets. Where there are more
+/// than this many for each bucket, and this many besides, chains run in circles or into one another.
+const MAX_OVERFLOW: u64 = 4;
+const MAX_OVERFLOW_BESIDES: u64 = 1 << 10;
+/// Tophashes and link.
+const MIN_BUCKET: u64 = 16;
 /// An array is read in pieces of this size where it can't be borrowed.
 const PIECE: u64 = 1 << 20;
 
@@ -26,7 +30,8 @@ struct Reader<'r, M: ?Sized, A: ?Sized> {
     /// Where arrays lie, with the overflow buckets they carry.
     arrays: [AddressRange; 2],
     own: ByteSize,
-    chained: u64,
+    /// How many more overflow buckets are believed.
+    overflow_left: u64,
 }
 
 #[derive(Default)]
@@ -49,6 +54,9 @@ pub(super) fn read<M: Memory + ?Sized, A: Allocations + ?Sized>(
         return Ok(reading);
     }
     let size = shape.group_size;
+    if size < MIN_BUCKET {
+        return Err(NotAMap::BadShape { group_size: size });
+    }
     let units = 1 << header.log2;
     let current = check_array(allocations, header.buckets, units, size)?;
     let old = match header.old_buckets.is_null() {
@@ -65,7 +73,7 @@ pub(super) fn read<M: Memory + ?Sized, A: Allocations + ?Sized>(
         size,
         arrays: [range(header.buckets, current), range(header.old_buckets, old)],
         own: ByteSize::ZERO,
-        chained: 0,
+        overflow_left: 0,
     };
     let now = reader.read_array(header.buckets, units, false)?;
     reading.entries = now.full;
@@ -101,8 +109,9 @@ pub(super) fn read<M: Memory + ?Sized, A: Allocations + ?Sized>(
 impl<M: Memory + ?Sized, A: Allocations + ?Sized> Reader<'_, M, A> {
     fn read_array(&mut self, at: Address, units: u64, is_old: bool) -> Result<Totals, NotAMap> {
         let mut totals = Totals::default();
+        self.overflow_left = units.saturating_mul(MAX_OVERFLOW) + MAX_OVERFLOW_BESIDES;
         let per_piece = (PIECE / self.size).max(1);
-        let whole = self.memory.bytes(at, ByteSize::new(units * self.size)).is_some();
+        let whole = self.memory.bytes(at, ByteSize::new(self.size) * units).is_some();
         let mut unit = 0;
         while unit < units {
             let taken = if whole { units } else { per_piece.min(units - unit) };
@@ -134,13 +143,9 @@ impl<M: Memory + ?Sized, A: Allocations + ?Sized> Reader<'_, M, A> {
         } else {
             self.count(at, tophash, &mut ended, totals)?;
         }
-        let mut length = 0;
         while !next.is_null() {
-            length += 1;
-            self.chained += 1;
-            if length > MAX_CHAIN {
-                return Err(NotAMap::BadChain { at: next });
-            }
+            self.overflow_left =
+                self.overflow_left.checked_sub(1).ok_or(NotAMap::BadChain { at: next })?;
             self.check_overflow(next)?;
             let tophash = self.memory.read_u64(next)?;
             if !moved {
@@ -186,7 +191,7 @@ impl<M: Memory + ?Sized, A: Allocations + ?Sized> Reader<'_, M, A> {
             // Behind the buckets of an array that growth has left: the chain keeps it alive.
             Some(allocation)
                 if (at - allocation.start).get().is_multiple_of(self.size)
-                    && allocation.usable.get() >= 17 * self.size =>
+                    && allocation.usable.get() / 17 >= self.size =>
             {
                 Ok(())
             }

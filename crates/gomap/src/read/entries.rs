@@ -5,11 +5,16 @@ use std::collections::VecDeque;
 use tophash_memory::{Address, ByteSize, Memory, MemoryExt, ReadError};
 
 use super::{Header, control};
-use crate::layout::{MapLayout, MapShape};
+use crate::layout::{MapLayout, MapShape, SLOTS};
 
-/// Chains and directories are followed no further.
-const MAX_CHAIN: u32 = 1 << 20;
+/// Directories are followed no further.
 const MAX_DIRECTORY: u64 = 1 << 32;
+/// Groups of the largest table (`maxTableCapacity`).
+const MAX_GROUPS: u64 = 1024 / SLOTS;
+/// More overflow buckets than this for each bucket, and this many besides, are chains that run in
+/// circles: nothing behind them is shown.
+const MAX_OVERFLOW: u64 = 4;
+const MAX_OVERFLOW_BESIDES: u64 = 1 << 10;
 
 /// An entry of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +53,7 @@ pub struct Entries<'e, M: ?Sized> {
     is_classic: bool,
     arrays: VecDeque<Array>,
     step: u64,
+    overflow_left: u64,
     ready: VecDeque<Entry>,
 }
 
@@ -67,7 +73,8 @@ pub fn entries<'e, M: Memory + ?Sized>(
 ) -> Entries<'e, M> {
     let mut arrays = VecDeque::new();
     let mut push = |at: Address, units: u64, is_old: bool| {
-        if !at.is_null() && units > 0 {
+        // Without a size, every bucket would be the first.
+        if !at.is_null() && shape.group_size > 0 {
             arrays.push_back(Array { at, units, next: 0, is_old });
         }
     };
@@ -90,14 +97,23 @@ pub fn entries<'e, M: Memory + ?Sized>(
                     layout.table_groups.read_address(memory, table),
                     layout.table_length_mask.read(memory, table),
                 ) {
-                    push(data, mask.saturating_add(1), false);
+                    push(data, mask.saturating_add(1).min(MAX_GROUPS), false);
                 }
             }
         }
         (Header::Swiss(_), MapLayout::Classic(_)) => {}
     }
     let is_classic = matches!(header, Header::Classic(_));
-    Entries { memory, shape, is_classic, arrays, step: 1, ready: VecDeque::new() }
+    let units = arrays.iter().fold(0_u64, |sum, array| sum.saturating_add(array.units));
+    Entries {
+        memory,
+        shape,
+        is_classic,
+        arrays,
+        step: 1,
+        overflow_left: units.saturating_mul(MAX_OVERFLOW).saturating_add(MAX_OVERFLOW_BESIDES),
+        ready: VecDeque::new(),
+    }
 }
 
 impl<M: Memory + ?Sized> Entries<'_, M> {
@@ -105,7 +121,7 @@ impl<M: Memory + ?Sized> Entries<'_, M> {
     /// looked at.
     #[must_use]
     pub fn sampled(mut self, count: u64) -> Self {
-        let units: u64 = self.arrays.iter().map(|array| array.units).sum();
+        let units = self.arrays.iter().fold(0_u64, |sum, array| sum.saturating_add(array.units));
         self.step = (units / count.max(1)).max(1);
         self
     }
@@ -124,7 +140,7 @@ impl<M: Memory + ?Sized> Entries<'_, M> {
         }
         let (number, is_old) = (array.next, array.is_old);
         let at = array.at + ByteSize::new(number) * self.shape.group_size;
-        array.next += self.step;
+        array.next = array.next.saturating_add(self.step);
         let control = self.memory.read_u64(at)?;
         if self.is_classic && is_old && control::is_evacuated(control) {
             return Ok(true);
@@ -133,10 +149,12 @@ impl<M: Memory + ?Sized> Entries<'_, M> {
         if self.is_classic {
             let link = ByteSize::new(self.shape.group_size.saturating_sub(8));
             let mut next = self.memory.read_address(at + link)?;
-            for _ in 0..MAX_CHAIN {
-                if next.is_null() {
+            while !next.is_null() {
+                let Some(left) = self.overflow_left.checked_sub(1) else {
+                    self.arrays.clear();
                     break;
-                }
+                };
+                self.overflow_left = left;
                 let control = self.memory.read_u64(next)?;
                 self.take_group(next, control, (!is_old).then_some(number))?;
                 next = self.memory.read_address(next + link)?;
@@ -154,7 +172,7 @@ impl<M: Memory + ?Sized> Entries<'_, M> {
         for (slot, hash_byte) in control::full_slots(control, self.is_classic) {
             let s = self.shape;
             let cell = |offset: u64, stride: u64, indirect: bool| {
-                let at = at + ByteSize::new(offset + slot * stride);
+                let at = at + ByteSize::new(offset) + ByteSize::new(stride) * slot;
                 if indirect { self.memory.read_address(at) } else { Ok(at) }
             };
             self.ready.push_back(Entry {

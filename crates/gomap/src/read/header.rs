@@ -98,7 +98,7 @@ fn classic(layout: &ClassicLayout, at: Address, bytes: &[u8]) -> Result<ClassicH
         return bad("B", log2);
     }
     // The load factor is 6.5 of 8; skewed hashes and growth under way can't double that.
-    if count > (2 * SLOTS << log2) + SLOTS {
+    if count > ((2 * SLOTS) << log2) + SLOTS {
         return bad("count", count);
     }
     let is_same_size = flags & SAME_SIZE_GROW != 0;

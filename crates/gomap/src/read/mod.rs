@@ -96,6 +96,12 @@ pub enum NotAMap {
         /// Its value.
         value: u64,
     },
+    /// The map's type has buckets or groups of a size that can't be.
+    #[error("no map has buckets or groups of {group_size} bytes")]
+    BadShape {
+        /// The size.
+        group_size: u64,
+    },
     /// An array is not where an array of the size can be.
     #[error("no array of {units} buckets or groups of {size} bytes is at {at}")]
     NoArray {

@@ -13,6 +13,11 @@ use super::{
 };
 use crate::layout::{MapLayout, MapShape, SLOTS, SwissLayout};
 
+/// Slots of the largest table (`maxTableCapacity`); a fuller one splits.
+const MAX_TABLE: u64 = 1024;
+/// The control word alone.
+const MIN_GROUP: u64 = 8;
+
 pub(super) fn read<M: Memory + ?Sized, A: Allocations + ?Sized>(
     memory: &M,
     allocations: &A,
@@ -23,6 +28,9 @@ pub(super) fn read<M: Memory + ?Sized, A: Allocations + ?Sized>(
     let mut reading = MapReading { own: slot_of(allocations, header.at), ..MapReading::default() };
     if header.directory.is_null() {
         return Ok(reading);
+    }
+    if shape.group_size < MIN_GROUP {
+        return Err(NotAMap::BadShape { group_size: shape.group_size });
     }
     if header.directory_len == 0 {
         read_small(memory, allocations, shape, header, &mut reading)?;
@@ -119,7 +127,8 @@ fn read_table<M: Memory + ?Sized, A: Allocations + ?Sized>(
     if local_depth > header.global_depth {
         return Err(bad("localDepth"));
     }
-    if !capacity.is_power_of_two() || groups.checked_mul(SLOTS) != Some(capacity) {
+    let is_size = capacity.is_power_of_two() && (SLOTS..=MAX_TABLE).contains(&capacity);
+    if !is_size || groups.checked_mul(SLOTS) != Some(capacity) {
         return Err(bad("capacity"));
     }
     if layout.table_index.get(&table) != index as u64 && !header.is_writing {

@@ -21,6 +21,9 @@ use crate::mapping::Registers;
 
 /// How long to sleep between looks at threads that have not stopped yet.
 const NAP: Duration = Duration::from_micros(200);
+/// How often to look at a thread that is to be let go and has not stopped yet. One that sleeps in
+/// the kernel longer than that (on a dead disk, say) is let go when the tool ends.
+const NAPS_AT_RELEASE: u32 = 1000;
 
 /// A stopped process.
 pub(super) struct Frozen {
@@ -46,6 +49,10 @@ impl Frozen {
     /// Fails where the kernel refuses, the process is gone, or a thread does not stop within
     /// `max_pause`; nothing stays stopped then.
     pub(super) fn stop(pid: u32, max_pause: Duration) -> Result<Self, OpenError> {
+        if pid == std::process::id() {
+            let reason = "a process can't stop itself".to_owned();
+            return Err(OpenError::NotPermitted { pid, reason });
+        }
         let job_control = JobControlIgnored::new();
         let started = Instant::now();
         let deadline = started + max_pause;
@@ -79,6 +86,7 @@ impl Frozen {
         match ptrace::seize(thread, ptrace::Options::empty()) {
             Ok(()) => {}
             Err(Errno::ESRCH) => return Ok(false),
+            Err(Errno::EPERM) if has_ended(pid, tid) => return Ok(false),
             Err(fault) => {
                 return Err(OpenError::NotPermitted {
                     pid,
@@ -161,19 +169,25 @@ impl Frozen {
     fn detach(&mut self) {
         for (tid, held) in std::mem::take(&mut self.threads) {
             let thread = Pid::from_raw(tid);
-            if ptrace::detach(thread, held.signal).is_err() && !held.is_stopped {
-                // Only a stopped thread can be let go: see it stop first.
-                let mut tries = 0;
-                while let Ok(status) =
-                    waitpid(thread, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG))
-                {
-                    tries += 1;
-                    if status != WaitStatus::StillAlive || tries > 1000 {
+            if held.is_stopped {
+                let _ = ptrace::detach(thread, held.signal);
+                continue;
+            }
+            // Only a stopped thread can be let go: see it stop first. What it was stopped by may be
+            // a signal, which it is to have.
+            for _ in 0..NAPS_AT_RELEASE {
+                match waitpid(thread, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
+                    Ok(WaitStatus::StillAlive) => std::thread::sleep(NAP),
+                    Ok(WaitStatus::Stopped(_, signal)) => {
+                        let _ = ptrace::detach(thread, Some(signal));
                         break;
                     }
-                    std::thread::sleep(NAP);
+                    Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_) => break,
+                    Ok(_) => {
+                        let _ = ptrace::detach(thread, None);
+                        break;
+                    }
                 }
-                let _ = ptrace::detach(thread, None);
             }
         }
     }
@@ -183,6 +197,15 @@ impl Drop for Frozen {
     fn drop(&mut self) {
         self.detach();
     }
+}
+
+/// Tells whether a thread has ended, and only its number is left.
+fn has_ended(pid: u32, tid: i32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")) else {
+        return true;
+    };
+    // The name may hold anything but ends with the last bracket; the state comes next.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X', 'x']))
 }
 
 fn threads_of(pid: u32) -> Result<Vec<i32>, OpenError> {
@@ -221,6 +244,74 @@ mod job_control {
                     // SAFETY: the handler was installed before, by whoever owns it.
                     let _ = unsafe { signal(which, before) };
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Child, Command};
+
+    use nix::sys::signal::kill;
+
+    use super::*;
+
+    const PATIENT: Duration = Duration::from_secs(30);
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("600").spawn().unwrap()
+    }
+
+    fn state(child: &Child) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        stat.rsplit_once(") ").unwrap().1[..1].to_owned()
+    }
+
+    #[test]
+    fn a_panic_while_the_process_is_stopped_lets_it_go() {
+        let mut child = sleeper();
+        let pid = child.id();
+        let panicked = std::panic::catch_unwind(|| {
+            let _stopped = Frozen::stop(pid, PATIENT).unwrap();
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            assert!(stat.contains(") t "));
+            panic!("in the middle of a pause");
+        });
+        let after = state(&child);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(panicked.is_err());
+        assert!(["R", "S"].contains(&after.as_str()), "{after}");
+    }
+
+    #[test]
+    fn a_signal_that_comes_during_the_pause_is_delivered_after_it() {
+        let mut child = sleeper();
+        let pid = Pid::from_raw(child.id() as i32);
+        let stopped = Frozen::stop(child.id(), PATIENT).unwrap();
+        kill(pid, Signal::SIGUSR1).unwrap();
+        assert_eq!(state(&child), "t");
+        let _ = stopped.release();
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::SIGUSR1 as i32));
+    }
+
+    #[test]
+    fn a_signal_that_comes_as_the_process_is_stopped_is_not_lost() {
+        for round in 0..50 {
+            let mut child = sleeper();
+            let pid = Pid::from_raw(child.id() as i32);
+            std::thread::scope(|scope| {
+                scope.spawn(|| kill(pid, Signal::SIGUSR1).unwrap());
+                // Every other time there is no time to stop, and all is taken back.
+                let max_pause = if round % 2 == 0 { PATIENT } else { Duration::ZERO };
+                drop(Frozen::stop(child.id(), max_pause));
+            });
+            // Its end may have been seen by the attempt to stop it. Without the signal it would
+            // sleep on.
+            if let Ok(status) = child.wait() {
+                assert_eq!(status.signal(), Some(Signal::SIGUSR1 as i32));
             }
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! Each mapping gets a destination of its own size, whose pages take memory only where they are
 //! copied to. `/proc/PID/pagemap` says which pages of the process were ever touched; the others are
-//! not copied: they read as zero, or as the file behind the mapping. A second run over the same mappings finds the destination's
-//! pages in place, and so takes no longer than the copying itself.
+//! not copied: they read as zero, or as the file behind the mapping. A second run over the same
+//! mappings finds the destination's pages in place, and so takes no longer than the copying itself.
+//! Pages that the process gave back between the two runs (Go's scavenger does) are zero again, in
+//! the copy too.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -33,12 +35,6 @@ pub(super) struct Wanted {
     pub(super) is_file: bool,
 }
 
-struct Place {
-    copy: MmapMut,
-    /// The parts that were copied, for a mapping of a file.
-    parts: Option<Vec<AddressRange>>,
-}
-
 /// The copy.
 #[derive(Default)]
 pub(super) struct Snapshot {
@@ -46,6 +42,15 @@ pub(super) struct Snapshot {
     /// What is still to be copied: the mapping, and the part of it.
     pending: Vec<(AddressRange, AddressRange)>,
     unreadable: u64,
+}
+
+/// Where a mapping is copied to.
+struct Place {
+    bytes: MmapMut,
+    /// The parts that were touched at the latest plan; all others are zero, or the file's.
+    touched: Vec<AddressRange>,
+    /// A file is behind the mapping.
+    is_file: bool,
 }
 
 impl Snapshot {
@@ -59,16 +64,22 @@ impl Snapshot {
         for Wanted { range, is_file } in mappings {
             if !self.places.contains_key(range) {
                 let Some(len) = range.size().to_usize().filter(|len| *len > 0) else { continue };
-                let Ok(copy) = MmapOptions::new().len(len).no_reserve_swap().map_anon() else {
+                let Ok(bytes) = MmapOptions::new().len(len).no_reserve_swap().map_anon() else {
                     continue;
                 };
-                self.places.insert(*range, Place { copy, parts: None });
+                let place = Place { bytes, touched: Vec::new(), is_file: *is_file };
+                self.places.insert(*range, place);
             }
-            let parts = touched(pagemap.as_ref(), *range);
-            if let Some(place) = self.places.get_mut(range) {
-                place.parts = is_file.then(|| parts.clone());
+            let Some(place) = self.places.get_mut(range) else { continue };
+            place.is_file = *is_file;
+            let touched = touched(pagemap.as_ref(), *range);
+            for gone in without(&place.touched, &touched) {
+                let into = (gone.start() - range.start()).get() as usize;
+                if let Some(bytes) = place.bytes.get_mut(into..into + gone.size().get() as usize) {
+                    bytes.fill(0);
+                }
             }
-            for part in parts {
+            for part in &touched {
                 let mut start = part.start();
                 while start < part.end() {
                     let end = (start + ByteSize::new(PIECE)).min(part.end());
@@ -76,6 +87,7 @@ impl Snapshot {
                     start = end;
                 }
             }
+            place.touched = touched;
         }
         // The runtime's own structures lie in small mappings: if time runs out, let it be in the
         // middle of the heap.
@@ -99,7 +111,7 @@ impl Snapshot {
             let Some(place) = self.places.get_mut(&range) else { continue };
             let into = (part.start() - range.start()).get() as usize;
             let len = part.size().get() as usize;
-            let Some(bytes) = place.copy.get_mut(into..into + len) else { continue };
+            let Some(bytes) = place.bytes.get_mut(into..into + len) else { continue };
             self.unreadable += copy(memory, part.start(), bytes);
             progress(part.size().get());
         }
@@ -118,8 +130,10 @@ impl Snapshot {
         // Neighbouring mappings stay apart, since their copies do: a span of the heap that crosses
         // from one to the next is read in two pieces.
         for (range, place) in places {
-            let index = image.add_store(Store::Copy(place.copy));
-            for part in place.parts.unwrap_or_else(|| vec![range]) {
+            let index = image.add_store(Store::Copy(place.bytes));
+            // What was never touched of a file's mapping is not zero but the file's.
+            let parts = if place.is_file { place.touched } else { vec![range] };
+            for part in parts {
                 let offset = (part.start() - range.start()).get() as usize;
                 image.add(part, Backing::Store { index, offset });
             }
@@ -176,4 +190,90 @@ fn touched(pagemap: Option<&File>, range: AddressRange) -> Vec<AddressRange> {
         done += taken;
     }
     parts
+}
+
+/// Returns what the first list of sorted ranges holds and the second does not.
+fn without(ranges: &[AddressRange], others: &[AddressRange]) -> Vec<AddressRange> {
+    let mut rest = Vec::new();
+    let mut next = 0;
+    for range in ranges {
+        let mut start = range.start();
+        while let Some(other) = others.get(next).filter(|other| other.start() < range.end()) {
+            if start < other.start() {
+                rest.push(AddressRange::new(start, other.start()));
+            }
+            start = start.max(other.end());
+            // One that reaches further is wanted for the next range, too.
+            if other.end() > range.end() {
+                break;
+            }
+            next += 1;
+        }
+        if start < range.end() {
+            rest.push(AddressRange::new(start, range.end()));
+        }
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use memmap2::UncheckedAdvice;
+
+    use super::*;
+    use crate::MemoryExt;
+
+    fn ranges(bounds: &[(u64, u64)]) -> Vec<AddressRange> {
+        let at =
+            |(start, end): &(u64, u64)| AddressRange::new(Address::new(*start), Address::new(*end));
+        bounds.iter().map(at).collect()
+    }
+
+    #[test]
+    fn ranges_are_taken_from_ranges() {
+        type Bounds = &'static [(u64, u64)];
+        let cases: [(Bounds, Bounds, Bounds); 6] = [
+            (&[], &[(0, 9)], &[]),
+            (&[(0, 9)], &[], &[(0, 9)]),
+            (&[(2, 8)], &[(0, 3), (4, 5), (7, 9)], &[(3, 4), (5, 7)]),
+            (&[(0, 2), (4, 6), (8, 9)], &[(1, 5)], &[(0, 1), (5, 6), (8, 9)]),
+            (&[(4, 6)], &[(0, 2), (6, 8)], &[(4, 6)]),
+            (&[(0, 2), (4, 6)], &[(0, 9)], &[]),
+        ];
+        for (from, taken, rest) in cases {
+            assert_eq!(without(&ranges(from), &ranges(taken)), ranges(rest), "{from:?}");
+        }
+    }
+
+    #[test]
+    #[expect(unsafe_code, reason = "giving pages back to the kernel is")]
+    fn pages_given_back_between_two_runs_are_zero() {
+        let mut pages = MmapMut::map_anon(4 * PAGE as usize).unwrap();
+        pages.fill(7);
+        let at = Address::new(pages.as_ptr() as u64);
+        let range = AddressRange::from_size(at, ByteSize::new(4 * PAGE));
+        let pid = std::process::id();
+        let memory = ProcessMemory::open(pid);
+        let mut copy = Snapshot::default();
+        copy.plan(pid, &[Wanted { range, is_file: false }]);
+        assert_eq!(copy.run(&memory, None, &|_| {}), 0);
+
+        // SAFETY: nothing borrows the mapping, which is private and reads as zeros afterwards.
+        unsafe {
+            pages
+                .unchecked_advise_range(UncheckedAdvice::DontNeed, PAGE as usize, PAGE as usize)
+                .unwrap();
+        }
+        copy.plan(pid, &[Wanted { range, is_file: false }]);
+        copy.run(&memory, None, &|_| {});
+        let mut image = Image::default();
+        copy.into_image(&mut image);
+        let page = |index: u64| {
+            let at = at + ByteSize::new(PAGE) * index;
+            image.read_bytes(at, ByteSize::new(PAGE)).unwrap().into_owned()
+        };
+        assert_eq!(page(0), [7; PAGE as usize]);
+        assert_eq!(page(1), [0; PAGE as usize]);
+        assert_eq!(page(2), [7; PAGE as usize]);
+    }
 }
