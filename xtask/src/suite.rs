@@ -39,7 +39,7 @@ pub fn run(is_wide: bool) -> Result<()> {
     toolchain::run(
         Command::new(cargo)
             .current_dir(paths::workspace())
-            .args(["test", "--workspace"])
+            .args(["test", "--workspace", "--no-fail-fast"])
             .env(WIDE, if is_wide { "1" } else { "0" }),
     )
 }
