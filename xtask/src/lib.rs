@@ -19,6 +19,7 @@ pub mod fixture;
 pub mod layout;
 mod lock;
 mod paths;
+pub mod programs;
 pub mod running;
 pub mod sample;
 pub mod toolchain;

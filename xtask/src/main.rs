@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::fixture::{self, Fixture, Symbols};
+use xtask::programs::Program;
 use xtask::toolchain::{self, Release};
 use xtask::{layout, sample};
 
@@ -41,6 +42,11 @@ enum Task {
     },
     /// Make the packed core and program that ship with the command line.
     Sample,
+    /// Fetch the programs of others that the wide tests read; none is installed.
+    Programs {
+        /// Only these: prometheus, etcd, nats, caddy, esbuild.
+        names: Vec<String>,
+    },
     /// Write a small core of a running process.
     Core {
         /// The process.
@@ -83,6 +89,11 @@ fn main() -> Result<ExitCode> {
         Task::Sample => {
             for file in sample::write()? {
                 println!("{}\t{}", file.display(), file.metadata()?.len());
+            }
+        }
+        Task::Programs { names } => {
+            for program in Program::selected(&names)? {
+                println!("{}\t{}", program.name(), program.executable()?.display());
             }
         }
         Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,
