@@ -13,11 +13,13 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+pub mod bench;
 pub mod core;
 pub mod facts;
 pub mod fixture;
 pub mod layout;
 mod lock;
+pub mod measure;
 mod paths;
 pub mod programs;
 pub mod running;

@@ -1,10 +1,12 @@
 //! Tasks of the project, for people and CI alike.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use xtask::bench::{self, BenchOptions};
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::programs::Program;
 use xtask::toolchain::{self, Release};
@@ -46,6 +48,18 @@ enum Task {
     Programs {
         /// Only these: prometheus, etcd, nats, caddy, esbuild.
         names: Vec<String>,
+    },
+    /// Time tophash and viewcore on cores of one leaking program, and print a table.
+    BenchCores(BenchOptions),
+    /// Run a command and write what it took to a file, as the benchmark does for each.
+    #[command(hide = true)]
+    Measure {
+        /// Where the figures go.
+        #[arg(long)]
+        to: PathBuf,
+        /// The command.
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
     },
     /// Write a small core of a running process.
     Core {
@@ -96,6 +110,8 @@ fn main() -> Result<ExitCode> {
                 println!("{}\t{}", program.name(), program.executable()?.display());
             }
         }
+        Task::BenchCores(options) => bench::run(&options)?,
+        Task::Measure { to, command } => xtask::measure::run_here(&command, &to)?,
         Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,
     }
     Ok(ExitCode::SUCCESS)
