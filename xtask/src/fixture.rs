@@ -23,11 +23,13 @@ pub enum Fixture {
     MapCost,
     /// A session service that leaks.
     Leaky,
+    /// Three maps of as many entries as are asked for.
+    Bench,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 3] = [Self::Maps, Self::MapCost, Self::Leaky];
+    pub const ALL: [Self; 4] = [Self::Maps, Self::MapCost, Self::Leaky, Self::Bench];
 
     /// The name of its folder below `fixtures/` and of the built program.
     pub fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Fixture {
             Self::Maps => "maps",
             Self::MapCost => "mapcost",
             Self::Leaky => "leaky",
+            Self::Bench => "bench",
         }
     }
 }

@@ -13,13 +13,16 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+pub mod bench;
 pub mod core;
 pub mod facts;
 pub mod fixture;
 pub mod layout;
 mod lock;
+pub mod measure;
 mod paths;
 pub mod policy;
+pub mod programs;
 pub mod running;
 pub mod sample;
 pub mod suite;

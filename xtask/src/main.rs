@@ -1,11 +1,14 @@
 //! Tasks of the project, for people and CI alike.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use xtask::bench::{self, BenchOptions};
 use xtask::fixture::{self, Fixture, Symbols};
+use xtask::programs::Program;
 use xtask::toolchain::{self, Release};
 use xtask::{layout, policy, sample, suite};
 
@@ -49,6 +52,23 @@ enum Task {
     },
     /// Make the packed core and program that ship with the command line.
     Sample,
+    /// Fetch the programs of others that the wide tests read; none is installed.
+    Programs {
+        /// Only these: prometheus, etcd, nats, caddy, esbuild.
+        names: Vec<String>,
+    },
+    /// Time tophash and viewcore on cores of one leaking program, and print a table.
+    BenchCores(BenchOptions),
+    /// Run a command and write what it took to a file, as the benchmark does for each.
+    #[command(hide = true)]
+    Measure {
+        /// Where the figures go.
+        #[arg(long)]
+        to: PathBuf,
+        /// The command.
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
     /// Write a small core of a running process.
     Core {
         /// The process.
@@ -103,6 +123,13 @@ fn main() -> Result<ExitCode> {
                 println!("{}\t{}", file.display(), file.metadata()?.len());
             }
         }
+        Task::Programs { names } => {
+            for program in Program::selected(&names)? {
+                println!("{}\t{}", program.name(), program.executable()?.display());
+            }
+        }
+        Task::BenchCores(options) => bench::run(&options)?,
+        Task::Measure { to, command } => xtask::measure::run_here(&command, &to)?,
         Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -22,7 +22,7 @@ use crate::varint;
 pub struct FunctionId(u32);
 
 impl FunctionId {
-    /// Returns the position in [`FunctionTable::ranges`].
+    /// Returns the position in the function table.
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -87,6 +87,7 @@ const MAX_DEFERS: usize = 1 << 20;
 
 impl Roots {
     /// Collects the roots of a program.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the program read before")]
     pub(crate) fn collect(
         memory: &dyn Memory,
         module: &ModuleData,

@@ -8,6 +8,7 @@ use std::ops::Deref;
 
 use memmap2::{Mmap, MmapMut};
 
+use crate::map_file::release;
 use crate::{Address, AddressRange, ByteSize, Memory, ReadError};
 
 /// Bytes that regions take theirs from.
@@ -148,6 +149,18 @@ impl Memory for Image {
         }
         let start = offset + (at - region.range.start()).get() as usize;
         self.stores[index].get(start..start.checked_add(len.to_usize()?)?)
+    }
+
+    fn done_with(&self, at: Address, len: ByteSize) {
+        let Some(region) = self.region(at) else { return };
+        let Backing::Store { index, offset } = region.backing else { return };
+        let start = offset + (at - region.range.start()).get() as usize;
+        let end = start.saturating_add((at + len).min(region.range.end()).get() as usize);
+        let end = end.saturating_sub(at.get() as usize);
+        // A copy has nowhere to read the bytes from again.
+        if let Store::File(file) = &self.stores[index] {
+            release(file, start..end);
+        }
     }
 }
 

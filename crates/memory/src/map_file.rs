@@ -2,9 +2,10 @@
 #![expect(unsafe_code, reason = "mapping a file is unsafe: it may change under our eyes")]
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::OpenError;
 
@@ -21,4 +22,20 @@ pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     // target and leaves no state behind. Contents that change are no worse than hostile ones,
     // against which every reader checks.
     unsafe { Mmap::map(file) }
+}
+
+/// Bytes of a page on amd64.
+const PAGE: usize = 4096;
+
+/// Gives the whole pages of a range back to the kernel, which reads them from the file again if they
+/// are wanted again.
+pub(crate) fn release(map: &Mmap, range: Range<usize>) {
+    let start = range.start.next_multiple_of(PAGE);
+    let end = range.end.min(map.len()) / PAGE * PAGE;
+    if start < end {
+        // SAFETY: the map is of a file, is never written to, and so holds what the file holds: a
+        // page that is dropped and read again has the same bytes, for whoever borrows them.
+        let _ =
+            unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+    }
 }

@@ -65,6 +65,12 @@ pub trait Memory: Send + Sync {
         let _ = (at, len);
         None
     }
+
+    /// Hears that the caller is done with these bytes for now, so that what was taken up for them
+    /// can be given back. They can be read again.
+    fn done_with(&self, at: Address, len: ByteSize) {
+        let _ = (at, len);
+    }
 }
 
 /// The most that one [`MemoryExt::read_bytes`] may copy: larger than any single table or span that
@@ -163,5 +169,9 @@ impl<M: Memory + ?Sized> Memory for &M {
 
     fn bytes(&self, at: Address, len: ByteSize) -> Option<&[u8]> {
         (**self).bytes(at, len)
+    }
+
+    fn done_with(&self, at: Address, len: ByteSize) {
+        (**self).done_with(at, len);
     }
 }

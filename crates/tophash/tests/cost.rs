@@ -2,7 +2,7 @@
 //!
 //! `fixtures/mapcost` builds many maps of a type, and measures the heap before and after.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
 
 mod common;
 

@@ -20,7 +20,7 @@ use tophash_goruntime::{
 };
 use tophash_memory::{Address, ByteSize, MemoryExt};
 
-use super::headers::HeaderLayout;
+use super::headers::{HeaderLayout, Part};
 use super::narrow::MapTypes;
 use super::sync_maps::{FoundSyncMap, SyncMapFinder};
 use super::type_words::TypeWords;
@@ -127,6 +127,8 @@ enum PlaceType {
 const SAMPLED_GROUPS: u64 = 8;
 /// How many of its entries.
 const SAMPLED_ENTRIES: usize = 16;
+/// Arrays of this size are given back once they are read.
+const LARGE: ByteSize = ByteSize::new(1 << 20);
 /// How many maps of certain type the hash function is tried on.
 const CALIBRATION_MAPS: usize = 64;
 /// Rounds of typing, each of which must have made some type certain to be followed by another.
@@ -253,7 +255,18 @@ impl<'p> Surveyor<'p> {
             return Err(NotAMap::BadHeader { field: "type", value: 0 });
         };
         let allocations = HeapAllocations::new(self.heap);
-        read_map(self.program.memory(), &allocations, self.layout, &shape, header)
+        let memory = self.program.memory();
+        let reading = read_map(memory, &allocations, self.layout, &shape, header);
+        // A large array is read through once, and by the entries' samples in few places.
+        self.headers.arrays(memory, header.at(), |part| {
+            if let Part::Array(at, units) = part {
+                let len = ByteSize::new(shape.group_size) * units;
+                if len >= LARGE {
+                    memory.done_with(at, len);
+                }
+            }
+        });
+        reading
     }
 
     /// Decodes a map whose type a pointer tells.

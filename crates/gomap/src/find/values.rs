@@ -206,7 +206,8 @@ impl<'p> ValueCheck<'p> {
         if ty.pointer_bytes == 0 {
             return self.is_scalar(slot, at, ty.size * count.min(SAMPLES));
         }
-        if self.heap.span(slot.span).is_noscan() || !at.is_aligned(8) || ty.size % 8 != 0 {
+        if self.heap.span(slot.span).is_noscan() || !at.is_aligned(8) || !ty.size.is_multiple_of(8)
+        {
             return false;
         }
         let first = ((at - self.heap.object_start(slot)).get() / 8) as usize;

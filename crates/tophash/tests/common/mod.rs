@@ -1,7 +1,6 @@
 //! Running tophash on the fixture programs, and reading its JSON.
 
 #![allow(dead_code, reason = "each test file is a crate of its own and uses a part of this")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,17 +11,17 @@ use xtask::toolchain::{MATRIX, Release};
 
 /// How the target is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     Core,
     Frozen,
     Unfrozen,
 }
 
-pub const WAYS: [Way; 3] = [Way::Core, Way::Frozen, Way::Unfrozen];
+pub(crate) const WAYS: [Way; 3] = [Way::Core, Way::Frozen, Way::Unfrozen];
 
 /// The releases to test: all of them with `TOPHASH_WIDE` set, else the first and last of each map
 /// design.
-pub fn releases() -> Vec<Release> {
+pub(crate) fn releases() -> Vec<Release> {
     let is_wide = is_wide();
     MATRIX
         .into_iter()
@@ -31,12 +30,12 @@ pub fn releases() -> Vec<Release> {
 }
 
 /// Tells whether the wide matrix was asked for.
-pub fn is_wide() -> bool {
+pub(crate) fn is_wide() -> bool {
     std::env::var_os("TOPHASH_WIDE").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// The releases and experiments to test.
-pub fn builds() -> Vec<(&'static str, &'static str)> {
+pub(crate) fn builds() -> Vec<(&'static str, &'static str)> {
     releases()
         .into_iter()
         .flat_map(|release| {
@@ -49,12 +48,12 @@ pub fn builds() -> Vec<(&'static str, &'static str)> {
 }
 
 /// Runs tophash.
-pub fn tophash(arguments: &[&str]) -> Output {
+pub(crate) fn tophash(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tophash")).args(arguments).output().unwrap()
 }
 
 /// Runs `tophash inspect` and returns the JSON it prints.
-pub fn inspect(arguments: &[&str]) -> Value {
+pub(crate) fn inspect(arguments: &[&str]) -> Value {
     let mut all = vec!["inspect", "--format", "json"];
     all.extend(arguments);
     let output = tophash(&all);
@@ -64,7 +63,7 @@ pub fn inspect(arguments: &[&str]) -> Value {
 }
 
 /// Opens a running fixture one way or another.
-pub fn open(way: Way, pid: u32, program: &Path, dir: &Path) -> Value {
+pub(crate) fn open(way: Way, pid: u32, program: &Path, dir: &Path) -> Value {
     let pid_text = pid.to_string();
     match way {
         Way::Core => {
@@ -81,7 +80,7 @@ pub fn open(way: Way, pid: u32, program: &Path, dir: &Path) -> Value {
 }
 
 /// The maps of a report by address.
-pub fn by_address(report: &Value) -> BTreeMap<u64, Value> {
+pub(crate) fn by_address(report: &Value) -> BTreeMap<u64, Value> {
     report["maps"]
         .as_array()
         .unwrap()
@@ -94,7 +93,7 @@ pub fn by_address(report: &Value) -> BTreeMap<u64, Value> {
 }
 
 /// The types that a map may have by a report.
-pub fn types(map: &Value) -> Vec<String> {
+pub(crate) fn types(map: &Value) -> Vec<String> {
     match map["type"].as_str() {
         Some(one) => vec![one.to_owned()],
         None => map["type_candidates"]
@@ -105,7 +104,7 @@ pub fn types(map: &Value) -> Vec<String> {
 }
 
 /// A folder that goes away with the test.
-pub fn folder() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_owned();
     (dir, path)
