@@ -77,8 +77,8 @@ impl<'w> PathNamer<'w> {
         let mut path = self.name_root(&root);
         let mut steps = Vec::new();
         // Long chains are linked structures: both ends say what they are.
-        let cut =
-            (chain.len() > 2 * MAX_STEPS).then(|| (MAX_STEPS, chain.len().saturating_sub(MAX_STEPS)));
+        let cut = (chain.len() > 2 * MAX_STEPS)
+            .then(|| (MAX_STEPS, chain.len().saturating_sub(MAX_STEPS)));
         for (index, pair) in chain.windows(2).enumerate() {
             match cut {
                 Some((from, _)) if index == from => steps.push("…".to_owned()),

@@ -14,6 +14,12 @@ pub(crate) fn error(text: &str) -> String {
     text.red().bold().to_string()
 }
 
+/// Takes control characters out of a text that comes from the target: a hostile core could send the
+/// terminal its own commands in a name.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// Spells a size in binary units.
 pub(crate) fn bytes(bytes: u64) -> String {
     bytesize::ByteSize::b(bytes).display().iec().to_string()
@@ -55,6 +61,11 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1000), "1,000");
         assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn names_from_the_target_can_not_command_the_terminal() {
+        assert_eq!(clean("main.\u{1b}[2Jcache\n"), "main.\u{fffd}[2Jcache\u{fffd}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::Write;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use tophash_gomap::RootPath;
 
-use super::style::{bar, bytes, count, heading, warning};
+use super::style::{bar, bytes, clean, count, heading, warning};
 use super::{MapRow, Report};
 use crate::args::Sort;
 
@@ -148,8 +148,8 @@ fn map_table(groups: &[&Group<'_>]) -> Table {
             Cell::new(count(slots)),
             fill(row, entries, slots),
             Cell::new(count(group.sum(|row| row.tombstones))),
-            Cell::new(format!("{times}{}{}", row.type_name(), marks(row))),
-            Cell::new(&group.held_by),
+            Cell::new(format!("{times}{}{}", clean(&row.type_name()), marks(row))),
+            Cell::new(clean(&group.held_by)),
         ]);
     }
     for index in [0, 1, 2, 3, 5] {
@@ -224,13 +224,13 @@ fn print_entries(out: &mut dyn Write, groups: &[&Group<'_>]) -> std::io::Result<
         writeln!(
             out,
             "\n{} at {:#x}, {} of {} entries",
-            heading(&row.type_name()),
+            heading(&clean(&row.type_name())),
             row.address,
             row.shown_entries.len(),
             count(row.entries)
         )?;
         for (key, elem) in &row.shown_entries {
-            writeln!(out, "  {key}: {elem}")?;
+            writeln!(out, "  {}: {}", clean(key), clean(elem))?;
         }
     }
     Ok(())
@@ -243,7 +243,7 @@ fn print_footer(
     rest: &[Group<'_>],
 ) -> std::io::Result<()> {
     for diagnostic in &report.diagnostics {
-        writeln!(out, "{} {diagnostic}", warning("note:"))?;
+        writeln!(out, "{} {}", warning("note:"), clean(diagnostic))?;
     }
     writeln!(out)?;
     if !rest.is_empty() {
