@@ -202,11 +202,6 @@ impl<'t> Program<'t> {
         &self.types
     }
 
-    /// Reads a descriptor that `reflect` made in the heap.
-    pub fn load_type(&mut self, at: Address) -> Option<crate::types::TypeId> {
-        self.types.load(at)
-    }
-
     /// Returns the heap.
     pub fn heap(&self) -> &Heap<'t> {
         &self.heap

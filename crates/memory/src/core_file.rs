@@ -52,9 +52,12 @@ struct LoadSegment {
 }
 
 pub(crate) fn open(path: &Path, executable: Option<&Path>) -> Result<Target, OpenError> {
-    let data = match path.extension() {
-        Some(extension) if extension == "zst" => compressed::expand(path)?,
-        _ => map_file(path)?,
+    let (data, fault) = match path.extension() {
+        Some(extension) if extension == "zst" => {
+            let expanded = compressed::expand(path)?;
+            (expanded.data, expanded.fault)
+        }
+        _ => (map_file(path)?, None),
     };
     let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
     let header = parse_header(path, &data)?;
@@ -98,17 +101,18 @@ pub(crate) fn open(path: &Path, executable: Option<&Path>) -> Result<Target, Ope
     }
     segments.sort_by_key(|segment| segment.range.start());
     notes.files.sort_by_key(|(range, _)| range.start());
-    assemble(path, data, notes, segments, executable)
+    assemble(path, data, fault, notes, segments, executable)
 }
 
 fn assemble(
     path: &Path,
     data: Mmap,
+    fault: Option<String>,
     notes: Notes,
     segments: Vec<LoadSegment>,
     executable: Option<&Path>,
 ) -> Result<Target, OpenError> {
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = Vec::from_iter(fault);
     let mut image = Image::default();
     let file_len = data.len();
     let core = image.add_store(Store::File(Arc::new(data)));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tophash_gomap::{
     FoundMap, FoundSyncMap, Growth, HeaderLayout, Holder, MapLayout, MapPlace, MapShape, PathNamer,
     RootPath, RootPathKind, Survey, Surveyor, SyncMapDesign, Walk, entries, fresh_cost, revalidate,
@@ -63,7 +63,7 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
             Step::Dwarf => "reading DWARF",
         });
     })
-    .with_context(|| format!("{} can't be analysed", target.executable().path().display()))?;
+    .map_err(|error| explain(error, target))?;
     let layout = MapLayout::new(program.layout(), &program.build().version)?;
     let headers = HeaderLayout::new(program.layout(), program.heap())?;
     progress.step("following pointers");
@@ -89,6 +89,14 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
     progress.step("naming what holds them");
     let builder = RowBuilder { program: &program, layout: &layout, walk: &walk, survey: &survey };
     Ok(builder.report(view, diagnostics))
+}
+
+/// Says what could not be analysed, why, and what was odd about the target to begin with: a core that
+/// is cut off fails for that, wherever it is noticed.
+fn explain(error: tophash_goruntime::Error, target: &Target) -> anyhow::Error {
+    let notes: String = target.diagnostics().iter().map(|note| format!("\nnote: {note}")).collect();
+    let executable = target.executable().path().display();
+    anyhow!("{executable} can't be analysed: {:#}{notes}", anyhow::Error::from(error))
 }
 
 pub(crate) fn print(report: &Report, view: &ViewOptions) -> Result<()> {

@@ -134,8 +134,8 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
 
 type FrozenParts = (Vec<Registers>, Consistency, Vec<Mapping>, Vec<String>);
 
-/// Stops the process, copies it, lets it go. On a thread of its own, since ptrace ties the stopped
-/// threads to the one that stopped them.
+/// Stops the process, copies it, lets it go: all on one thread, since ptrace ties the stopped threads
+/// to the one that stopped them.
 fn frozen(
     pid: u32,
     max_pause: Duration,
