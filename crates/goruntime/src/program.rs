@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use tophash_memory::{Address, Memory, Target};
+use tophash_memory::{Address, ByteSize, Memory, Target};
 
 use crate::build_info::{BuildInfo, versions_in_memory};
 use crate::dwarf::{DwarfInfo, DwarfOptions};
@@ -11,9 +11,11 @@ use crate::error::Error;
 use crate::functions::FunctionTable;
 use crate::goroutine::{Goroutine, GoroutineFields};
 use crate::heap::Heap;
+use crate::inlining::{CallFrame, InlineTrees};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
 use crate::roots::Roots;
+use crate::samples::BucketFields;
 use crate::types::TypeTable;
 
 /// A Go program in a target's memory.
@@ -29,6 +31,8 @@ pub struct Program<'t> {
     goroutine_list: Option<Address>,
     roots: Roots,
     dwarf: Option<DwarfInfo>,
+    inline_trees: InlineTrees,
+    buckets: BucketFields,
     diagnostics: Vec<String>,
 }
 
@@ -149,6 +153,8 @@ impl<'t> Program<'t> {
             .filter_map(|frame| functions.get(frame.function))
             .map(|function| function.entry())
             .collect();
+        let inline_trees = InlineTrees::new(&layout)?;
+        let buckets = BucketFields::new(&layout)?;
         let options = DwarfOptions { functions: &on_stacks, load_bias: target.load_bias() };
         let dwarf = DwarfInfo::read(target.executable(), &options, &mut types);
         Ok(Self {
@@ -163,6 +169,8 @@ impl<'t> Program<'t> {
             goroutine_list: list,
             roots,
             dwarf,
+            inline_trees,
+            buckets,
             diagnostics,
         })
     }
@@ -225,6 +233,21 @@ impl<'t> Program<'t> {
     /// Returns what DWARF says; `None` where it was stripped.
     pub fn dwarf(&self) -> Option<&DwarfInfo> {
         self.dwarf.as_ref()
+    }
+
+    /// Returns the calls at a program counter, those that were inlined first; of a return address,
+    /// one before it.
+    pub fn calls_at(&self, pc: Address) -> Vec<CallFrame> {
+        self.inline_trees.calls(self.memory(), &self.functions, pc)
+    }
+
+    /// Reads a bucket of the runtime's memory profile: the size of the objects, and the calls that
+    /// allocated them, the innermost first.
+    pub fn allocation_stack(&self, bucket: Address) -> Option<(ByteSize, Vec<CallFrame>)> {
+        let sample = self.buckets.read(self.memory(), bucket)?;
+        let calls =
+            self.inline_trees.recorded_stack(self.memory(), &self.functions, &sample.stack);
+        Some((sample.size, calls))
     }
 
     /// Returns what could not be read.

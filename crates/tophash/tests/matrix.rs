@@ -86,6 +86,10 @@ fn every_map_of_every_release_is_found_and_read_right() {
     assert!(faults.is_empty(), "\n{faults}");
 }
 
+/// The least percent of reachable bytes that get a type.
+const ATTRIBUTED_WITH_DWARF: u64 = 95;
+const ATTRIBUTED_WHEN_STRIPPED: u64 = 90;
+
 struct Check<'f> {
     case: String,
     is_stripped: bool,
@@ -105,6 +109,10 @@ impl Check<'_> {
         self.that(target["source"] == source, &format!("source is {}", target["source"]));
         let types = if self.is_stripped { "runtime" } else { "dwarf" };
         self.that(target["types"] == types, &format!("types are from {}", target["types"]));
+        let bytes = |field: &str| report["heap"][field].as_u64().unwrap();
+        let known = 100 - 100 * bytes("unattributed_bytes") / bytes("reachable_bytes");
+        let least = if self.is_stripped { ATTRIBUTED_WHEN_STRIPPED } else { ATTRIBUTED_WITH_DWARF };
+        self.that(known >= least, &format!("only {known} % of the bytes have a type"));
         let pause = target["pause_ms"].as_f64().unwrap();
         self.that((pause > 0.0) == (way == Way::Frozen), &format!("the pause was {pause} ms"));
         if way == Way::Unfrozen {
