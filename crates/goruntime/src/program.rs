@@ -245,8 +245,7 @@ impl<'t> Program<'t> {
     /// allocated them, the innermost first.
     pub fn allocation_stack(&self, bucket: Address) -> Option<(ByteSize, Vec<CallFrame>)> {
         let sample = self.buckets.read(self.memory(), bucket)?;
-        let calls =
-            self.inline_trees.recorded_stack(self.memory(), &self.functions, &sample.stack);
+        let calls = self.inline_trees.recorded_stack(self.memory(), &self.functions, &sample.stack);
         Some((sample.size, calls))
     }
 

@@ -15,6 +15,7 @@ use tophash_memory::{Address, Consistency, ProcessMode, ProcessOptions, Target};
 use crate::args::{Format, InspectOptions, Sort, ViewOptions};
 use crate::progress::Progress;
 use crate::report::{MapRow, Report, TargetInfo, entry, json, style, table};
+use crate::sites::AllocationSites;
 
 pub(crate) fn run(options: &InspectOptions) -> Result<()> {
     let progress = Progress::new();
@@ -87,7 +88,13 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
         });
     }
     progress.step("naming what holds them");
-    let builder = RowBuilder { program: &program, layout: &layout, walk: &walk, survey: &survey };
+    let builder = RowBuilder {
+        program: &program,
+        layout: &layout,
+        headers: &headers,
+        walk: &walk,
+        survey: &survey,
+    };
     Ok(builder.report(view, diagnostics))
 }
 
@@ -124,6 +131,7 @@ const USERS_NAMED: usize = 3;
 struct RowBuilder<'b> {
     program: &'b Program<'b>,
     layout: &'b MapLayout,
+    headers: &'b HeaderLayout,
     walk: &'b Walk<'b>,
     survey: &'b Survey,
 }
@@ -159,11 +167,13 @@ impl RowBuilder<'_> {
             self.survey.maps.iter().map(|map| (map.address.get(), map)).collect();
         let sync_maps: HashMap<u64, &FoundSyncMap> =
             self.survey.sync_maps.iter().map(|map| (map.address.get(), map)).collect();
+        let mut sites = AllocationSites::new(self.program, self.headers);
         for (index, row) in rows.iter_mut().take(named).enumerate() {
             if let Some(map) = sync_maps.get(&row.address).filter(|_| row.types == ["sync.Map"]) {
                 row.root = self.sync_root(&namer, map);
             } else if let Some(map) = maps.get(&row.address) {
                 row.root = self.root(&namer, map);
+                row.allocated_at = sites.of_map(map.address);
                 if let Some(limit) = view.show_entries.filter(|_| index < with_entries) {
                     row.shown_entries = self.shown_entries(map, limit);
                 }
@@ -283,6 +293,7 @@ impl RowBuilder<'_> {
             own_bytes: own,
             reclaimable_bytes: fresh.map_or(0, |fresh| own.saturating_sub(fresh)),
             root: None,
+            allocated_at: None,
             is_approximate: reading.is_approximate,
             is_torn: map.is_torn,
             part_of: inner.get(&map.address).copied(),
@@ -353,6 +364,7 @@ fn sync_row(map: &FoundSyncMap) -> MapRow {
         own_bytes: map.own.get(),
         reclaimable_bytes: 0,
         root: None,
+        allocated_at: None,
         is_approximate: false,
         is_torn: false,
         part_of: None,

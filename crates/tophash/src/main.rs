@@ -5,6 +5,7 @@ mod demo;
 mod inspect;
 mod progress;
 mod report;
+mod sites;
 
 use std::process::ExitCode;
 

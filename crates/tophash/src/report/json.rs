@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use tophash_gomap::{RootPath, RootPathKind};
+use tophash_goruntime::CallFrame;
 
 use super::{MapRow, Report};
 
@@ -57,7 +58,7 @@ struct Map<'r> {
     retained_bytes: Option<u64>,
     reclaimable_bytes: u64,
     root: Option<Root<'r>>,
-    allocated_at: Option<()>,
+    allocated_at: Option<Vec<Frame<'r>>>,
     approximate: bool,
     torn: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +76,13 @@ struct Root<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Frame<'r> {
+    function: &'r str,
+    file: Option<&'r str>,
     line: Option<u32>,
 }
 
@@ -141,7 +149,10 @@ impl<'r> Map<'r> {
             retained_bytes: None,
             reclaimable_bytes: row.reclaimable_bytes,
             root: row.root.as_ref().map(Root::of),
-            allocated_at: None,
+            allocated_at: row
+                .allocated_at
+                .as_ref()
+                .map(|stack| stack.iter().map(Frame::of).collect()),
             approximate: row.is_approximate,
             torn: row.is_torn,
             part_of: row.part_of.map(|at| format!("{at:#x}")),
@@ -150,6 +161,16 @@ impl<'r> Map<'r> {
                 .iter()
                 .map(|(key, value)| Entry { key, value })
                 .collect(),
+        }
+    }
+}
+
+impl<'r> Frame<'r> {
+    fn of(frame: &'r CallFrame) -> Self {
+        Self {
+            function: &frame.function,
+            file: frame.line.as_ref().map(|line| line.file.as_str()),
+            line: frame.line.as_ref().map(|line| line.line),
         }
     }
 }
