@@ -1,11 +1,11 @@
 //! The command line of tophash: arguments in, exit codes out. All else is done by the libraries.
 
+mod analysis;
 mod args;
 mod demo;
 mod inspect;
 mod progress;
 mod report;
-mod sites;
 
 use std::process::ExitCode;
 

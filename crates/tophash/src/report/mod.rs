@@ -7,7 +7,7 @@ pub(crate) mod table;
 
 use tophash_gomap::{Attribution, RootPath};
 
-use crate::sites::CallStack;
+use crate::analysis::CallStack;
 
 /// Everything a report says.
 pub(crate) struct Report {
