@@ -2,6 +2,7 @@
 //! ones before.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use tophash_memory::{Address, ByteSize, Memory, Target};
 
@@ -9,7 +10,7 @@ use crate::build_info::{BuildInfo, versions_in_memory};
 use crate::dwarf::{DwarfInfo, DwarfOptions};
 use crate::error::Error;
 use crate::functions::FunctionTable;
-use crate::goroutine::{Goroutine, GoroutineFields};
+use crate::goroutine::{Goroutine, GoroutineFields, GoroutineStatus};
 use crate::heap::Heap;
 use crate::inlining::{CallFrame, InlineTrees};
 use crate::layout::LayoutTable;
@@ -223,6 +224,20 @@ impl<'t> Program<'t> {
     /// Returns where the runtime's list of goroutines is.
     pub fn goroutine_list(&self) -> Option<Address> {
         self.goroutine_list
+    }
+
+    /// Returns how long a goroutine has been waiting, at least: from the first collection that found
+    /// it waiting to when the process was copied or, in a core, to the last time that any goroutine's
+    /// record holds. `None` where it does not wait or no collection has noticed yet.
+    pub fn waited(&self, goroutine: &Goroutine) -> Option<Duration> {
+        if goroutine.waiting_since == 0 || goroutine.status != GoroutineStatus::Waiting {
+            return None;
+        }
+        let now = self.target.clock().map_or_else(
+            || self.goroutines.iter().map(|goroutine| goroutine.last_time).max().unwrap_or(0),
+            |clock| u64::try_from(clock.as_nanos()).unwrap_or(u64::MAX),
+        );
+        Some(Duration::from_nanos(now.saturating_sub(goroutine.waiting_since)))
     }
 
     /// Returns the roots and stacks.

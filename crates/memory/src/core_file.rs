@@ -191,6 +191,7 @@ fn assemble(
         load_bias,
         consistency: Consistency::Core,
         diagnostics,
+        clock: None,
     })
 }
 

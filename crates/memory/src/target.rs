@@ -39,6 +39,7 @@ pub struct Target {
     pub(crate) load_bias: u64,
     pub(crate) consistency: Consistency,
     pub(crate) diagnostics: Vec<String>,
+    pub(crate) clock: Option<Duration>,
 }
 
 impl Target {
@@ -105,6 +106,12 @@ impl Target {
     /// Returns how far the bytes belong to one moment.
     pub fn consistency(&self) -> Consistency {
         self.consistency
+    }
+
+    /// Returns what the system's monotonic clock, which Go's runtime reads too, showed when a process
+    /// was copied; `None` for a core, which does not say.
+    pub fn clock(&self) -> Option<Duration> {
+        self.clock
     }
 
     /// Returns what is missing or doubtful.

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::executable::Executable;
@@ -129,7 +130,18 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
     let load_bias = load_bias(pid, &executable, &mappings);
     let image = assemble(&executable, &mappings, copy, load_bias);
     let live = (consistency == Consistency::Unfrozen).then_some(memory);
-    Ok(Target { image, live, mappings, threads, executable, load_bias, consistency, diagnostics })
+    let clock = clock_gettime(ClockId::CLOCK_MONOTONIC).ok().map(Duration::from);
+    Ok(Target {
+        image,
+        live,
+        mappings,
+        threads,
+        executable,
+        load_bias,
+        consistency,
+        diagnostics,
+        clock,
+    })
 }
 
 type FrozenParts = (Vec<Registers>, Consistency, Vec<Mapping>, Vec<String>);

@@ -72,6 +72,10 @@ struct Root<'r> {
     kind: &'static str,
     name: &'r str,
     goroutine: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_reason: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited_seconds: Option<u64>,
     path: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'r str>,
@@ -186,6 +190,8 @@ impl<'r> Root<'r> {
             },
             name: &root.name,
             goroutine: root.goroutine,
+            wait_reason: root.wait_reason.as_deref(),
+            waited_seconds: root.waited.map(|waited| waited.as_secs()),
             path: &root.steps,
             file: root.line.as_ref().map(|line| line.file.as_str()),
             line: root.line.as_ref().map(|line| line.line),
