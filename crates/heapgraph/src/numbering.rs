@@ -16,7 +16,7 @@ use crate::rows::Rows;
 use crate::{NodeId, Source, Stage};
 
 /// Nodes that can be numbered, so that three values of 32 bits are no node's.
-const NODE_LIMIT: usize = u32::MAX as usize - 3;
+const NODE_LIMIT: usize = u32::MAX as usize - 2;
 
 /// In `below`: not found yet.
 const UNSEEN: u32 = u32::MAX;

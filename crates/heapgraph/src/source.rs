@@ -11,7 +11,7 @@ use crate::NodeId;
 /// The visitors are trait objects, so that a source can be one too: visitors that are inlined make a
 /// generated heap of 10⁷ objects, whose edges cost nothing to find, less than a tenth faster.
 pub trait Source {
-    /// How many nodes there are: at most `u32::MAX - 3`.
+    /// How many nodes there are: at most `u32::MAX - 2`.
     fn node_count(&self) -> usize;
 
     /// Visits the nodes that are held from outside, in order. They are the successors of a virtual
