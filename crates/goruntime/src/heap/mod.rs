@@ -70,6 +70,8 @@ pub struct Heap<'m> {
     pointers: Vec<SpanPointers<'m>>,
     allocated: Vec<u64>,
     slots: u32,
+    /// For each [`BLOCK`] of object numbers, the span of the first.
+    blocks: Vec<u32>,
     size_classes: SizeClasses,
     specials: specials::SpecialFields,
     stack_bytes: ByteSize,
@@ -98,6 +100,7 @@ impl<'m> Heap<'m> {
             pointers: Vec::with_capacity(spans.len()),
             allocated: Vec::new(),
             slots: 0,
+            blocks: Vec::new(),
             size_classes: SizeClasses::new(layout, version),
             specials: specials::SpecialFields::new(layout)?,
             spans: Vec::with_capacity(spans.len()),
@@ -128,6 +131,7 @@ impl<'m> Heap<'m> {
         }
         heap.allocated.resize((heap.slots as usize).div_ceil(64), 0);
         heap.pages = PageIndex::of(&heap.spans);
+        heap.blocks = blocks(&heap.spans, heap.slots);
         if lost != ByteSize::ZERO {
             heap.diagnostics.push(format!(
                 "{} bytes of heap spans could not be read: objects and maps in them are missing",
@@ -236,10 +240,17 @@ impl<'m> Heap<'m> {
     }
 
     /// Returns the slot of a number.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the number is of another heap.
+    #[inline]
     pub fn slot(&self, id: ObjectId) -> Slot {
-        let after = self.spans.partition_point(|span| span.first() <= id.0);
-        let index = after.saturating_sub(1);
+        let mut index = self.blocks[(id.0 / BLOCK) as usize] as usize;
         // Spans without slots share their first number with the next one, which comes after them.
+        while self.spans.get(index + 1).is_some_and(|next| next.first() <= id.0) {
+            index += 1;
+        }
         Slot { span: SpanId(index as u32), index: id.0 - self.spans[index].first() }
     }
 
@@ -381,6 +392,22 @@ impl<'m> Heap<'m> {
     pub fn specials(&self, span: SpanId) -> Vec<Special> {
         self.specials.read(self.memory, &self.spans[span.index()])
     }
+}
+
+/// Object numbers that share an entry of the index from numbers to spans.
+const BLOCK: u32 = 64;
+
+/// Finds the span of the first object of each block.
+fn blocks(spans: &[Span], slots: u32) -> Vec<u32> {
+    let mut span = 0;
+    (0..slots.div_ceil(BLOCK))
+        .map(|block| {
+            while spans.get(span + 1).is_some_and(|next| next.first() <= block * BLOCK) {
+                span += 1;
+            }
+            span as u32
+        })
+        .collect()
 }
 
 /// Reads a Go slice header's pointer and length at a field.
