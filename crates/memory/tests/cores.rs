@@ -42,11 +42,11 @@ impl Files {
     }
 
     fn open(&self) -> Result<Target, OpenError> {
-        Target::open_core(&self.core, None)
+        Target::open_file(&self.core, None)
     }
 
     fn open_with(&self, executable: &Path) -> Result<Target, OpenError> {
-        Target::open_core(&self.core, Some(executable))
+        Target::open_file(&self.core, Some(executable))
     }
 }
 
@@ -128,7 +128,7 @@ fn a_compressed_core_is_equal_to_the_plain_one() {
     let packed = files.dir.path().join("core.zst");
     std::fs::write(&packed, zstd::encode_all(&*bytes, 3).unwrap()).unwrap();
     let plain = files.open().unwrap();
-    let expanded = Target::open_core(&packed, None).unwrap();
+    let expanded = Target::open_file(&packed, None).unwrap();
     assert_eq!(plain.mappings(), expanded.mappings());
     assert_eq!(plain.threads(), expanded.threads());
     for mapping in plain.mappings() {
@@ -143,7 +143,7 @@ fn a_compressed_core_that_is_cut_off_is_refused() {
     let bytes = zstd::encode_all(&*std::fs::read(&files.core).unwrap(), 3).unwrap();
     let packed = files.dir.path().join("core.zst");
     std::fs::write(&packed, &bytes[..bytes.len() / 2]).unwrap();
-    let refused = fault(Target::open_core(&packed, None));
+    let refused = fault(Target::open_file(&packed, None));
     assert!(matches!(refused, OpenError::File { .. }), "{refused}");
 }
 
@@ -262,7 +262,7 @@ mod wrong_kinds {
 
     #[test]
     fn a_file_that_is_not_there() {
-        let refused = fault(Target::open_core(Path::new("/nowhere/core"), None));
+        let refused = fault(Target::open_file(Path::new("/nowhere/core"), None));
         assert!(matches!(refused, OpenError::File { .. }));
         assert!(refused.to_string().contains("/nowhere/core"), "{refused}");
     }
@@ -276,7 +276,7 @@ mod wrong_kinds {
     #[test]
     fn a_directory() {
         let files = sound();
-        let refused = fault(Target::open_core(files.dir.path(), None));
+        let refused = fault(Target::open_file(files.dir.path(), None));
         assert!(matches!(refused, OpenError::File { .. }), "{refused}");
     }
 
@@ -309,7 +309,7 @@ mod wrong_kinds {
     #[test]
     fn an_executable_where_the_core_should_be() {
         let files = sound();
-        let refused = fault(Target::open_core(&files.program, None));
+        let refused = fault(Target::open_file(&files.program, None));
         assert!(matches!(refused, OpenError::NotACore { .. }));
         assert!(refused.to_string().contains("gcore"), "{refused}");
     }

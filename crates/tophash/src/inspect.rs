@@ -47,7 +47,7 @@ fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
         }
         _ => {
             progress.step(format!("opening {}", path.display()));
-            Ok(Target::open_core(path, options.exe.as_deref())?)
+            Ok(Target::open_file(path, options.exe.as_deref())?)
         }
     }
 }

@@ -129,7 +129,17 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
     let load_bias = load_bias(pid, &executable, &mappings);
     let image = assemble(&executable, &mappings, copy, load_bias);
     let live = (consistency == Consistency::Unfrozen).then_some(memory);
-    Ok(Target { image, live, mappings, threads, executable, load_bias, consistency, diagnostics })
+    Ok(Target {
+        image,
+        live,
+        mappings,
+        threads,
+        executable,
+        load_bias,
+        consistency,
+        heap_dump: None,
+        diagnostics,
+    })
 }
 
 type FrozenParts = (Vec<Registers>, Consistency, Vec<Mapping>, Vec<String>);
