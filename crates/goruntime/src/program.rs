@@ -6,9 +6,11 @@ use std::collections::HashSet;
 use tophash_memory::{Address, Memory, Target};
 
 use crate::build_info::{BuildInfo, versions_in_memory};
+use crate::dump_check;
 use crate::dwarf::{DwarfInfo, DwarfOptions};
 use crate::error::Error;
 use crate::functions::FunctionTable;
+use crate::globals::GlobalSection;
 use crate::goroutine::{Goroutine, GoroutineFields};
 use crate::heap::Heap;
 use crate::layout::LayoutTable;
@@ -117,7 +119,18 @@ impl<'t> Program<'t> {
         progress(Step::Types);
         let mut types = TypeTable::read(memory, &module, &build.version, &layout)?;
         progress(Step::Heap);
-        let heap = Heap::read(memory, &module, &build.version, &layout)?;
+        let (heap, globals) = match target.heap_dump() {
+            Some(dump) => {
+                let executable = target.executable().path().display().to_string();
+                dump_check::check(dump, &executable, &build, &module, &functions)?;
+                let heap = Heap::from_dump(memory, dump, &build.version, &layout)?;
+                (heap, GlobalSection::of_dump(dump, &module))
+            }
+            None => {
+                let heap = Heap::read(memory, &module, &build.version, &layout)?;
+                (heap, GlobalSection::read(memory, &module, &mut diagnostics))
+            }
+        };
         diagnostics.extend(heap.diagnostics().iter().cloned());
         load_made_types(&heap, &functions, &mut types);
         progress(Step::Roots);
@@ -133,6 +146,7 @@ impl<'t> Program<'t> {
         };
         let roots = Roots::collect(
             memory,
+            &globals,
             &module,
             &heap,
             &functions,

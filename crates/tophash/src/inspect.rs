@@ -24,7 +24,7 @@ pub(crate) fn run(options: &InspectOptions) -> Result<()> {
     print(&report, &options.view)
 }
 
-/// Opens what the person named: a process by its number, else a core.
+/// Opens what the person named: a process by its number, else a core or heap dump.
 fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
     let path = Path::new(&options.target);
     match options.target.parse::<u32>() {
@@ -172,6 +172,7 @@ impl RowBuilder<'_> {
                 executable: target.executable().path().display().to_string(),
                 source: match target.consistency() {
                     Consistency::Core => "core",
+                    Consistency::HeapDump => "heapdump",
                     _ => "process",
                 },
                 types: if self.program.dwarf().is_some() { "dwarf" } else { "runtime" },
