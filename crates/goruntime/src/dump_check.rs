@@ -1,4 +1,4 @@
-//! Whether a heap dump and an executable belong together.
+//! Whether a heap dump and an executable belong together, and what no dump tells.
 //!
 //! A dump has no build ID. What it does have is as good: the release, where the two data sections
 //! start and end, and where functions that were on stacks start and what they are called. Another
@@ -12,6 +12,12 @@ use crate::error::Error;
 use crate::functions::FunctionTable;
 use crate::module_data::ModuleData;
 use crate::version::GoVersion;
+
+/// What a program that sets cleanups calls; the linker drops it from others.
+pub(crate) const CLEANUPS: &str = "runtime.addCleanup";
+/// What is said of such a program's dump.
+pub(crate) const NO_CLEANUPS: &str = "Go does not write cleanups (runtime.AddCleanup) into heap \
+     dumps: maps that nothing but a cleanup holds are missing";
 
 /// Compares what both tell.
 ///

@@ -123,6 +123,9 @@ impl<'t> Program<'t> {
             Some(dump) => {
                 let executable = target.executable().path().display().to_string();
                 dump_check::check(dump, &executable, &build, &module, &functions)?;
+                if functions.by_name(dump_check::CLEANUPS).is_some() {
+                    diagnostics.push(dump_check::NO_CLEANUPS.to_owned());
+                }
                 let heap = Heap::from_dump(memory, dump, &build.version, &layout)?;
                 (heap, GlobalSection::of_dump(dump, &module))
             }

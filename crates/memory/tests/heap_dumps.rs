@@ -1,7 +1,7 @@
 //! Heap dumps, sound, cut off, damaged and hostile, as a user might give them.
 #![expect(clippy::unwrap_used, reason = "where a test's own set-up fails, the test fails")]
 
-#[allow(dead_code, reason = "shared with the tests of cores, which use all of it")]
+#[expect(dead_code, reason = "shared with the tests of cores, which use all of it")]
 mod synth;
 
 use std::path::PathBuf;

@@ -11,34 +11,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use common::check::{Check, Excuse};
+use common::check::{Check, UNSEEN_WHEN_STRIPPED, open_types};
 use common::{WAYS, Way, builds, by_address, folder, open};
 use serde_json::Value;
 use xtask::facts;
 use xtask::fixture::{Fixture, Symbols, build_experiment};
 use xtask::running::Running;
-
-/// Maps whose type a stripped program does not hold in every release, and why. The report must then
-/// offer the true type among others.
-const OPEN_WHEN_STRIPPED: [Excuse; 9] = [
-    ("stack.", "only words of a frame lead to it, and its arrays fit several types"),
-    ("held.PointerToPointer", "only untyped cells lead to it"),
-    ("held.Closure", "the closure's code asks for its length alone"),
-    ("held.ClosureByReference", "the closure's code asks for its length alone"),
-    ("held.FuncElem", "the closure's code asks for its length alone"),
-    ("held.Timer", "the closure's code asks for its length alone"),
-    ("held.SliceFirst", "the code fills the array through a pointer that has no type"),
-    ("held.Twice", "no code that uses the two globals says what they are"),
-    ("held.AtomicPointer", "the pointer is an unsafe.Pointer to the runtime's types"),
-];
-
-/// Maps whose type even DWARF does not tell in every release, and why.
-const OPEN_WITH_DWARF: [Excuse; 1] =
-    [("stack.Defer", "to Go 1.22 DWARF does not say what a closure captured")];
-
-/// Maps that a stripped program hides, and why.
-const UNSEEN_WHEN_STRIPPED: [Excuse; 1] =
-    [("sync.Empty", "it was never written to and is zero, and only DWARF says where it is")];
 
 #[test]
 fn every_map_of_every_release_is_found_and_read_right() {
@@ -55,8 +33,8 @@ fn every_map_of_every_release_is_found_and_read_right() {
                 let is_stripped = symbols == Symbols::Stripped;
                 let mut check = Check {
                     case: format!("go{version} {experiment} {symbols:?} {way:?}"),
-                    open: if is_stripped { &OPEN_WHEN_STRIPPED } else { &OPEN_WITH_DWARF },
-                    unseen: if is_stripped { &UNSEEN_WHEN_STRIPPED } else { &[] },
+                    open: open_types(symbols),
+                    unseen: if is_stripped { &[UNSEEN_WHEN_STRIPPED] } else { &[] },
                     faults: &mut faults,
                 };
                 let maps = by_address(&report);
