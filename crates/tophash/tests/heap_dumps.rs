@@ -159,12 +159,31 @@ mod refusals {
         let with = |program: &Path| refused(&[dump, "--exe", program.to_str().unwrap()]);
 
         // Of another release, another program, and another link of the same one.
-        let said = with(&build("1.24", Fixture::Maps, Symbols::Stripped).unwrap());
-        assert!(said.contains("the dump is of \"go1.27"), "{said}");
-        let said = with(&build("1.27", Fixture::Leaky, Symbols::Stripped).unwrap());
-        assert!(said.contains("their globals lie at other addresses"), "{said}");
-        let mode = build_position_independent("1.27", Fixture::Maps, Symbols::Stripped).unwrap();
-        assert!(with(&mode).contains("did not write the heap dump"));
+        for other in [
+            build("1.24", Fixture::Maps, Symbols::Stripped),
+            build("1.27", Fixture::Leaky, Symbols::Stripped),
+            build_position_independent("1.27", Fixture::Maps, Symbols::Stripped),
+        ] {
+            let said = with(&other.unwrap());
+            assert!(said.contains("did not write the heap dump"), "{said}");
+        }
+        // Others that have their globals where this one has them.
+        let changed = |from: &str, to: &str| {
+            let mut bytes = fs::read(&dumped.program).unwrap();
+            let places: Vec<usize> = (0..bytes.len() - from.len())
+                .filter(|at| bytes[*at..].starts_with(from.as_bytes()))
+                .collect();
+            for at in places {
+                bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+            }
+            let path = dir.join(to);
+            fs::write(&path, bytes).unwrap();
+            with(&path)
+        };
+        let said = changed("go1.27.3", "go1.27.2");
+        assert!(said.contains("is of \"go1.27.3\", the executable of go1.27.2"), "{said}");
+        let said = changed("main.dumpHeap", "main.dumpHeaq");
+        assert!(said.contains("main.dumpHeap is not at 0x"), "{said}");
         // No Go program, no program, and nothing.
         assert!(with(Path::new("/bin/true")).contains("/bin/true"));
         assert!(with(&dumped.dump).contains("not an ELF file"));

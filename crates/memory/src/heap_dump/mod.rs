@@ -293,28 +293,35 @@ fn what_is_missing(stop: &Stop, records: &Records) -> String {
 
 /// Finds what was added to the executable's addresses, by the data section of both.
 fn load_bias(path: &Path, records: &Records, executable: &Executable) -> Result<u64, OpenError> {
-    if !executable.is_position_independent() {
-        return Ok(0);
-    }
     let wrong = |why| OpenError::HeapDumpOfAnother {
         dump: path.to_owned(),
         executable: executable.path().to_owned(),
         why,
     };
-    let dumped = records.data.ok_or(OpenError::Damaged {
-        path: path.to_owned(),
-        what: "its data section, which tells where the program was loaded,",
-    })?;
-    let dumped = dumped.range();
-    let section = executable.section(".data").ok_or_else(|| {
-        wrong("it is position-independent and has no section headers, so that where it was loaded is not known")
-    })?;
+    let dumped = records.data.map(|piece| piece.range());
+    let section = executable.section(".data");
+    let (dumped, section) = match (dumped, section) {
+        (Some(dumped), Some(section)) => (dumped, section),
+        _ if !executable.is_position_independent() => return Ok(0),
+        (None, _) => {
+            let what = "its data section, which tells where the program was loaded,";
+            return Err(OpenError::Damaged { path: path.to_owned(), what });
+        }
+        (_, None) => {
+            return Err(wrong(
+                "it is position-independent and has no section headers, so that where it was \
+                 loaded is not known",
+            ));
+        }
+    };
     // The linker may have put others' data before Go's; segments are loaded at whole pages.
-    let bias = dumped.start().get().wrapping_sub(section.start().get()) & !(PAGE - 1);
+    let bias = match executable.is_position_independent() {
+        true => dumped.start().get().wrapping_sub(section.start().get()) & !(PAGE - 1),
+        false => 0,
+    };
     let start = Address::new(section.start().get().wrapping_add(bias));
-    let loaded = AddressRange::from_size(start, section.size());
-    if !loaded.contains_range(dumped) {
-        return Err(wrong("its data section is of another size"));
+    if !AddressRange::from_size(start, section.size()).contains_range(dumped) {
+        return Err(wrong("its globals lie at other addresses"));
     }
     Ok(bias)
 }
