@@ -2,8 +2,9 @@
 //! ones before.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use tophash_memory::{Address, Memory, Target};
+use tophash_memory::{Address, ByteSize, Memory, Target};
 
 use crate::build_info::{BuildInfo, versions_in_memory};
 use crate::dump_check;
@@ -11,11 +12,13 @@ use crate::dwarf::{DwarfInfo, DwarfOptions};
 use crate::error::Error;
 use crate::functions::FunctionTable;
 use crate::globals::GlobalSection;
-use crate::goroutine::{Goroutine, GoroutineFields};
+use crate::goroutine::{Goroutine, GoroutineFields, GoroutineStatus};
 use crate::heap::Heap;
+use crate::inlining::{CallFrame, InlineTrees};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
 use crate::roots::Roots;
+use crate::samples::BucketFields;
 use crate::types::TypeTable;
 
 /// A Go program in a target's memory.
@@ -31,6 +34,8 @@ pub struct Program<'t> {
     goroutine_list: Option<Address>,
     roots: Roots,
     dwarf: Option<DwarfInfo>,
+    inline_trees: InlineTrees,
+    buckets: BucketFields,
     diagnostics: Vec<String>,
 }
 
@@ -166,6 +171,8 @@ impl<'t> Program<'t> {
             .filter_map(|frame| functions.get(frame.function))
             .map(|function| function.entry())
             .collect();
+        let inline_trees = InlineTrees::new(&layout)?;
+        let buckets = BucketFields::new(&layout)?;
         let options = DwarfOptions { functions: &on_stacks, load_bias: target.load_bias() };
         let dwarf = DwarfInfo::read(target.executable(), &options, &mut types);
         Ok(Self {
@@ -180,6 +187,8 @@ impl<'t> Program<'t> {
             goroutine_list: list,
             roots,
             dwarf,
+            inline_trees,
+            buckets,
             diagnostics,
         })
     }
@@ -219,11 +228,6 @@ impl<'t> Program<'t> {
         &self.types
     }
 
-    /// Reads a descriptor that `reflect` made in the heap.
-    pub fn load_type(&mut self, at: Address) -> Option<crate::types::TypeId> {
-        self.types.load(at)
-    }
-
     /// Returns the heap.
     pub fn heap(&self) -> &Heap<'t> {
         &self.heap
@@ -239,6 +243,20 @@ impl<'t> Program<'t> {
         self.goroutine_list
     }
 
+    /// Returns how long a goroutine has been waiting, at least: from the first collection that found
+    /// it waiting to when the process was copied or, in a core, to the last time that any goroutine's
+    /// record holds. `None` where it does not wait or no collection has noticed yet.
+    pub fn waited(&self, goroutine: &Goroutine) -> Option<Duration> {
+        if goroutine.waiting_since == 0 || goroutine.status != GoroutineStatus::Waiting {
+            return None;
+        }
+        let now = self.target.clock().map_or_else(
+            || self.goroutines.iter().map(|goroutine| goroutine.last_time).max().unwrap_or(0),
+            |clock| u64::try_from(clock.as_nanos()).unwrap_or(u64::MAX),
+        );
+        Some(Duration::from_nanos(now.saturating_sub(goroutine.waiting_since)))
+    }
+
     /// Returns the roots and stacks.
     pub fn roots(&self) -> &Roots {
         &self.roots
@@ -247,6 +265,20 @@ impl<'t> Program<'t> {
     /// Returns what DWARF says; `None` where it was stripped.
     pub fn dwarf(&self) -> Option<&DwarfInfo> {
         self.dwarf.as_ref()
+    }
+
+    /// Returns the calls at a program counter, those that were inlined first; of a return address,
+    /// one before it.
+    pub fn calls_at(&self, pc: Address) -> Vec<CallFrame> {
+        self.inline_trees.calls(self.memory(), &self.functions, pc)
+    }
+
+    /// Reads a bucket of the runtime's memory profile: the size of the objects, and the calls that
+    /// allocated them, the innermost first.
+    pub fn allocation_stack(&self, bucket: Address) -> Option<(ByteSize, Vec<CallFrame>)> {
+        let sample = self.buckets.read(self.memory(), bucket)?;
+        let calls = self.inline_trees.recorded_stack(self.memory(), &self.functions, &sample.stack);
+        Some((sample.size, calls))
     }
 
     /// Returns what could not be read.

@@ -49,10 +49,11 @@ struct LoadSegment {
     stored: u64,
 }
 
-/// Opens a core that is mapped already.
+/// Opens a core that is mapped already; of one that was compressed, `fault` is what cut it off.
 pub(crate) fn open(
     path: &Path,
     data: Mmap,
+    fault: Option<String>,
     executable: Option<&Path>,
 ) -> Result<Target, OpenError> {
     let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
@@ -97,17 +98,18 @@ pub(crate) fn open(
     }
     segments.sort_by_key(|segment| segment.range.start());
     notes.files.sort_by_key(|(range, _)| range.start());
-    assemble(path, data, notes, segments, executable)
+    assemble(path, data, fault, notes, segments, executable)
 }
 
 fn assemble(
     path: &Path,
     data: Mmap,
+    fault: Option<String>,
     notes: Notes,
     segments: Vec<LoadSegment>,
     executable: Option<&Path>,
 ) -> Result<Target, OpenError> {
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = Vec::from_iter(fault);
     let mut image = Image::default();
     let file_len = data.len();
     let core = image.add_store(Store::File(Arc::new(data)));
@@ -187,6 +189,7 @@ fn assemble(
         consistency: Consistency::Core,
         heap_dump: None,
         diagnostics,
+        clock: None,
     })
 }
 

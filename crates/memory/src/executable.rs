@@ -182,7 +182,8 @@ pub(crate) fn notes(bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
         let after = after.get(owner_len.next_multiple_of(4).min(after.len())..)?;
         let body = after.get(..len)?;
         rest = after.get(len.next_multiple_of(4).min(after.len())..)?;
-        let owner = owner.strip_suffix(b"\0").unwrap_or(owner);
+        // Go counts the padding of its own name: "Go\0\0".
+        let owner = owner.split(|byte| *byte == 0).next().unwrap_or_default();
         Some((owner, kind, body))
     })
 }

@@ -47,6 +47,7 @@ pub struct Target {
     pub(crate) consistency: Consistency,
     pub(crate) heap_dump: Option<HeapDump>,
     pub(crate) diagnostics: Vec<String>,
+    pub(crate) clock: Option<Duration>,
 }
 
 impl Target {
@@ -58,13 +59,16 @@ impl Target {
     /// Fails where one of the two can't be read, is of another kind, or does not belong to the
     /// other.
     pub fn open_file(path: &Path, executable: Option<&Path>) -> Result<Self, OpenError> {
-        let data = match path.extension() {
-            Some(extension) if extension == "zst" => compressed::expand(path)?,
-            _ => map_file(path)?,
+        let (data, fault) = match path.extension() {
+            Some(extension) if extension == "zst" => {
+                let expanded = compressed::expand(path)?;
+                (expanded.data, expanded.fault)
+            }
+            _ => (map_file(path)?, None),
         };
         match heap_dump::is_heap_dump(&data) {
-            true => heap_dump::open(path, data, executable),
-            false => core_file::open(path, data, executable),
+            true => heap_dump::open(path, data, fault, executable),
+            false => core_file::open(path, data, fault, executable),
         }
     }
 
@@ -125,6 +129,12 @@ impl Target {
     /// Returns what a heap dump says beyond bytes; `None` for any other target.
     pub fn heap_dump(&self) -> Option<&HeapDump> {
         self.heap_dump.as_ref()
+    }
+
+    /// Returns what the system's monotonic clock, which Go's runtime reads too, showed when a process
+    /// was copied; `None` for a file, which does not say.
+    pub fn clock(&self) -> Option<Duration> {
+        self.clock
     }
 
     /// Returns what is missing or doubtful.

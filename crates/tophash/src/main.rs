@@ -1,5 +1,6 @@
 //! The command line of tophash: arguments in, exit codes out. All else is done by the libraries.
 
+mod analysis;
 mod args;
 mod demo;
 mod inspect;

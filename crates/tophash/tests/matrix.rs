@@ -68,12 +68,20 @@ fn every_map_of_every_release_is_found_and_read_right() {
     assert!(faults.is_empty(), "\n{faults}");
 }
 
+/// The least percent of reachable bytes that get a type.
+const ATTRIBUTED_WITH_DWARF: u64 = 95;
+const ATTRIBUTED_WHEN_STRIPPED: u64 = 90;
+
 fn check_target(check: &mut Check<'_>, report: &Value, way: Way, is_stripped: bool) {
     let target = &report["target"];
     let source = if way == Way::Core { "core" } else { "process" };
     check.that(target["source"] == source, &format!("source is {}", target["source"]));
     let types = if is_stripped { "runtime" } else { "dwarf" };
     check.that(target["types"] == types, &format!("types are from {}", target["types"]));
+    let bytes = |field: &str| report["heap"][field].as_u64().unwrap();
+    let known = 100 - 100 * bytes("unattributed_bytes") / bytes("reachable_bytes");
+    let least = if is_stripped { ATTRIBUTED_WHEN_STRIPPED } else { ATTRIBUTED_WITH_DWARF };
+    check.that(known >= least, &format!("only {known} % of the bytes have a type"));
     let pause = target["pause_ms"].as_f64().unwrap();
     check.that((pause > 0.0) == (way == Way::Frozen), &format!("the pause was {pause} ms"));
     if way == Way::Unfrozen {

@@ -24,15 +24,17 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 const MEMORY: &str = "tophash-memory";
 const GORUNTIME: &str = "tophash-goruntime";
 const GOMAP: &str = "tophash-gomap";
+const PROFILE: &str = "tophash-profile";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 5] = [
+const LAYERS: [(&str, &[&str]); 6] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP]),
+    (PROFILE, &[]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, PROFILE]),
     (XTASK, &[]),
 ];
 

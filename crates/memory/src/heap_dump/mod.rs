@@ -152,17 +152,18 @@ impl<'d> DumpedSection<'d> {
     }
 }
 
-/// Opens a dump that is mapped already.
+/// Opens a dump that is mapped already; of one that was compressed, `fault` is what cut it off.
 pub(crate) fn open(
     path: &Path,
     file: Mmap,
+    fault: Option<String>,
     executable: Option<&Path>,
 ) -> Result<Target, OpenError> {
     let executable =
         executable.ok_or_else(|| OpenError::HeapDumpAlone { dump: path.to_owned() })?;
     let executable = Executable::open(executable)?;
     let records = Records::read(&file);
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = Vec::from_iter(fault);
     let parameters = check_parameters(path, &records)?;
     if let Some(stop) = &records.stop {
         diagnostics.push(what_is_missing(stop, &records));
@@ -203,6 +204,7 @@ pub(crate) fn open(
         consistency: Consistency::HeapDump,
         heap_dump: Some(dump),
         diagnostics,
+        clock: None,
     })
 }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::executable::Executable;
@@ -129,6 +130,7 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
     let load_bias = load_bias(pid, &executable, &mappings);
     let image = assemble(&executable, &mappings, copy, load_bias);
     let live = (consistency == Consistency::Unfrozen).then_some(memory);
+    let clock = clock_gettime(ClockId::CLOCK_MONOTONIC).ok().map(Duration::from);
     Ok(Target {
         image,
         live,
@@ -139,13 +141,14 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
         consistency,
         heap_dump: None,
         diagnostics,
+        clock,
     })
 }
 
 type FrozenParts = (Vec<Registers>, Consistency, Vec<Mapping>, Vec<String>);
 
-/// Stops the process, copies it, lets it go. On a thread of its own, since ptrace ties the stopped
-/// threads to the one that stopped them.
+/// Stops the process, copies it, lets it go: all on one thread, since ptrace ties the stopped threads
+/// to the one that stopped them.
 fn frozen(
     pid: u32,
     max_pause: Duration,

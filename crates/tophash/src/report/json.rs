@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use tophash_gomap::{RootPath, RootPathKind};
+use tophash_goruntime::CallFrame;
 
 use super::{MapRow, Report};
 
@@ -57,7 +58,7 @@ struct Map<'r> {
     retained_bytes: Option<u64>,
     reclaimable_bytes: u64,
     root: Option<Root<'r>>,
-    allocated_at: Option<()>,
+    allocated_at: Option<Vec<Frame<'r>>>,
     approximate: bool,
     torn: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,10 +72,21 @@ struct Root<'r> {
     kind: &'static str,
     name: &'r str,
     goroutine: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_reason: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited_seconds: Option<u64>,
     path: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Frame<'r> {
+    function: &'r str,
+    file: Option<&'r str>,
     line: Option<u32>,
 }
 
@@ -141,7 +153,10 @@ impl<'r> Map<'r> {
             retained_bytes: None,
             reclaimable_bytes: row.reclaimable_bytes,
             root: row.root.as_ref().map(Root::of),
-            allocated_at: None,
+            allocated_at: row
+                .allocated_at
+                .as_ref()
+                .map(|stack| stack.iter().map(Frame::of).collect()),
             approximate: row.is_approximate,
             torn: row.is_torn,
             part_of: row.part_of.map(|at| format!("{at:#x}")),
@@ -150,6 +165,16 @@ impl<'r> Map<'r> {
                 .iter()
                 .map(|(key, value)| Entry { key, value })
                 .collect(),
+        }
+    }
+}
+
+impl<'r> Frame<'r> {
+    fn of(frame: &'r CallFrame) -> Self {
+        Self {
+            function: &frame.function,
+            file: frame.line.as_ref().map(|line| line.file.as_str()),
+            line: frame.line.as_ref().map(|line| line.line),
         }
     }
 }
@@ -165,6 +190,8 @@ impl<'r> Root<'r> {
             },
             name: &root.name,
             goroutine: root.goroutine,
+            wait_reason: root.wait_reason.as_deref(),
+            waited_seconds: root.waited.map(|waited| waited.as_secs()),
             path: &root.steps,
             file: root.line.as_ref().map(|line| line.file.as_str()),
             line: root.line.as_ref().map(|line| line.line),

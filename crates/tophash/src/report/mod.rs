@@ -7,6 +7,8 @@ pub(crate) mod table;
 
 use tophash_gomap::{Attribution, RootPath};
 
+use crate::analysis::CallStack;
+
 /// Everything a report says.
 pub(crate) struct Report {
     pub(crate) target: TargetInfo,
@@ -44,6 +46,7 @@ pub(crate) struct MapRow {
     pub(crate) own_bytes: u64,
     pub(crate) reclaimable_bytes: u64,
     pub(crate) root: Option<RootPath>,
+    pub(crate) allocated_at: Option<CallStack>,
     pub(crate) is_approximate: bool,
     pub(crate) is_torn: bool,
     /// The `sync.Map` that the map belongs to.

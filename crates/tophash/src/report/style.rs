@@ -20,6 +20,12 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// Spells a time with its two largest units: `3h 20m`.
+pub(crate) fn duration(time: std::time::Duration) -> String {
+    let text = humantime::format_duration(std::time::Duration::from_secs(time.as_secs()));
+    text.to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
 /// Spells a size in binary units.
 pub(crate) fn bytes(bytes: u64) -> String {
     bytesize::ByteSize::b(bytes).display().iec().to_string()

@@ -7,7 +7,7 @@ use std::io::Write;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use tophash_gomap::RootPath;
 
-use super::style::{bar, bytes, clean, count, heading, warning};
+use super::style::{bar, bytes, clean, count, duration, heading, warning};
 use super::{MapRow, Report};
 use crate::args::Sort;
 
@@ -191,6 +191,14 @@ fn marks(row: &MapRow) -> String {
     }
 }
 
+/// Says what a goroutine waits for and how long, as stack traces do: ` [chan receive, 5m]`.
+fn waiting(root: &RootPath) -> String {
+    let Some(reason) = &root.wait_reason else { return String::new() };
+    let waited = root.waited.filter(|waited| waited.as_secs() > 0);
+    let waited = waited.map_or_else(String::new, |waited| format!(", {}", duration(waited)));
+    format!(" [{reason}{waited}]")
+}
+
 /// Spells a path on one line: `main.cache.sessions[…]`, `main.serve (main.go:31), goroutine 7: m`.
 fn held_by(root: Option<&RootPath>) -> String {
     let Some(root) = root else { return "-".to_owned() };
@@ -203,7 +211,7 @@ fn held_by(root: Option<&RootPath>) -> String {
                 out.push_str(&format!(" ({file}:{})", line.line));
             }
             if let Some(goroutine) = root.goroutine {
-                out.push_str(&format!(", goroutine {goroutine}"));
+                out.push_str(&format!(", goroutine {goroutine}{}", waiting(root)));
             }
             continue;
         }
