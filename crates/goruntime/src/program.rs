@@ -18,7 +18,7 @@ use crate::inlining::{CallFrame, InlineTrees};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
 use crate::roots::Roots;
-use crate::samples::BucketFields;
+use crate::samples::{BucketFields, Buckets, dumped_stack};
 use crate::types::TypeTable;
 
 /// A Go program in a target's memory.
@@ -35,7 +35,7 @@ pub struct Program<'t> {
     roots: Roots,
     dwarf: Option<DwarfInfo>,
     inline_trees: InlineTrees,
-    buckets: BucketFields,
+    buckets: Buckets<'t>,
     diagnostics: Vec<String>,
 }
 
@@ -172,7 +172,10 @@ impl<'t> Program<'t> {
             .map(|function| function.entry())
             .collect();
         let inline_trees = InlineTrees::new(&layout)?;
-        let buckets = BucketFields::new(&layout)?;
+        let buckets = match target.heap_dump() {
+            Some(dump) => Buckets::Dumped(dump),
+            None => Buckets::InMemory(BucketFields::new(&layout)?),
+        };
         let options = DwarfOptions { functions: &on_stacks, load_bias: target.load_bias() };
         let dwarf = DwarfInfo::read(target.executable(), &options, &mut types);
         Ok(Self {
@@ -276,9 +279,16 @@ impl<'t> Program<'t> {
     /// Reads a bucket of the runtime's memory profile: the size of the objects, and the calls that
     /// allocated them, the innermost first.
     pub fn allocation_stack(&self, bucket: Address) -> Option<(ByteSize, Vec<CallFrame>)> {
-        let sample = self.buckets.read(self.memory(), bucket)?;
-        let calls = self.inline_trees.recorded_stack(self.memory(), &self.functions, &sample.stack);
-        Some((sample.size, calls))
+        match &self.buckets {
+            Buckets::InMemory(fields) => {
+                let sample = fields.read(self.memory(), bucket)?;
+                let functions = &self.functions;
+                let stack = &sample.stack;
+                let calls = self.inline_trees.recorded_stack(self.memory(), functions, stack);
+                Some((sample.size, calls))
+            }
+            Buckets::Dumped(dump) => dumped_stack(dump, bucket),
+        }
     }
 
     /// Returns what could not be read.

@@ -37,7 +37,9 @@ pub use address::{Address, AddressRange, ByteSize};
 pub use error::OpenError;
 pub use executable::{Executable, Segment};
 pub use fake::FakeMemory;
-pub use heap_dump::{DumpedFinalizer, DumpedObject, DumpedSection, HeapDump};
+pub use heap_dump::{
+    DumpedAllocation, DumpedCall, DumpedFinalizer, DumpedObject, DumpedSection, HeapDump,
+};
 pub use mapping::{MappedFile, Mapping, Permissions, Registers};
 pub use process::{ProcessMode, ProcessOptions};
 pub use read::{Memory, MemoryExt, READ_LIMIT, ReadError};

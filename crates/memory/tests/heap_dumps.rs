@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use synth::{PAGE, TinyProgram, pattern};
 use tempfile::TempDir;
 use tophash_memory::{
-    Address, ByteSize, Consistency, DumpedFinalizer, MemoryExt, OpenError, ReadError, Target,
+    Address, ByteSize, Consistency, DumpedCall, DumpedFinalizer, MemoryExt, OpenError, ReadError,
+    Target,
 };
 
 const HEAP: u64 = 0xc0_0000_0000;
@@ -117,9 +118,9 @@ fn sound() -> Dump {
     dump.tag(7, "a finalizer").numbers(&[HEAP, HEAP + 48, PROGRAM + PAGE, 1, 2]);
     dump.tag(11, "a finalizer").numbers(&[HEAP + 0x2000, HEAP + 48, PROGRAM + PAGE, 1, 2]);
     dump.tag(10, "the statistics").numbers(&[1 << 40; 24 + 256 + 1]);
-    dump.tag(16, "a profile record").numbers(&[HEAP, 48, 1]);
+    dump.tag(16, "a profile record").numbers(&[HEAP + 0x3000, 48, 1]);
     dump.run(b"main.main").run(b"main.go").numbers(&[7, 1, 0]);
-    dump.tag(17, "a profile sample").numbers(&[HEAP, HEAP]);
+    dump.tag(17, "a profile sample").numbers(&[HEAP, HEAP + 0x3000]);
     dump.end();
     dump
 }
@@ -206,6 +207,12 @@ fn what_a_dump_says_beyond_bytes_is_kept() {
     };
     assert_eq!(dump.finalizers(), [finalizer(HEAP, false), finalizer(HEAP + 0x2000, true)]);
     assert_eq!(dump.other_roots(), [Address::new(HEAP + 48)]);
+    let bucket = Address::new(HEAP + 0x3000);
+    assert_eq!(dump.samples(), [(Address::new(HEAP), bucket)]);
+    let allocation = dump.allocation(bucket).unwrap();
+    let call = DumpedCall { function: "main.main".to_owned(), file: "main.go".to_owned(), line: 7 };
+    assert_eq!((allocation.size.get(), allocation.calls), (48, vec![call]));
+    assert_eq!(dump.allocation(Address::new(HEAP)), None);
     let entry = Address::new(PROGRAM + PAGE + 0x10);
     assert_eq!(dump.functions(), [(entry, "main.main".to_owned())]);
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::check::{Check, Excuse, UNSEEN_WHEN_STRIPPED, open_types};
-use common::{builds, by_address, folder, inspect, releases, tophash};
+use common::{builds, by_address, folder, inspect, releases, tophash, types};
 use serde_json::Value;
 use xtask::facts;
 use xtask::fixture::{Fixture, Symbols, build, build_experiment, build_position_independent};
@@ -136,6 +136,27 @@ fn a_dump_and_a_core_of_one_process_tell_the_same_of_every_map() {
                 assert!(same, "{}: {field}: {} not {}", fact.name, mine[field], other[field]);
             }
         }
+    }
+}
+
+#[test]
+fn where_maps_were_allocated_is_told_by_the_samples_in_the_dump() {
+    let (_guard, dir) = folder();
+    for release in releases() {
+        let program = build(release.version, Fixture::Leaky, Symbols::Stripped).unwrap();
+        let report = Dumped::start(program, &dir).report();
+        let maps = report["maps"].as_array().unwrap();
+        let sessions = maps
+            .iter()
+            .filter(|map| types(map).iter().any(|name| name == "map[string]*main.Session"))
+            .max_by_key(|map| map["own_bytes"].as_u64())
+            .unwrap();
+        let calls = sessions["allocated_at"].as_array().unwrap();
+        // Of an inlined call the runtime writes the line, and the function that holds the code.
+        let first = &calls[0];
+        assert!(first["file"].as_str().unwrap().ends_with("sessions.go"), "{first}");
+        assert!(first["function"].as_str().unwrap().starts_with("main."), "{first}");
+        assert!(calls.iter().any(|call| call["function"] == "main.main"), "{calls:?}");
     }
 }
 

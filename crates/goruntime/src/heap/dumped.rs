@@ -193,7 +193,7 @@ impl<'m> Heap<'m> {
         });
     }
 
-    /// Lists what the dump says of finalizers and other roots, by span.
+    /// Lists what the dump says of finalizers, other roots and profile samples, by span.
     fn listed(&self, dump: &HeapDump) -> Vec<(SpanId, Special)> {
         let finalizers = dump.finalizers().iter().map(|found| {
             let kind = if found.is_queued { SpecialKind::Queued } else { SpecialKind::Finalizer };
@@ -201,8 +201,11 @@ impl<'m> Heap<'m> {
         });
         let others =
             dump.other_roots().iter().map(|root| (*root, Address::NULL, SpecialKind::Queued));
+        let samples =
+            dump.samples().iter().map(|(at, bucket)| (*at, *bucket, SpecialKind::Profile));
         let mut listed: Vec<(SpanId, Special)> = finalizers
             .chain(others)
+            .chain(samples)
             .filter_map(|(object, pointer, kind)| {
                 let slot = self.slot_holding(object)?;
                 let argument = if kind == SpecialKind::Queued { object } else { Address::NULL };

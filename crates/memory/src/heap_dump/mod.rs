@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-pub use self::record::DumpedFinalizer;
+pub use self::record::{DumpedAllocation, DumpedCall, DumpedFinalizer};
 
 use self::cursor::{Cursor, Fault};
 use self::record::{Parameters, Records, Stop};
@@ -47,6 +47,8 @@ pub struct HeapDump {
     finalizers: Vec<DumpedFinalizer>,
     roots: Vec<Address>,
     functions: Vec<(Address, String)>,
+    buckets: Vec<(Address, usize)>,
+    samples: Vec<(Address, Address)>,
 }
 
 /// An object of a heap dump: a whole slot of the allocator.
@@ -103,6 +105,17 @@ impl HeapDump {
     /// Returns further objects that the runtime holds, of which no release since Go 1.19 names any.
     pub fn other_roots(&self) -> &[Address] {
         &self.roots
+    }
+
+    /// Returns the objects that the memory profile has sampled, each with its bucket.
+    pub fn samples(&self) -> &[(Address, Address)] {
+        &self.samples
+    }
+
+    /// Reads a bucket of the memory profile.
+    pub fn allocation(&self, bucket: Address) -> Option<DumpedAllocation> {
+        let index = self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket).ok()?;
+        record::allocation(&mut Cursor::new(&self.file, self.buckets[index].1))
     }
 
     /// Returns functions that were on stacks, by entry: enough to tell executables apart.
@@ -171,6 +184,8 @@ pub(crate) fn open(
     let load_bias = load_bias(path, &records, &executable)?;
 
     let file = Arc::new(file);
+    let mut buckets = records.buckets;
+    buckets.sort_unstable();
     let (objects, overlapping) = Pieces::sort(records.objects);
     let (frames, _) = Pieces::sort(records.frames);
     if overlapping > 0 {
@@ -186,6 +201,8 @@ pub(crate) fn open(
         bss: records.bss,
         finalizers: records.finalizers,
         roots: records.roots,
+        buckets,
+        samples: records.samples,
         functions: records
             .functions
             .into_iter()

@@ -44,6 +44,26 @@ pub struct DumpedFinalizer {
     pub is_queued: bool,
 }
 
+/// What the memory profile knows of allocations of one size and stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpedAllocation {
+    /// The size of each object.
+    pub size: ByteSize,
+    /// The calls, the innermost first.
+    pub calls: Vec<DumpedCall>,
+}
+
+/// A call on a stack of the memory profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpedCall {
+    /// The function; of an inlined call, the one that it was inlined into.
+    pub function: String,
+    /// The source file.
+    pub file: String,
+    /// The line in it.
+    pub line: u64,
+}
+
 /// Everything that is kept of a dump.
 #[derive(Debug, Default)]
 pub(super) struct Records {
@@ -55,6 +75,10 @@ pub(super) struct Records {
     pub(super) bss: Option<Piece>,
     pub(super) finalizers: Vec<DumpedFinalizer>,
     pub(super) roots: Vec<Address>,
+    /// Buckets of the memory profile, and where in the file each one's size is.
+    pub(super) buckets: Vec<(Address, usize)>,
+    /// Sampled objects and their buckets.
+    pub(super) samples: Vec<(Address, Address)>,
     pub(super) goroutines: u64,
     pub(super) stop: Option<Stop>,
 }
@@ -109,7 +133,7 @@ impl Records {
             14 => ("a deferred call", 7),
             15 => ("a panic", 6),
             16 => ("a profile record", 0),
-            17 => ("a profile sample", 2),
+            17 => ("a profile sample", 0),
             _ => return Err(Fault::Malformed("a record of an unknown kind")),
         };
         *record = name;
@@ -137,7 +161,16 @@ impl Records {
             7 | 11 => self.finalizers.push(finalizer(from, tag == 11)?),
             12 => self.data = Some(section(from)?),
             13 => self.bss = Some(section(from)?),
-            16 => profile_record(from)?,
+            16 => {
+                let bucket = Address::new(from.number()?);
+                let offset = from.offset();
+                profile_record(from, |_, _, _| {})?;
+                self.buckets.push((bucket, offset));
+            }
+            17 => {
+                let [object, bucket] = [from.number()?, from.number()?].map(Address::new);
+                self.samples.push((object, bucket));
+            }
             _ => {}
         }
         Ok(true)
@@ -204,15 +237,31 @@ fn parameters(from: &mut Cursor<'_>) -> Result<Parameters, Fault> {
     Ok(Parameters { is_big_endian, pointer_size, arch, go_version })
 }
 
-fn profile_record(from: &mut Cursor<'_>) -> Result<(), Fault> {
-    from.skip_numbers(2)?;
-    let frames = from.number()?;
-    for _ in 0..frames {
-        from.bytes()?;
-        from.bytes()?;
-        from.number()?;
+/// Reads a profile record from its size on, which is returned; `call` hears of function, file and
+/// line of each call.
+fn profile_record<'d>(
+    from: &mut Cursor<'d>,
+    mut call: impl FnMut(&'d [u8], &'d [u8], u64),
+) -> Result<u64, Fault> {
+    let size = from.number()?;
+    let calls = from.number()?;
+    for _ in 0..calls {
+        let (function, file, line) = (from.bytes()?, from.bytes()?, from.number()?);
+        call(function, file, line);
     }
-    from.skip_numbers(2)
+    // How many were allocated, and freed.
+    from.skip_numbers(2)?;
+    Ok(size)
+}
+
+/// Reads a profile record that was read before.
+pub(super) fn allocation(from: &mut Cursor<'_>) -> Option<DumpedAllocation> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut calls = Vec::new();
+    let size = profile_record(from, |function, file, line| {
+        calls.push(DumpedCall { function: text(function), file: text(file), line });
+    });
+    Some(DumpedAllocation { size: ByteSize::new(size.ok()?), calls })
 }
 
 /// Passes over a list of fields.
