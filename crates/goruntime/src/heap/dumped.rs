@@ -9,7 +9,7 @@
 //! Cost: one pass over the lists of fields, one bit a word of spans with pointers, and two bits a
 //! slot. (`runtime/heapdump.go`, `dumpobjs`; `runtime/sizeclasses.go`.)
 
-use tophash_memory::{Address, ByteSize, DumpedObject, HeapDump};
+use tophash_memory::{Address, ByteSize, DumpedObject, HeapDump, Memory, MemoryExt};
 
 use super::contents::{Contents, Objects};
 use super::pointers::{Bits, SpanPointers};
@@ -80,6 +80,26 @@ impl Frame {
     }
 }
 
+/// Tells whether an object of the largest class's size has a header, and so is of that class: one of
+/// just as many bytes may have a span of its own, since it had no room for a header. With one, the
+/// first word is no pointer, but leads to a descriptor whose first pointer is the object's.
+fn has_header(memory: &dyn Memory, object: &DumpedObject<'_>) -> bool {
+    let Some(first) = object.pointer_offsets().next() else { return false };
+    let Some(word) = object.bytes().first_chunk::<8>() else { return false };
+    let descriptor = Address::new(u64::from_le_bytes(*word));
+    // It starts with the size, and then the bytes up to the last pointer.
+    let (Ok(size), Ok(pointers)) =
+        (memory.read_u64(descriptor), memory.read_u64(descriptor + ByteSize::new(8)))
+    else {
+        return false;
+    };
+    let fits = pointers <= size && size <= MAX_SMALL - 8 && size.is_multiple_of(8);
+    let is_first = first.checked_sub(8).is_some_and(|into| into < pointers);
+    let repeats = 8 + 2 * size > MAX_SMALL
+        || object.pointer_offsets().any(|offset| offset == first.saturating_add(size));
+    fits && is_first && repeats
+}
+
 /// A span as far as its objects were read.
 struct Gathered<'m> {
     frame: Frame,
@@ -124,7 +144,7 @@ impl<'m> Heap<'m> {
     ///
     /// Fails where the layout lacks what sizes rest on.
     pub(crate) fn from_dump(
-        memory: &'m dyn tophash_memory::Memory,
+        memory: &'m dyn Memory,
         dump: &'m HeapDump,
         version: &GoVersion,
         layout: &LayoutTable,
@@ -145,6 +165,10 @@ impl<'m> Heap<'m> {
                 continue;
             };
             end = frame.end();
+            let frame = match frame.elem_size == MAX_SMALL && !has_header(memory, &object) {
+                true => Frame { size_class: 0, ..frame },
+                false => frame,
+            };
             let mut next = Gathered::new(dump, frame, number);
             next.take(number, &object);
             if let Some(done) = current.replace(next) {
