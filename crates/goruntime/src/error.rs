@@ -60,6 +60,17 @@ pub enum Error {
         /// How many function tables were seen in it.
         candidates: usize,
     },
+    /// The executable is not the one that wrote the heap dump.
+    #[error(
+        "{executable} did not write the heap dump: {what}; name the very binary that ran with \
+         --exe BIN"
+    )]
+    OtherHeapDump {
+        /// The executable given.
+        executable: String,
+        /// What does not agree.
+        what: String,
+    },
     /// The heap's root structure was not found.
     #[error(
         "the runtime's heap structure was not found: the process is still starting (try again), or \

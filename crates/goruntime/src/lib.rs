@@ -17,9 +17,11 @@
 
 mod build_info;
 mod code;
+mod dump_check;
 mod dwarf;
 mod error;
 mod functions;
+mod globals;
 mod goroutine;
 mod heap;
 mod inlining;

@@ -7,16 +7,18 @@ use std::time::Duration;
 use tophash_memory::{Address, ByteSize, Memory, Target};
 
 use crate::build_info::{BuildInfo, versions_in_memory};
+use crate::dump_check;
 use crate::dwarf::{DwarfInfo, DwarfOptions};
 use crate::error::Error;
 use crate::functions::FunctionTable;
+use crate::globals::GlobalSection;
 use crate::goroutine::{Goroutine, GoroutineFields, GoroutineStatus};
 use crate::heap::Heap;
 use crate::inlining::{CallFrame, InlineTrees};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
 use crate::roots::Roots;
-use crate::samples::BucketFields;
+use crate::samples::{BucketFields, Buckets, dumped_stack};
 use crate::types::TypeTable;
 
 /// A Go program in a target's memory.
@@ -33,7 +35,7 @@ pub struct Program<'t> {
     roots: Roots,
     dwarf: Option<DwarfInfo>,
     inline_trees: InlineTrees,
-    buckets: BucketFields,
+    buckets: Buckets<'t>,
     diagnostics: Vec<String>,
 }
 
@@ -122,7 +124,21 @@ impl<'t> Program<'t> {
         progress(Step::Types);
         let mut types = TypeTable::read(memory, &module, &build.version, &layout)?;
         progress(Step::Heap);
-        let heap = Heap::read(memory, &module, &build.version, &layout)?;
+        let (heap, globals) = match target.heap_dump() {
+            Some(dump) => {
+                let executable = target.executable().path().display().to_string();
+                dump_check::check(dump, &executable, &build, &module, &functions)?;
+                if functions.by_name(dump_check::CLEANUPS).is_some() {
+                    diagnostics.push(dump_check::NO_CLEANUPS.to_owned());
+                }
+                let heap = Heap::from_dump(memory, dump, &build.version, &layout)?;
+                (heap, GlobalSection::of_dump(dump, &module))
+            }
+            None => {
+                let heap = Heap::read(memory, &module, &build.version, &layout)?;
+                (heap, GlobalSection::read(memory, &module, &mut diagnostics))
+            }
+        };
         diagnostics.extend(heap.diagnostics().iter().cloned());
         load_made_types(&heap, &functions, &mut types);
         progress(Step::Roots);
@@ -138,6 +154,7 @@ impl<'t> Program<'t> {
         };
         let roots = Roots::collect(
             memory,
+            &globals,
             &module,
             &heap,
             &functions,
@@ -155,7 +172,10 @@ impl<'t> Program<'t> {
             .map(|function| function.entry())
             .collect();
         let inline_trees = InlineTrees::new(&layout)?;
-        let buckets = BucketFields::new(&layout)?;
+        let buckets = match target.heap_dump() {
+            Some(dump) => Buckets::Dumped(dump),
+            None => Buckets::InMemory(BucketFields::new(&layout)?),
+        };
         let options = DwarfOptions { functions: &on_stacks, load_bias: target.load_bias() };
         let dwarf = DwarfInfo::read(target.executable(), &options, &mut types);
         Ok(Self {
@@ -259,9 +279,16 @@ impl<'t> Program<'t> {
     /// Reads a bucket of the runtime's memory profile: the size of the objects, and the calls that
     /// allocated them, the innermost first.
     pub fn allocation_stack(&self, bucket: Address) -> Option<(ByteSize, Vec<CallFrame>)> {
-        let sample = self.buckets.read(self.memory(), bucket)?;
-        let calls = self.inline_trees.recorded_stack(self.memory(), &self.functions, &sample.stack);
-        Some((sample.size, calls))
+        match &self.buckets {
+            Buckets::InMemory(fields) => {
+                let sample = fields.read(self.memory(), bucket)?;
+                let functions = &self.functions;
+                let stack = &sample.stack;
+                let calls = self.inline_trees.recorded_stack(self.memory(), functions, stack);
+                Some((sample.size, calls))
+            }
+            Buckets::Dumped(dump) => dumped_stack(dump, bucket),
+        }
     }
 
     /// Returns what could not be read.

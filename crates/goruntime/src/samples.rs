@@ -8,10 +8,12 @@
 
 use std::collections::HashMap;
 
-use tophash_memory::{Address, ByteSize, Memory, MemoryExt};
+use tophash_memory::{Address, ByteSize, HeapDump, Memory, MemoryExt};
 
 use crate::error::Error;
+use crate::functions::SourceLine;
 use crate::heap::{Heap, ObjectId, SpecialKind};
+use crate::inlining::CallFrame;
 use crate::layout::{Field, LayoutTable};
 
 /// `runtime.maxProfStackDepth`.
@@ -77,6 +79,28 @@ impl AllocationSamples {
         }
         counts
     }
+}
+
+/// Where buckets are read from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Buckets<'t> {
+    /// The target's memory.
+    InMemory(BucketFields),
+    /// The records of a heap dump, in which the runtime has named functions and lines.
+    Dumped(&'t HeapDump),
+}
+
+/// Takes a bucket of a heap dump.
+pub(crate) fn dumped_stack(dump: &HeapDump, bucket: Address) -> Option<(ByteSize, Vec<CallFrame>)> {
+    let allocation = dump.allocation(bucket)?;
+    let calls = allocation.calls.into_iter().map(|call| {
+        let line = u32::try_from(call.line).ok().filter(|line| *line > 0);
+        CallFrame {
+            function: call.function,
+            line: line.map(|line| SourceLine { file: call.file, line }),
+        }
+    });
+    Some((allocation.size, calls.collect()))
 }
 
 /// How a release lays out buckets.

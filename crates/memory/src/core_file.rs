@@ -16,10 +16,8 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use crate::compressed;
 use crate::executable::{Executable, better_build_id, notes, parse_header};
 use crate::image::{Backing, Image, Store};
-use crate::map_file::map_file;
 use crate::mapping::{MappedFile, Mapping, Permissions, Registers};
 use crate::target::{Consistency, PAGE, Target, biased};
 use crate::{Address, AddressRange, ByteSize, MemoryExt, OpenError};
@@ -51,14 +49,13 @@ struct LoadSegment {
     stored: u64,
 }
 
-pub(crate) fn open(path: &Path, executable: Option<&Path>) -> Result<Target, OpenError> {
-    let (data, fault) = match path.extension() {
-        Some(extension) if extension == "zst" => {
-            let expanded = compressed::expand(path)?;
-            (expanded.data, expanded.fault)
-        }
-        _ => (map_file(path)?, None),
-    };
+/// Opens a core that is mapped already; of one that was compressed, `fault` is what cut it off.
+pub(crate) fn open(
+    path: &Path,
+    data: Mmap,
+    fault: Option<String>,
+    executable: Option<&Path>,
+) -> Result<Target, OpenError> {
     let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
     let header = parse_header(path, &data)?;
     let endian = Endianness::Little;
@@ -190,6 +187,7 @@ fn assemble(
         executable,
         load_bias,
         consistency: Consistency::Core,
+        heap_dump: None,
         diagnostics,
         clock: None,
     })

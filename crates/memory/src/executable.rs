@@ -7,7 +7,7 @@ use std::sync::Arc;
 use memmap2::Mmap;
 use object::Endianness;
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use crate::map_file::map_file;
 use crate::{Address, AddressRange, ByteSize, OpenError};
@@ -119,6 +119,17 @@ impl Executable {
     /// Returns the build ID: the GNU one, or Go's own where there is no other.
     pub fn build_id(&self) -> Option<&[u8]> {
         self.build_id.as_deref()
+    }
+
+    /// Returns where a section goes, before the load bias; `None` where the file has no such section
+    /// or no section headers.
+    pub(crate) fn section(&self, name: &str) -> Option<AddressRange> {
+        let endian = Endianness::Little;
+        let header = Header::parse(&**self.data).ok()?;
+        let sections = header.sections(endian, &**self.data).ok()?;
+        let (_, section) = sections.section_by_name(endian, name.as_bytes())?;
+        let start = Address::new(section.sh_addr(endian));
+        Some(AddressRange::from_size(start, ByteSize::new(section.sh_size(endian))))
     }
 
     /// Returns the address of the first instruction, before the load bias.

@@ -1,6 +1,6 @@
 //! Addresses and bytes of another program: the bottom layer of tophash.
 //!
-//! [`Target`] opens an ELF core or a live process; everything above reads through [`Memory`], a
+//! [`Target`] opens an ELF core, a Go heap dump or a live process; everything above reads through [`Memory`], a
 //! trait with one required method, which a core, a copy of a process and a test's drawing of memory
 //! ([`FakeMemory`]) implement alike.
 //!
@@ -16,7 +16,7 @@
 //! assert_eq!(first_word(&memory, Address::new(0x2000)), None);
 //! ```
 //!
-//! This crate knows nothing of Go, and never writes to a target.
+//! This crate knows nothing of Go but how it writes a heap dump, and never writes to a target.
 
 mod address;
 mod compressed;
@@ -24,9 +24,11 @@ mod core_file;
 mod error;
 mod executable;
 mod fake;
+mod heap_dump;
 mod image;
 mod map_file;
 mod mapping;
+mod pieces;
 mod process;
 mod read;
 mod target;
@@ -35,6 +37,9 @@ pub use address::{Address, AddressRange, ByteSize};
 pub use error::OpenError;
 pub use executable::{Executable, Segment};
 pub use fake::FakeMemory;
+pub use heap_dump::{
+    DumpedAllocation, DumpedCall, DumpedFinalizer, DumpedObject, DumpedSection, HeapDump,
+};
 pub use mapping::{MappedFile, Mapping, Permissions, Registers};
 pub use process::{ProcessMode, ProcessOptions};
 pub use read::{Memory, MemoryExt, READ_LIMIT, ReadError};

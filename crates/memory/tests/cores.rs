@@ -42,11 +42,11 @@ impl Files {
     }
 
     fn open(&self) -> Result<Target, OpenError> {
-        Target::open_core(&self.core, None)
+        Target::open_file(&self.core, None)
     }
 
     fn open_with(&self, executable: &Path) -> Result<Target, OpenError> {
-        Target::open_core(&self.core, Some(executable))
+        Target::open_file(&self.core, Some(executable))
     }
 }
 
@@ -128,7 +128,7 @@ fn a_compressed_core_is_equal_to_the_plain_one() {
     let packed = files.dir.path().join("core.zst");
     std::fs::write(&packed, zstd::encode_all(&*bytes, 3).unwrap()).unwrap();
     let plain = files.open().unwrap();
-    let expanded = Target::open_core(&packed, None).unwrap();
+    let expanded = Target::open_file(&packed, None).unwrap();
     assert_eq!(plain.mappings(), expanded.mappings());
     assert_eq!(plain.threads(), expanded.threads());
     for mapping in plain.mappings() {
@@ -147,13 +147,13 @@ fn of_a_compressed_core_that_is_cut_off_the_beginning_is_kept() {
     bytes.extend(&zstd::encode_all(lost, 3).unwrap()[..9]);
     let packed = files.dir.path().join("core.zst");
     std::fs::write(&packed, &bytes).unwrap();
-    let target = Target::open_core(&packed, None).unwrap();
+    let target = Target::open_file(&packed, None).unwrap();
     let told = target.diagnostics().join("\n");
     assert!(told.contains("core.zst is cut off or damaged"), "{told}");
     assert!(told.contains("is missing, from"), "{told}");
 
     std::fs::write(&packed, &bytes[..3]).unwrap();
-    let refused = fault(Target::open_core(&packed, None));
+    let refused = fault(Target::open_file(&packed, None));
     assert!(matches!(refused, OpenError::File { .. }), "{refused}");
 }
 
@@ -287,7 +287,7 @@ mod wrong_kinds {
 
     #[test]
     fn a_file_that_is_not_there() {
-        let refused = fault(Target::open_core(Path::new("/nowhere/core"), None));
+        let refused = fault(Target::open_file(Path::new("/nowhere/core"), None));
         assert!(matches!(refused, OpenError::File { .. }));
         assert!(refused.to_string().contains("/nowhere/core"), "{refused}");
     }
@@ -301,7 +301,7 @@ mod wrong_kinds {
     #[test]
     fn a_directory() {
         let files = sound();
-        let refused = fault(Target::open_core(files.dir.path(), None));
+        let refused = fault(Target::open_file(files.dir.path(), None));
         assert!(matches!(refused, OpenError::File { .. }), "{refused}");
     }
 
@@ -334,7 +334,7 @@ mod wrong_kinds {
     #[test]
     fn an_executable_where_the_core_should_be() {
         let files = sound();
-        let refused = fault(Target::open_core(&files.program, None));
+        let refused = fault(Target::open_file(&files.program, None));
         assert!(matches!(refused, OpenError::NotACore { .. }));
         assert!(refused.to_string().contains("gcore"), "{refused}");
     }

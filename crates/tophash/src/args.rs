@@ -17,8 +17,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Show every map of a Go program: entries against slots, bytes, and what holds it.
     ///
-    /// TARGET is the number of a running process or an ELF core (also compressed, `.zst`). Go 1.19
-    /// and 1.21 to 1.27 on linux/amd64; neither symbols nor DWARF are needed.
+    /// TARGET is the number of a running process, an ELF core, or a heap dump that the program wrote
+    /// of itself with `debug.WriteHeapDump`; the files may be compressed (`.zst`). Go 1.19 and 1.21
+    /// to 1.27 on linux/amd64; neither symbols nor DWARF are needed.
     Inspect(InspectOptions),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
     Demo(DemoOptions),
@@ -26,10 +27,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectOptions {
-    /// A process number, or a core file.
+    /// A process number, a core file, or a heap dump.
     pub(crate) target: String,
 
-    /// The program's executable, where it is not at the path the core names.
+    /// The program's executable, where it is not at the path the core names; a heap dump names none.
     #[arg(long, value_name = "BIN")]
     pub(crate) exe: Option<PathBuf>,
 

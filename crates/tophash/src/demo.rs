@@ -24,7 +24,7 @@ pub(crate) fn run(options: &DemoOptions) -> Result<()> {
     let dir = tempfile::tempdir().context("a temporary folder can't be made")?;
     let executable = unpack(dir.path(), "leaky", EXECUTABLE)?;
     let core = unpack(dir.path(), "leaky.core", CORE)?;
-    let target = Target::open_core(&core, Some(&executable))?;
+    let target = Target::open_file(&core, Some(&executable))?;
     let mut report = analyse(&target, &options.view, &progress)?;
     report.target.executable = "leaky (the sample)".to_owned();
     drop(progress);

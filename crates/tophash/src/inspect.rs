@@ -19,7 +19,7 @@ pub(crate) fn run(options: &InspectOptions) -> Result<()> {
     print(&report, &options.view)
 }
 
-/// Opens what the person named: a process by its number, else a core.
+/// Opens what the person named: a process by its number, else a core or heap dump.
 fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
     let path = Path::new(&options.target);
     match options.target.parse::<u32>() {
@@ -42,7 +42,7 @@ fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
         }
         _ => {
             progress.step(format!("opening {}", path.display()));
-            Ok(Target::open_core(path, options.exe.as_deref())?)
+            Ok(Target::open_file(path, options.exe.as_deref())?)
         }
     }
 }

@@ -139,6 +139,7 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
         executable,
         load_bias,
         consistency,
+        heap_dump: None,
         diagnostics,
         clock,
     })

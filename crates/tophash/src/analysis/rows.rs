@@ -84,6 +84,7 @@ impl RowBuilder<'_> {
                 executable: target.executable().path().display().to_string(),
                 source: match target.consistency() {
                     Consistency::Core => "core",
+                    Consistency::HeapDump => "heapdump",
                     _ => "process",
                 },
                 types: if self.program.dwarf().is_some() { "dwarf" } else { "runtime" },
