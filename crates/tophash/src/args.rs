@@ -21,6 +21,8 @@ pub(crate) enum Command {
     /// of itself with `debug.WriteHeapDump`; the files may be compressed (`.zst`). Go 1.19 and 1.21
     /// to 1.27 on linux/amd64; neither symbols nor DWARF are needed.
     Inspect(InspectOptions),
+    /// Compare two looks at one program: which maps and types grew, and who holds them.
+    Diff(DiffOptions),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
     Demo(DemoOptions),
 }
@@ -30,6 +32,16 @@ pub(crate) struct InspectOptions {
     /// A process number, a core file, or a heap dump.
     pub(crate) target: String,
 
+    #[command(flatten)]
+    pub(crate) how: TargetOptions,
+
+    #[command(flatten)]
+    pub(crate) view: ViewOptions,
+}
+
+/// How a target is opened.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TargetOptions {
     /// The program's executable, where it is not at the path the core names; a heap dump names none.
     #[arg(long, value_name = "BIN")]
     pub(crate) exe: Option<PathBuf>,
@@ -41,9 +53,34 @@ pub(crate) struct InspectOptions {
     /// Never stop the process: read it while it runs, and mark maps that changed meanwhile.
     #[arg(long, conflicts_with = "max_pause")]
     pub(crate) unfrozen: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffOptions {
+    /// The earlier one: a core, heap dump or process, or a report that `inspect --format json` printed.
+    pub(crate) before: String,
+
+    /// The later one.
+    pub(crate) after: String,
 
     #[command(flatten)]
-    pub(crate) view: ViewOptions,
+    pub(crate) target: TargetOptions,
+
+    /// The executable of the earlier one, where it is another build.
+    #[arg(long, value_name = "BIN")]
+    pub(crate) exe_before: Option<PathBuf>,
+
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Only types that contain TEXT, as Go prints them.
+    #[arg(long = "type", value_name = "TEXT")]
+    pub(crate) type_contains: Option<String>,
+
+    /// How many changes the table shows; 0 for all.
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +123,22 @@ pub(crate) struct ViewOptions {
     /// Print up to N entries of each map shown. Keys and values may be secrets.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true)]
     pub(crate) show_entries: Option<usize>,
+}
+
+impl ViewOptions {
+    /// All maps with their paths, and all types.
+    pub(crate) fn all_for_diff() -> Self {
+        Self {
+            format: Format::Json,
+            type_contains: None,
+            min_bytes: 0,
+            by: By::Types,
+            no_retained: false,
+            sort: Sort::Retained,
+            top: None,
+            show_entries: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,22 +7,22 @@ use anyhow::Result;
 use tophash_memory::{ProcessMode, ProcessOptions, Target};
 
 use crate::analysis::analyse;
-use crate::args::{Format, InspectOptions, ViewOptions};
+use crate::args::{Format, InspectOptions, TargetOptions, ViewOptions};
 use crate::progress::Progress;
 use crate::report::{Report, json, style, table};
 
 pub(crate) fn run(options: &InspectOptions) -> Result<()> {
     let progress = Progress::new();
-    let target = open(options, &progress)?;
+    let target = open(&options.target, &options.how, &progress)?;
     let report = analyse(&target, &options.view, &progress)?;
     drop(progress);
     print(&report, &options.view)
 }
 
 /// Opens what the person named: a process by its number, else a core or heap dump.
-fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
-    let path = Path::new(&options.target);
-    match options.target.parse::<u32>() {
+pub(crate) fn open(target: &str, how: &TargetOptions, progress: &Progress) -> Result<Target> {
+    let path = Path::new(target);
+    match target.parse::<u32>() {
         Ok(pid) if !path.exists() => {
             progress.step(format!("copying the memory of process {pid}"));
             let copied = |done: u64, total: u64| {
@@ -32,17 +32,17 @@ fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
                     style::bytes(total)
                 ));
             };
-            let mode = match options.unfrozen {
+            let mode = match how.unfrozen {
                 true => ProcessMode::Unfrozen,
-                false => ProcessMode::Frozen { max_pause: options.max_pause },
+                false => ProcessMode::Frozen { max_pause: how.max_pause },
             };
             let process =
-                ProcessOptions { mode, executable: options.exe.clone(), progress: Some(&copied) };
+                ProcessOptions { mode, executable: how.exe.clone(), progress: Some(&copied) };
             Ok(Target::open_process(pid, &process)?)
         }
         _ => {
             progress.step(format!("opening {}", path.display()));
-            Ok(Target::open_file(path, options.exe.as_deref())?)
+            Ok(Target::open_file(path, how.exe.as_deref())?)
         }
     }
 }

@@ -3,6 +3,7 @@
 mod analysis;
 mod args;
 mod demo;
+mod diff;
 mod inspect;
 mod progress;
 mod report;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Inspect(options) => inspect::run(options),
+        Command::Diff(options) => diff::run(options),
         Command::Demo(options) => demo::run(options),
     };
     match done {

@@ -1,5 +1,6 @@
 //! What an inspection found, in rows that the terminal and JSON both print.
 
+pub(crate) mod diff_table;
 pub(crate) mod entry;
 pub(crate) mod json;
 pub(crate) mod style;
@@ -100,9 +101,19 @@ impl MapRow {
     /// Spells the type, or the choice of types.
     pub(crate) fn type_name(&self) -> String {
         match self.types.as_slice() {
-            [] => "map (never written)".to_owned(),
-            [one] => one.clone(),
-            [first, rest @ ..] => format!("{first} or {} others", rest.len()),
+            one @ [_] => type_name(one, &[]),
+            several => type_name(&[], several),
         }
+    }
+}
+
+/// Spells a map's type: the one there is, or that there is a choice.
+pub(crate) fn type_name(one: &[String], candidates: &[String]) -> String {
+    match (one, candidates) {
+        ([one], _) => one.clone(),
+        (_, []) => "map (never written)".to_owned(),
+        (_, [only]) => only.clone(),
+        (_, [first, second]) => format!("{first} or {second}"),
+        (_, [first, rest @ ..]) => format!("{first} or {} others", rest.len()),
     }
 }

@@ -233,30 +233,37 @@ pub(super) fn waiting(reason: Option<&str>, waited: Option<Duration>) -> String 
 /// Spells a path on one line: `main.cache.sessions[…]`, `main.serve (main.go:31), goroutine 7: m`.
 fn held_by(root: Option<&RootPath>) -> String {
     let Some(root) = root else { return "-".to_owned() };
+    let Some((name, steps)) = root.steps.split_first() else { return root.name.clone() };
+    let mut out = name.clone();
+    if let Some(line) = &root.line {
+        let file = line.file.rsplit('/').next().unwrap_or(&line.file);
+        out.push_str(&format!(" ({file}:{})", line.line));
+    }
+    if let Some(goroutine) = root.goroutine {
+        let waiting = waiting(root.wait_reason.as_deref(), root.waited);
+        out.push_str(&format!(", goroutine {goroutine}{waiting}"));
+        out.push_str(if steps.is_empty() { "" } else { ": " });
+    }
+    push_steps(&mut out, steps);
+    out
+}
+
+/// Spells a path without what is known of its root besides the name.
+pub(super) fn path_text(path: &[String]) -> String {
     let mut out = String::new();
-    for (index, step) in root.steps.iter().enumerate() {
-        if index == 0 {
-            out.push_str(step);
-            if let Some(line) = &root.line {
-                let file = line.file.rsplit('/').next().unwrap_or(&line.file);
-                out.push_str(&format!(" ({file}:{})", line.line));
-            }
-            if let Some(goroutine) = root.goroutine {
-                out.push_str(&format!(
-                    ", goroutine {goroutine}{}",
-                    waiting(root.wait_reason.as_deref(), root.waited)
-                ));
-            }
-            continue;
-        }
-        if index == 1 && root.goroutine.is_some() {
-            out.push_str(": ");
-        } else if step.starts_with(['(', '…']) {
+    push_steps(&mut out, path);
+    out
+}
+
+fn push_steps(out: &mut String, steps: &[String]) {
+    for step in steps {
+        // A local's name follows its function's.
+        let is_apart = step.starts_with(['(', '…']) || step.starts_with(char::is_alphabetic);
+        if is_apart && !out.is_empty() && !out.ends_with(' ') {
             out.push(' ');
         }
         out.push_str(step);
     }
-    out
 }
 
 fn print_entries(out: &mut dyn Write, groups: &[&Group<'_>]) -> std::io::Result<()> {
