@@ -104,6 +104,11 @@ pub(crate) struct ViewOptions {
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = parse_bytes)]
     pub(crate) min_bytes: u64,
 
+    /// A heap profile of the program (pprof), for where maps were allocated that the program's own
+    /// samples don't tell.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+
     /// What to show: maps, or what retains memory by type, by holder, or as a tree of root paths.
     #[arg(long, value_enum, default_value_t = By::Maps)]
     pub(crate) by: By,
@@ -132,6 +137,7 @@ impl ViewOptions {
             format: Format::Json,
             type_contains: None,
             min_bytes: 0,
+            profile: None,
             by: By::Types,
             no_retained: false,
             sort: Sort::Retained,

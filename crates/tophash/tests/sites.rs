@@ -4,17 +4,17 @@
 
 mod common;
 
-use common::{inspect, releases, types};
+use std::process::Command;
+
+use common::{folder, inspect, releases, tophash, types};
 use serde_json::Value;
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::running::Running;
 
 /// The calls that made the largest map of a type, from the innermost on.
 fn calls(report: &Value, ty: &str) -> Vec<(String, String)> {
-    let maps = report["maps"].as_array().unwrap();
-    let may_be = |map: &&Value| types(map).iter().any(|name| name == ty);
-    let map = maps.iter().filter(may_be).max_by_key(|map| map["own_bytes"].as_u64());
-    map.and_then(|map| map["allocated_at"].as_array())
+    largest(report, ty)["allocated_at"]
+        .as_array()
         .into_iter()
         .flatten()
         .map(|frame| {
@@ -24,6 +24,13 @@ fn calls(report: &Value, ty: &str) -> Vec<(String, String)> {
             (function, format!("{}:{line}", file.rsplit('/').next().unwrap()))
         })
         .collect()
+}
+
+/// The largest map that may be of a type.
+fn largest<'r>(report: &'r Value, ty: &str) -> &'r Value {
+    let maps = report["maps"].as_array().unwrap();
+    let may_be = |map: &&Value| types(map).iter().any(|name| name == ty);
+    maps.iter().filter(may_be).max_by_key(|map| map["own_bytes"].as_u64()).unwrap()
 }
 
 /// The lines of a fixture's source that hold a text, as `file.go:12`.
@@ -58,5 +65,54 @@ fn large_maps_name_the_assignment_under_which_they_grew() {
                 assert!(calls.iter().any(|call| call.0 == "main.main"), "{case}: {calls:?}");
             }
         }
+    }
+}
+
+#[test]
+fn without_samples_a_heap_profile_of_the_program_tells_by_the_size_of_the_arrays() {
+    let ty = "map[string]*main.Session";
+    for release in releases() {
+        let program = fixture::build(release.version, Fixture::Leaky, Symbols::Kept).unwrap();
+        let (_guard, dir) = folder();
+        let profile = dir.join("heap.pb.gz");
+        // The profile is of another run: what is compared is sizes, not addresses.
+        let mut command = Command::new(&program);
+        drop(Running::start_command(command.arg("-memprofile").arg(&profile)).unwrap());
+        let mut command = Command::new(&program);
+        let running = Running::start_command(command.args(["-memprofilerate", "0"])).unwrap();
+        let pid = running.pid().to_string();
+
+        let bare = inspect(&[&pid, "--max-pause", "20s"]);
+        assert_eq!(largest(&bare, ty)["allocated_by"], Value::Null, "go{}", release.version);
+        assert!(calls(&bare, ty).is_empty());
+
+        let report = inspect(&[&pid, "--max-pause", "20s", "--profile", profile.to_str().unwrap()]);
+        assert_eq!(largest(&report, ty)["allocated_by"], "profile", "go{}", release.version);
+        // Swiss maps of other types have tables of the same size, and then several stacks are left.
+        let map = largest(&report, ty);
+        let candidates = map["allocated_candidates"].as_array();
+        let known = map["allocated_at"].is_array().then(|| &map["allocated_at"]);
+        let innermost: Vec<_> = known
+            .into_iter()
+            .chain(candidates.into_iter().flatten())
+            .map(|stack| stack[0]["function"].as_str().unwrap())
+            .collect();
+        assert!(innermost.contains(&"main.(*SessionCache).Login"), "{innermost:?}");
+    }
+}
+
+#[test]
+fn what_is_no_heap_profile_is_refused() {
+    let (_guard, dir) = folder();
+    let file = dir.join("profile");
+    for (bytes, told) in [
+        (&b"heap profile: 1: 2 [3: 4]"[..], "is no profile"),
+        (&b"\x32\x00"[..], "is not a heap profile (it has no inuse_objects)"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let output = tophash(&["demo", "--profile", file.to_str().unwrap()]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        assert!(said.contains(told), "{said}");
     }
 }

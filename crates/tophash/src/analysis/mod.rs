@@ -1,11 +1,12 @@
 //! From an opened target to a report: everything between the command line and what is printed.
 
 mod heap_graph;
+mod profiled;
 mod rows;
 mod shares;
 mod sites;
 
-pub(crate) use sites::CallStack;
+pub(crate) use sites::AllocationSite;
 
 use anyhow::{Result, anyhow};
 use tophash_gomap::{HeaderLayout, MapLayout, Surveyor, Walk, revalidate};
@@ -14,6 +15,7 @@ use tophash_heapgraph::{BuildError, HeapGraph, Stage};
 use tophash_memory::Target;
 
 use self::heap_graph::GoHeap;
+use self::profiled::ProfiledSites;
 use self::rows::RowBuilder;
 use self::shares::Retention;
 use crate::args::ViewOptions;
@@ -22,6 +24,8 @@ use crate::report::Report;
 
 /// Reads the program in a target and makes the report.
 pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) -> Result<Report> {
+    // First, since it may be no profile at all.
+    let profile = view.profile.as_deref().map(ProfiledSites::read).transpose()?;
     let program = Program::open(target, |step| {
         progress.step(match step {
             Step::Metadata => "reading the function table",
@@ -68,6 +72,7 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
         headers: &headers,
         walk: &walk,
         survey: &survey,
+        profile: profile.as_ref(),
     };
     Ok(builder.report(view, diagnostics))
 }

@@ -9,6 +9,7 @@ use tophash_gomap::{
 use tophash_goruntime::{Program, Root, RootKind, global_uses};
 use tophash_memory::{Address, Consistency};
 
+use super::profiled::ProfiledSites;
 use super::shares::{Retention, path_tree};
 use super::sites::AllocationSites;
 use crate::args::{By, Format, Sort, ViewOptions};
@@ -26,6 +27,7 @@ pub(super) struct RowBuilder<'b> {
     pub(super) headers: &'b HeaderLayout,
     pub(super) walk: &'b Walk<'b>,
     pub(super) survey: &'b Survey,
+    pub(super) profile: Option<&'b ProfiledSites>,
     pub(super) retention: Option<Retention<'b>>,
 }
 
@@ -61,7 +63,7 @@ impl RowBuilder<'_> {
             self.survey.maps.iter().map(|map| (map.address.get(), map)).collect();
         let sync_maps: HashMap<u64, &FoundSyncMap> =
             self.survey.sync_maps.iter().map(|map| (map.address.get(), map)).collect();
-        let mut sites = AllocationSites::new(self.program, self.headers);
+        let mut sites = AllocationSites::new(self.program, self.headers, self.profile);
         for (index, row) in rows.iter_mut().take(named).enumerate() {
             if let Some(map) = sync_maps.get(&row.address).filter(|_| row.types == ["sync.Map"]) {
                 row.root = self.sync_root(&namer, map);

@@ -8,6 +8,7 @@ use tophash_goruntime::CallFrame;
 use tophash_heapgraph::{PathRow, PathTree, Pruning};
 
 use super::{HolderRow, MapRow, PathBranch, Report, TypeRow};
+use crate::analysis::AllocationSite;
 use crate::args::ViewOptions;
 
 /// The version of the format.
@@ -68,6 +69,10 @@ struct Map<'r> {
     reclaimable_bytes: u64,
     root: Option<Root<'r>>,
     allocated_at: Option<Vec<Frame<'r>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allocated_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allocated_candidates: Vec<Vec<Frame<'r>>>,
     approximate: bool,
     torn: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +191,7 @@ impl<'r> Map<'r> {
             [one] => (Some(one.as_str()), &[][..]),
             several => (None, several),
         };
+        let site = row.allocated_at.as_ref();
         Self {
             address: format!("{:#x}", row.address),
             ty,
@@ -201,10 +207,17 @@ impl<'r> Map<'r> {
             retained_bytes: row.retained_bytes,
             reclaimable_bytes: row.reclaimable_bytes,
             root: row.root.as_ref().map(Root::of),
-            allocated_at: row
-                .allocated_at
-                .as_ref()
-                .map(|stack| stack.iter().map(Frame::of).collect()),
+            allocated_at: site.and_then(AllocationSite::calls).map(|stack| frames(stack)),
+            allocated_by: site.map(|site| match site {
+                AllocationSite::Sampled(_) => "sample",
+                AllocationSite::Profiled(_) => "profile",
+            }),
+            allocated_candidates: match site {
+                Some(AllocationSite::Profiled(stacks)) if stacks.len() > 1 => {
+                    stacks.iter().map(|stack| frames(stack)).collect()
+                }
+                _ => Vec::new(),
+            },
             approximate: row.is_approximate,
             torn: row.is_torn,
             part_of: row.part_of.map(|at| format!("{at:#x}")),
@@ -215,6 +228,10 @@ impl<'r> Map<'r> {
                 .collect(),
         }
     }
+}
+
+fn frames(stack: &[CallFrame]) -> Vec<Frame<'_>> {
+    stack.iter().map(Frame::of).collect()
 }
 
 impl<'r> Frame<'r> {

@@ -13,7 +13,7 @@ use tophash_gomap::{Attribution, RootPath, RootPathKind};
 use tophash_heapgraph::PathTree;
 use tophash_memory::Address;
 
-use crate::analysis::CallStack;
+use crate::analysis::AllocationSite;
 
 /// Everything a report says.
 pub(crate) struct Report {
@@ -89,7 +89,7 @@ pub(crate) struct MapRow {
     pub(crate) retained_bytes: Option<u64>,
     pub(crate) reclaimable_bytes: u64,
     pub(crate) root: Option<RootPath>,
-    pub(crate) allocated_at: Option<CallStack>,
+    pub(crate) allocated_at: Option<AllocationSite>,
     pub(crate) is_approximate: bool,
     pub(crate) is_torn: bool,
     /// The `sync.Map` that the map belongs to.
