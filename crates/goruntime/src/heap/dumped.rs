@@ -28,8 +28,49 @@ const CLASS_PAGES: [u8; 68] = [
 ];
 /// Larger objects have a span of their own (`maxSmallSize`).
 const MAX_SMALL: u64 = 32768;
-/// Up to this size the bits of a span's pointers lie at its end, from Go 1.22 on.
-const BITS_IN_SPAN: u64 = 512;
+/// Up to this size of slots a span's end may be the allocator's own (`heapBitsInSpan`).
+const MAX_WITH_TAIL: u64 = 512;
+/// Slots smaller than this have no mark bits there (`gcUsesSpanInlineMarkBits`).
+const MIN_WITH_MARKS: u64 = 16;
+
+/// What a release keeps at the end of spans of small objects. The runtime dumps that as if it were
+/// objects (`dumpobjs` counts slots by the span's bytes).
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    /// A bit for each word, in spans with pointers (from Go 1.22).
+    has_pointer_bits: bool,
+    /// Bytes of mark bits (where the newer collector is, from Go 1.25).
+    mark_bytes: u64,
+}
+
+impl Tail {
+    fn new(layout: &LayoutTable) -> Self {
+        Self {
+            has_pointer_bits: has_headers(layout),
+            mark_bytes: layout.size_of(&["runtime.spanInlineMarkBits"]).unwrap_or(0),
+        }
+    }
+
+    /// Returns how many slots lie before the tail.
+    fn slots(self, frame: &Frame, is_noscan: bool) -> u32 {
+        let bytes = frame.pages * PAGE;
+        let mut taken = 0;
+        if frame.size_class != 0 && frame.elem_size <= MAX_WITH_TAIL {
+            if self.has_pointer_bits && !is_noscan {
+                taken += bytes / 64;
+            }
+            if frame.elem_size >= MIN_WITH_MARKS {
+                taken += self.mark_bytes;
+            }
+        }
+        (bytes.saturating_sub(taken) / frame.elem_size) as u32
+    }
+}
+
+/// Tells whether objects above 512 bytes carry their type in front.
+fn has_headers(layout: &LayoutTable) -> bool {
+    layout.find("runtime.mspan", "largeType").is_some()
+}
 
 /// Where an object's span lies and what slots it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +191,7 @@ impl<'m> Heap<'m> {
         layout: &LayoutTable,
     ) -> Result<Self, Error> {
         let mut heap = Self::empty(memory, SizeClasses::new(layout, version), Vec::new());
-        let has_headers = layout.find("runtime.mspan", "largeType").is_some();
+        let (tail, has_headers) = (Tail::new(layout), has_headers(layout));
         let mut current: Option<Gathered<'_>> = None;
         let mut end = Address::NULL;
         let mut bad = 0_u64;
@@ -172,11 +213,11 @@ impl<'m> Heap<'m> {
             let mut next = Gathered::new(dump, frame, number);
             next.take(number, &object);
             if let Some(done) = current.replace(next) {
-                heap.add_gathered(done, has_headers);
+                heap.add_gathered(done, tail, has_headers);
             }
         }
         if let Some(done) = current {
-            heap.add_gathered(done, has_headers);
+            heap.add_gathered(done, tail, has_headers);
         }
         if bad > 0 {
             heap.diagnostics.push(format!(
@@ -188,15 +229,10 @@ impl<'m> Heap<'m> {
         Ok(heap)
     }
 
-    fn add_gathered(&mut self, done: Gathered<'m>, has_headers: bool) {
+    fn add_gathered(&mut self, done: Gathered<'m>, tail: Tail, has_headers: bool) {
         let Gathered { frame, objects, bits, .. } = done;
         let is_noscan = bits.is_empty();
-        let mut count = frame.count() as u32;
-        // The runtime dumps the pointer bits at a span's end as if they were objects.
-        if has_headers && !is_noscan && frame.elem_size <= BITS_IN_SPAN {
-            let bytes = frame.pages * PAGE;
-            count = ((bytes - bytes / 64) / frame.elem_size) as u32;
-        }
+        let count = tail.slots(&frame, is_noscan);
         let span = Span::of_dump(
             frame.start,
             frame.pages,
