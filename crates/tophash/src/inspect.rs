@@ -51,12 +51,12 @@ pub(crate) fn print(report: &Report, view: &ViewOptions) -> Result<()> {
     match view.format {
         Format::Json => {
             let mut out = io::BufWriter::new(io::stdout().lock());
-            json::print(&mut out, report, view.top)?;
+            json::print(&mut out, report, view)?;
             out.flush()?;
         }
         Format::Table => {
             let mut out = anstream::stdout().lock();
-            table::print(&mut out, report, view.top, view.sort)?;
+            table::print(&mut out, report, view)?;
             out.flush()?;
         }
     }

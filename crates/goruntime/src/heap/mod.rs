@@ -74,6 +74,8 @@ pub struct Heap<'m> {
     pointers: Vec<SpanPointers<'m>>,
     allocated: Vec<u64>,
     slots: u32,
+    /// For each [`BLOCK`] of object numbers, the span of the first.
+    blocks: Vec<u32>,
     size_classes: SizeClasses,
     specials: Specials,
     stack_bytes: ByteSize,
@@ -138,6 +140,7 @@ impl<'m> Heap<'m> {
             pointers: Vec::new(),
             allocated: Vec::new(),
             slots: 0,
+            blocks: Vec::new(),
             size_classes,
             specials: Specials::Listed(Vec::new()),
             stack_bytes: ByteSize::ZERO,
@@ -177,6 +180,7 @@ impl<'m> Heap<'m> {
     /// Indexes the spans once all are there.
     fn finish(&mut self) {
         self.pages = PageIndex::of(&self.spans);
+        self.blocks = blocks(&self.spans, self.slots);
     }
 
     /// Tells whether the heap is found by a layout: the check of a version that is only guessed.
@@ -262,10 +266,17 @@ impl<'m> Heap<'m> {
     }
 
     /// Returns the slot of a number.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the number is of another heap.
+    #[inline]
     pub fn slot(&self, id: ObjectId) -> Slot {
-        let after = self.spans.partition_point(|span| span.first() <= id.0);
-        let index = after.saturating_sub(1);
+        let mut index = self.blocks[(id.0 / BLOCK) as usize] as usize;
         // Spans without slots share their first number with the next one, which comes after them.
+        while self.spans.get(index + 1).is_some_and(|next| next.first() <= id.0) {
+            index += 1;
+        }
         Slot { span: SpanId(index as u32), index: id.0 - self.spans[index].first() }
     }
 
@@ -410,6 +421,22 @@ impl<'m> Heap<'m> {
             }
         }
     }
+}
+
+/// Object numbers that share an entry of the index from numbers to spans.
+const BLOCK: u32 = 64;
+
+/// Finds the span of the first object of each block.
+fn blocks(spans: &[Span], slots: u32) -> Vec<u32> {
+    let mut span = 0;
+    (0..slots.div_ceil(BLOCK))
+        .map(|block| {
+            while spans.get(span + 1).is_some_and(|next| next.first() <= block * BLOCK) {
+                span += 1;
+            }
+            span as u32
+        })
+        .collect()
 }
 
 /// Reads a span's allocation bits, one a slot.

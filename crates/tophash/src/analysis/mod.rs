@@ -1,6 +1,8 @@
 //! From an opened target to a report: everything between the command line and what is printed.
 
+mod heap_graph;
 mod rows;
+mod shares;
 mod sites;
 
 pub(crate) use sites::CallStack;
@@ -8,9 +10,12 @@ pub(crate) use sites::CallStack;
 use anyhow::{Result, anyhow};
 use tophash_gomap::{HeaderLayout, MapLayout, Surveyor, Walk, revalidate};
 use tophash_goruntime::{Program, Step};
+use tophash_heapgraph::{BuildError, HeapGraph, Stage};
 use tophash_memory::Target;
 
+use self::heap_graph::GoHeap;
 use self::rows::RowBuilder;
+use self::shares::Retention;
 use crate::args::ViewOptions;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -49,8 +54,15 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
             ),
         });
     }
+    let heap = (!view.no_retained).then(|| GoHeap::new(&program, &walk));
+    let graph = heap.as_ref().and_then(|heap| {
+        build_graph(heap, progress)
+            .inspect_err(|error| diagnostics.push(format!("retained sizes are missing: {error}")))
+            .ok()
+    });
     progress.step("naming what holds them");
     let builder = RowBuilder {
+        retention: heap.as_ref().zip(graph.as_ref()).map(|(heap, graph)| Retention { heap, graph }),
         program: &program,
         layout: &layout,
         headers: &headers,
@@ -58,6 +70,18 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
         survey: &survey,
     };
     Ok(builder.report(view, diagnostics))
+}
+
+fn build_graph(heap: &GoHeap<'_>, progress: &Progress) -> Result<HeapGraph, BuildError> {
+    HeapGraph::build(heap, &mut |stage, done, total| {
+        let stage = match stage {
+            Stage::Number => "numbering objects",
+            Stage::Referrers => "finding what points where",
+            Stage::Dominators => "finding what alone holds what",
+            _ => "adding up what is retained",
+        };
+        progress.part(stage, done, total);
+    })
 }
 
 /// Says what could not be analysed, why, and what was odd about the target to begin with: a core that

@@ -9,8 +9,9 @@ use tophash_gomap::{
 use tophash_goruntime::{Program, Root, RootKind, global_uses};
 use tophash_memory::{Address, Consistency};
 
+use super::shares::{Retention, path_tree};
 use super::sites::AllocationSites;
-use crate::args::{Format, Sort, ViewOptions};
+use crate::args::{By, Format, Sort, ViewOptions};
 use crate::report::{MapRow, Report, TargetInfo, entry};
 
 /// How many maps get their path for a table.
@@ -25,6 +26,7 @@ pub(super) struct RowBuilder<'b> {
     pub(super) headers: &'b HeaderLayout,
     pub(super) walk: &'b Walk<'b>,
     pub(super) survey: &'b Survey,
+    pub(super) retention: Option<Retention<'b>>,
 }
 
 impl RowBuilder<'_> {
@@ -34,7 +36,7 @@ impl RowBuilder<'_> {
         let inner = self.inner_maps();
         let mut rows: Vec<MapRow> =
             self.survey.maps.iter().map(|map| self.row(map, &inner)).collect();
-        rows.extend(self.survey.sync_maps.iter().map(sync_row));
+        rows.extend(self.survey.sync_maps.iter().map(|map| self.sync_row(map)));
         let total_maps = rows.iter().filter(|row| row.part_of.is_none()).count();
         let total_own =
             rows.iter().filter(|row| row.part_of.is_none()).map(|row| row.own_bytes).sum();
@@ -50,6 +52,7 @@ impl RowBuilder<'_> {
         // needs more of them than it shows.
         let named = match (view.format, view.top) {
             (_, Some(0)) | (Format::Json, None) => usize::MAX,
+            _ if view.by == By::Paths => usize::MAX,
             (Format::Json, Some(top)) => top,
             (Format::Table, top) => top.unwrap_or(0).max(NAMED_FOR_TABLE),
         };
@@ -89,6 +92,12 @@ impl RowBuilder<'_> {
             },
             heap: self.walk.attribution(),
             spans: self.program.heap().spans().len(),
+            holders: self.retention.map(|r| r.holders(self.program)).unwrap_or_default(),
+            types: match self.retention {
+                Some(retention) if view.by == By::Types => retention.types(self.program, self.walk),
+                _ => Vec::new(),
+            },
+            paths: (view.by == By::Paths).then(|| path_tree(&rows)),
             maps: rows,
             total_maps,
             total_own,
@@ -183,12 +192,43 @@ impl RowBuilder<'_> {
             tables: reading.tables,
             is_growing: reading.growth != Growth::None,
             own_bytes: own,
+            retained_bytes: self
+                .retention
+                .map(|retention| retention.of_map(self.program, self.headers, map)),
             reclaimable_bytes: fresh.map_or(0, |fresh| own.saturating_sub(fresh)),
             root: None,
             allocated_at: None,
             is_approximate: reading.is_approximate,
             is_torn: map.is_torn,
             part_of: inner.get(&map.address).copied(),
+            shown_entries: Vec::new(),
+        }
+    }
+
+    fn sync_row(&self, map: &FoundSyncMap) -> MapRow {
+        MapRow {
+            address: map.address.get(),
+            types: vec!["sync.Map".to_owned()],
+            design: match map.design {
+                SyncMapDesign::ReadDirty => "sync.Map (read and dirty maps)",
+                SyncMapDesign::HashTrie => "sync.Map (hash trie)",
+            },
+            entries: map.entries,
+            slots: map.slots,
+            tombstones: map.slots - map.entries,
+            overflow_buckets: 0,
+            tables: 0,
+            is_growing: false,
+            own_bytes: map.own.get(),
+            retained_bytes: self
+                .retention
+                .map(|retention| retention.of_sync_map(self.program, map)),
+            reclaimable_bytes: 0,
+            root: None,
+            allocated_at: None,
+            is_approximate: false,
+            is_torn: false,
+            part_of: None,
             shown_entries: Vec::new(),
         }
     }
@@ -239,34 +279,11 @@ impl RowBuilder<'_> {
     }
 }
 
-fn sync_row(map: &FoundSyncMap) -> MapRow {
-    MapRow {
-        address: map.address.get(),
-        types: vec!["sync.Map".to_owned()],
-        design: match map.design {
-            SyncMapDesign::ReadDirty => "sync.Map (read and dirty maps)",
-            SyncMapDesign::HashTrie => "sync.Map (hash trie)",
-        },
-        entries: map.entries,
-        slots: map.slots,
-        tombstones: map.slots - map.entries,
-        overflow_buckets: 0,
-        tables: 0,
-        is_growing: false,
-        own_bytes: map.own.get(),
-        reclaimable_bytes: 0,
-        root: None,
-        allocated_at: None,
-        is_approximate: false,
-        is_torn: false,
-        part_of: None,
-        shown_entries: Vec::new(),
-    }
-}
-
 fn sort(rows: &mut [MapRow], by: Sort) {
     use std::cmp::Reverse;
     match by {
+        Sort::Retained => rows
+            .sort_by_key(|row| (Reverse(row.retained_bytes.unwrap_or(row.own_bytes)), row.address)),
         Sort::Own => rows.sort_by_key(|row| (Reverse(row.own_bytes), row.address)),
         Sort::Reclaimable => {
             rows.sort_by_key(|row| (Reverse(row.reclaimable_bytes), row.address));

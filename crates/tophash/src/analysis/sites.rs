@@ -57,6 +57,6 @@ impl<'p> AllocationSites<'p> {
 }
 
 /// Tells whether a function is one of those that allocate on behalf of others.
-fn is_runtime(function: &str) -> bool {
+pub(super) fn is_runtime(function: &str) -> bool {
     ["runtime.", "internal/runtime/"].iter().any(|package| function.starts_with(package))
 }

@@ -10,6 +10,10 @@ pub(crate) fn warning(text: &str) -> String {
     text.yellow().to_string()
 }
 
+pub(crate) fn dim(text: &str) -> String {
+    text.dimmed().to_string()
+}
+
 pub(crate) fn error(text: &str) -> String {
     text.red().bold().to_string()
 }
