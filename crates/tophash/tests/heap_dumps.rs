@@ -120,9 +120,17 @@ fn a_dump_and_a_core_of_one_process_tell_the_same_of_every_map() {
     for release in releases() {
         let program = build(release.version, Fixture::Maps, Symbols::Kept).unwrap();
         let dumped = Dumped::start(program, &dir);
-        let from_dump = by_address(&dumped.report());
+        let dump = dumped.report();
+        let from_dump = by_address(&dump);
         let pid = dumped.running.pid();
-        let from_core = by_address(&common::open(common::Way::Core, pid, &dumped.program, &dir));
+        let core = common::open(common::Way::Core, pid, &dumped.program, &dir);
+        let from_core = by_address(&core);
+        // What the process allocated between the two.
+        for (field, most) in [("spans", 50), ("objects", 1000)] {
+            let [mine, other] =
+                [&dump, &core].map(|report| report["heap"][field].as_u64().unwrap());
+            assert!(mine <= other && other <= mine + most, "{mine} {field}, {other} in the core");
+        }
         for fact in facts::maps(dumped.running.lines()).unwrap() {
             let (Some(mine), Some(other)) =
                 (from_dump.get(&fact.address), from_core.get(&fact.address))
@@ -209,6 +217,33 @@ mod refusals {
         assert!(with(Path::new("/bin/true")).contains("/bin/true"));
         assert!(with(&dumped.dump).contains("not an ELF file"));
         assert!(with(&dir.join("nowhere")).contains("can't be read"));
+    }
+
+    #[test]
+    fn a_damaged_dump_is_read_or_refused_in_words() {
+        let (_guard, dir) = folder();
+        let program = build("1.27", Fixture::Maps, Symbols::Stripped).unwrap();
+        let dumped = Dumped::start(program, &dir);
+        let whole = fs::read(&dumped.dump).unwrap();
+        let (dump, exe) = (dumped.dump.to_str().unwrap(), dumped.program.to_str().unwrap());
+        // The same damage in every run (a congruential generator, Knuth's MMIX).
+        let mut state = 20_260_302_u64;
+        let mut next = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for round in 0..24 {
+            let mut bytes = whole.clone();
+            for _ in 0..1 << (round % 12) {
+                bytes[16 + next(whole.len() - 16)] = [0, 1, 0x7f, 0xff, next(256) as u8][next(5)];
+            }
+            fs::write(&dumped.dump, bytes).unwrap();
+            let output = tophash(&["inspect", dump, "--exe", exe]);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(matches!(output.status.code(), Some(0 | 3)), "round {round}: {said}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tophash_memory::{Address, ByteSize, DumpedObject, HeapDump, Memory, MemoryEx
 use super::contents::{Contents, Objects};
 use super::pointers::{Bits, SpanPointers};
 use super::specials::{Special, SpecialKind, Specials};
-use super::{Heap, PAGE, SizeClasses, Span, SpanId};
+use super::{ARENA, Heap, PAGE, SizeClasses, Span, SpanId};
 use crate::error::Error;
 use crate::layout::LayoutTable;
 use crate::version::GoVersion;
@@ -28,19 +28,65 @@ const CLASS_PAGES: [u8; 68] = [
 ];
 /// Larger objects have a span of their own (`maxSmallSize`).
 const MAX_SMALL: u64 = 32768;
-/// Up to this size the bits of a span's pointers lie at its end, from Go 1.22 on.
-const BITS_IN_SPAN: u64 = 512;
+/// Up to this size of slots a span's end may be the allocator's own (`heapBitsInSpan`).
+const MAX_WITH_TAIL: u64 = 512;
+/// Slots smaller than this have no mark bits there (`gcUsesSpanInlineMarkBits`).
+const MIN_WITH_MARKS: u64 = 16;
+
+/// So many arenas a heap may have whatever it holds (256 GiB), and one more for each so many bytes of
+/// objects: an arena's index of pages takes four times that, and a dump can claim objects anywhere.
+const ARENAS: u64 = 4096;
+const BYTES_PER_ARENA: u64 = 8192;
+
+/// What a release keeps at the end of spans of small objects. The runtime dumps that as if it were
+/// objects (`dumpobjs` counts slots by the span's bytes).
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    /// A bit for each word, in spans with pointers (from Go 1.22).
+    has_pointer_bits: bool,
+    /// Bytes of mark bits (where the newer collector is, from Go 1.25).
+    mark_bytes: u64,
+}
+
+impl Tail {
+    fn new(layout: &LayoutTable) -> Self {
+        Self {
+            has_pointer_bits: has_headers(layout),
+            mark_bytes: layout.size_of(&["runtime.spanInlineMarkBits"]).unwrap_or(0),
+        }
+    }
+
+    /// Returns how many slots lie before the tail.
+    fn slots(self, shape: &SpanShape, is_noscan: bool) -> u32 {
+        let bytes = shape.pages * PAGE;
+        let mut taken = 0;
+        if shape.size_class != 0 && shape.elem_size <= MAX_WITH_TAIL {
+            if self.has_pointer_bits && !is_noscan {
+                taken += bytes / 64;
+            }
+            if shape.elem_size >= MIN_WITH_MARKS {
+                taken += self.mark_bytes;
+            }
+        }
+        (bytes.saturating_sub(taken) / shape.elem_size) as u32
+    }
+}
+
+/// Tells whether objects above 512 bytes carry their type in front.
+fn has_headers(layout: &LayoutTable) -> bool {
+    layout.find("runtime.mspan", "largeType").is_some()
+}
 
 /// Where an object's span lies and what slots it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Frame {
+struct SpanShape {
     start: Address,
     pages: u64,
     elem_size: u64,
     size_class: u8,
 }
 
-impl Frame {
+impl SpanShape {
     /// Finds the span of an object by its address and size; `None` where no span has such a slot.
     fn of(at: Address, size: u64, classes: &[u32]) -> Option<Self> {
         if size > MAX_SMALL {
@@ -57,8 +103,8 @@ impl Frame {
         let page = at.align_down(PAGE).get();
         (0..pages).find_map(|before| {
             let start = Address::new(page.checked_sub(before * PAGE)?);
-            let frame = Self { start, pages, elem_size: size, size_class: class as u8 };
-            frame.slot(at, size).map(|_| frame)
+            let shape = Self { start, pages, elem_size: size, size_class: class as u8 };
+            shape.slot(at, size).map(|_| shape)
         })
     }
 
@@ -102,7 +148,7 @@ fn has_header(memory: &dyn Memory, object: &DumpedObject<'_>) -> bool {
 
 /// A span as far as its objects were read.
 struct Gathered<'m> {
-    frame: Frame,
+    shape: SpanShape,
     objects: Objects<'m>,
     /// The number that the next object must have.
     next: usize,
@@ -111,22 +157,22 @@ struct Gathered<'m> {
 }
 
 impl<'m> Gathered<'m> {
-    fn new(dump: &'m HeapDump, frame: Frame, first: usize) -> Self {
-        let objects = Objects::new(dump, first, frame.count());
-        Self { frame, objects, next: first, bits: Vec::new() }
+    fn new(dump: &'m HeapDump, shape: SpanShape, first: usize) -> Self {
+        let objects = Objects::new(dump, first, shape.count());
+        Self { shape, objects, next: first, bits: Vec::new() }
     }
 
     /// Takes an object if it is the next one and has a slot here.
     fn take(&mut self, number: usize, object: &DumpedObject<'_>) -> bool {
         let (at, size) = (object.range().start(), object.range().size().get());
-        let slot = self.frame.slot(at, size).filter(|_| number == self.next);
+        let slot = self.shape.slot(at, size).filter(|_| number == self.next);
         let Some(slot) = slot else { return false };
         self.next = number + 1;
         self.objects.fill(slot);
-        let first = u64::from(slot) * self.frame.elem_size / 8;
-        for offset in object.pointer_offsets().filter(|&offset| offset < self.frame.elem_size) {
+        let first = u64::from(slot) * self.shape.elem_size / 8;
+        for offset in object.pointer_offsets().filter(|&offset| offset < self.shape.elem_size) {
             if self.bits.is_empty() {
-                self.bits.resize((self.frame.pages * PAGE / 64) as usize, 0);
+                self.bits.resize((self.shape.pages * PAGE / 64) as usize, 0);
             }
             let word = first + offset / 8;
             if let Some(byte) = self.bits.get_mut((word / 8) as usize) {
@@ -150,33 +196,40 @@ impl<'m> Heap<'m> {
         layout: &LayoutTable,
     ) -> Result<Self, Error> {
         let mut heap = Self::empty(memory, SizeClasses::new(layout, version), Vec::new());
-        let has_headers = layout.find("runtime.mspan", "largeType").is_some();
+        let (tail, has_headers) = (Tail::new(layout), has_headers(layout));
         let mut current: Option<Gathered<'_>> = None;
         let mut end = Address::NULL;
-        let mut bad = 0_u64;
+        let (mut bad, mut bytes, mut arenas, mut arena) = (0_u64, 0_u64, 0_u64, None);
         for (number, object) in dump.objects().enumerate() {
             if current.as_mut().is_some_and(|span| span.take(number, &object)) {
                 continue;
             }
             let range = object.range();
-            let frame = Frame::of(range.start(), range.size().get(), layout.size_classes());
-            let Some(frame) = frame.filter(|frame| frame.start >= end) else {
+            bytes = bytes.saturating_add(range.size().get());
+            let within = range.start().align_down(ARENA);
+            arenas += u64::from(arena.replace(within) != Some(within));
+            if arenas > ARENAS + bytes / BYTES_PER_ARENA {
+                bad += 1;
+                continue;
+            }
+            let shape = SpanShape::of(range.start(), range.size().get(), layout.size_classes());
+            let Some(shape) = shape.filter(|shape| shape.start >= end) else {
                 bad += 1;
                 continue;
             };
-            end = frame.end();
-            let frame = match frame.elem_size == MAX_SMALL && !has_header(memory, &object) {
-                true => Frame { size_class: 0, ..frame },
-                false => frame,
+            end = shape.end();
+            let shape = match shape.elem_size == MAX_SMALL && !has_header(memory, &object) {
+                true => SpanShape { size_class: 0, ..shape },
+                false => shape,
             };
-            let mut next = Gathered::new(dump, frame, number);
+            let mut next = Gathered::new(dump, shape, number);
             next.take(number, &object);
             if let Some(done) = current.replace(next) {
-                heap.add_gathered(done, has_headers);
+                heap.add_gathered(done, tail, has_headers);
             }
         }
         if let Some(done) = current {
-            heap.add_gathered(done, has_headers);
+            heap.add_gathered(done, tail, has_headers);
         }
         if bad > 0 {
             heap.diagnostics.push(format!(
@@ -188,21 +241,16 @@ impl<'m> Heap<'m> {
         Ok(heap)
     }
 
-    fn add_gathered(&mut self, done: Gathered<'m>, has_headers: bool) {
-        let Gathered { frame, objects, bits, .. } = done;
+    fn add_gathered(&mut self, done: Gathered<'m>, tail: Tail, has_headers: bool) {
+        let Gathered { shape, objects, bits, .. } = done;
         let is_noscan = bits.is_empty();
-        let mut count = frame.count() as u32;
-        // The runtime dumps the pointer bits at a span's end as if they were objects.
-        if has_headers && !is_noscan && frame.elem_size <= BITS_IN_SPAN {
-            let bytes = frame.pages * PAGE;
-            count = ((bytes - bytes / 64) / frame.elem_size) as u32;
-        }
+        let count = tail.slots(&shape, is_noscan);
         let span = Span::of_dump(
-            frame.start,
-            frame.pages,
-            frame.elem_size,
+            shape.start,
+            shape.pages,
+            shape.elem_size,
             count,
-            frame.size_class,
+            shape.size_class,
             is_noscan,
             has_headers,
         );
@@ -246,9 +294,32 @@ impl<'m> Heap<'m> {
 mod tests {
     use super::*;
 
+    fn layout(version: &str) -> LayoutTable {
+        LayoutTable::for_version(&GoVersion::parse(version).unwrap()).unwrap()
+    }
+
     fn classes() -> Vec<u32> {
-        let version = GoVersion::parse("go1.27.3").unwrap();
-        LayoutTable::for_version(&version).unwrap().size_classes().to_vec()
+        layout("go1.27.3").size_classes().to_vec()
+    }
+
+    #[test]
+    fn slots_end_where_the_allocator_s_own_bits_begin() {
+        for (version, size, with_pointers, without) in [
+            // No bits in spans; pointer bits; pointer bits and mark bits.
+            ("go1.21.13", 16, 512, 512),
+            ("go1.22.10", 16, 504, 512),
+            ("go1.22.10", 512, 15, 16),
+            ("go1.25.5", 16, 504, 512),
+            ("go1.27.3", 16, 496, 504),
+            ("go1.27.3", 8, 1008, 1024),
+            ("go1.27.3", 576, 14, 14),
+        ] {
+            let layout = layout(version);
+            let at = Address::new(0xc0_0000_0000);
+            let shape = SpanShape::of(at, size, layout.size_classes()).unwrap();
+            let slots = [false, true].map(|is_noscan| Tail::new(&layout).slots(&shape, is_noscan));
+            assert_eq!(slots, [with_pointers, without], "{version}, {size} bytes");
+        }
     }
 
     #[test]
@@ -261,9 +332,9 @@ mod tests {
             assert!(bytes % size <= bytes / 8, "class {class} wastes too much of {pages} pages");
             for slot in 0..bytes / size {
                 let at = Address::new(base + slot * size);
-                let frame = Frame::of(at, size, &classes).unwrap();
-                assert_eq!(frame.start.get(), base, "class {class}, slot {slot}");
-                assert_eq!(frame.slot(at, size), Some(slot as u32));
+                let shape = SpanShape::of(at, size, &classes).unwrap();
+                assert_eq!(shape.start.get(), base, "class {class}, slot {slot}");
+                assert_eq!(shape.slot(at, size), Some(slot as u32));
             }
         }
     }
@@ -271,13 +342,13 @@ mod tests {
     #[test]
     fn what_is_no_slot_of_any_span_is_refused() {
         let classes = classes();
-        let frame = |at: u64, size| Frame::of(Address::new(at), size, &classes);
-        assert_eq!(frame(0xc0_0000_0008, 48), None);
-        assert_eq!(frame(0xc0_0000_0000, 40), None);
-        assert_eq!(frame(0xc0_0000_0000, 40_000), None);
-        assert_eq!(frame(0xc0_0000_1000, 5 * PAGE), None);
-        assert_eq!(frame(0, 0), None);
-        assert!(frame(0xc0_0000_0000, 5 * PAGE).is_some());
-        assert!(frame(!(PAGE - 1), 1 << 40).is_some());
+        let shape = |at: u64, size| SpanShape::of(Address::new(at), size, &classes);
+        assert_eq!(shape(0xc0_0000_0008, 48), None);
+        assert_eq!(shape(0xc0_0000_0000, 40), None);
+        assert_eq!(shape(0xc0_0000_0000, 40_000), None);
+        assert_eq!(shape(0xc0_0000_1000, 5 * PAGE), None);
+        assert_eq!(shape(0, 0), None);
+        assert!(shape(0xc0_0000_0000, 5 * PAGE).is_some());
+        assert!(shape(!(PAGE - 1), 1 << 40).is_some());
     }
 }
