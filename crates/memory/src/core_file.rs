@@ -27,6 +27,12 @@ use crate::{Address, AddressRange, ByteSize, MemoryExt, OpenError};
 const NT_FILE: u32 = 0x4649_4c45;
 const NT_PRSTATUS: u32 = 1;
 const NT_AUXV: u32 = 6;
+/// Our own note: what of the core may not be of one moment. Its type is like no other's, since
+/// debuggers tell notes apart by type alone.
+pub(crate) const OWNER: &[u8] = b"tophash";
+pub(crate) const NT_CONSISTENCY: u32 = 0x746f_7001;
+pub(crate) const UNFROZEN: &[u8] = b"unfrozen";
+pub(crate) const INCOMPLETE: &[u8] = b"incomplete";
 const AT_PHDR: u64 = 3;
 const AT_ENTRY: u64 = 9;
 /// Where amd64's `elf_prstatus` has the thread's number and its registers.
@@ -41,6 +47,8 @@ struct Notes {
     files: Vec<(AddressRange, MappedFile)>,
     program_headers: Option<Address>,
     entry: Option<Address>,
+    /// What was said of how the core was taken, in words.
+    doubts: Option<&'static str>,
 }
 
 struct LoadSegment {
@@ -108,7 +116,7 @@ fn assemble(
     segments: Vec<LoadSegment>,
     executable: Option<&Path>,
 ) -> Result<Target, OpenError> {
-    let mut diagnostics = Vec::new();
+    let mut diagnostics: Vec<String> = notes.doubts.map(str::to_owned).into_iter().collect();
     let mut image = Image::default();
     let file_len = data.len();
     let core = image.add_store(Store::File(Arc::new(data)));
@@ -292,6 +300,19 @@ impl Notes {
                             _ => {}
                         }
                     }
+                }
+                (OWNER, NT_CONSISTENCY) => {
+                    self.doubts = match body {
+                        UNFROZEN => Some(
+                            "the core was captured from a process that was not stopped: what it \
+                             changed meanwhile may not fit together",
+                        ),
+                        INCOMPLETE => Some(
+                            "the process was let go before all was captured: what it changed \
+                             meanwhile may not fit together",
+                        ),
+                        _ => None,
+                    };
                 }
                 _ => {}
             }

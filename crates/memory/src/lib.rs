@@ -21,6 +21,7 @@
 mod address;
 mod compressed;
 mod core_file;
+mod core_writer;
 mod error;
 mod executable;
 mod fake;
@@ -28,10 +29,12 @@ mod image;
 mod map_file;
 mod mapping;
 mod process;
+mod ranges;
 mod read;
 mod target;
 
 pub use address::{Address, AddressRange, ByteSize};
+pub use core_writer::{Capture, Compression, Core, CoreContents, CoreError};
 pub use error::OpenError;
 pub use executable::{Executable, Segment};
 pub use fake::FakeMemory;

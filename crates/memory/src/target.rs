@@ -59,7 +59,7 @@ impl Target {
     ///
     /// Fails where there is no such process, it may not be read, or it does not stop in time.
     pub fn open_process(pid: u32, options: &ProcessOptions<'_>) -> Result<Self, OpenError> {
-        process::open(pid, options)
+        Ok(process::take(pid, options)?.target)
     }
 
     /// Returns the memory.
