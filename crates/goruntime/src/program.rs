@@ -3,14 +3,14 @@
 
 use std::collections::HashSet;
 
-use tophash_memory::{Address, Memory, Target};
+use tophash_memory::{Address, AddressRange, Memory, Target};
 
 use crate::build_info::{BuildInfo, versions_in_memory};
 use crate::dwarf::{DwarfInfo, DwarfOptions};
 use crate::error::Error;
 use crate::functions::FunctionTable;
 use crate::goroutine::{Goroutine, GoroutineFields};
-use crate::heap::Heap;
+use crate::heap::{self, Heap};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
 use crate::roots::Roots;
@@ -55,6 +55,17 @@ fn identify(target: &Target) -> Result<(BuildInfo, LayoutTable, ModuleData), Err
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Finds the pages of a Go program's heap that are in no span in use: sorted ranges that do not
+/// overlap.
+///
+/// # Errors
+///
+/// As [`Program::open`], of which it does only what it needs.
+pub fn free_heap_pages(target: &Target) -> Result<Vec<AddressRange>, Error> {
+    let (build, layout, module) = identify(target)?;
+    heap::free_pages(target.memory(), &module, &build.version, &layout)
 }
 
 /// Functions that make types at run time. The linker drops those a program can't call.

@@ -10,11 +10,11 @@ use tophash_gomap::{
     RootPath, RootPathKind, Survey, Surveyor, SyncMapDesign, Walk, entries, fresh_cost, revalidate,
 };
 use tophash_goruntime::{Program, Root, RootKind, Step, global_uses};
-use tophash_memory::{Address, Consistency, ProcessMode, ProcessOptions, Target};
+use tophash_memory::{Address, Consistency, ProcessOptions, Target};
 
 use crate::args::{Format, InspectOptions, Sort, ViewOptions};
 use crate::progress::Progress;
-use crate::report::{MapRow, Report, TargetInfo, entry, json, style, table};
+use crate::report::{MapRow, Report, TargetInfo, entry, json, table};
 
 pub(crate) fn run(options: &InspectOptions) -> Result<()> {
     let progress = Progress::new();
@@ -29,20 +29,12 @@ fn open(options: &InspectOptions, progress: &Progress) -> Result<Target> {
     let path = Path::new(&options.target);
     match options.target.parse::<u32>() {
         Ok(pid) if !path.exists() => {
-            progress.step(format!("copying the memory of process {pid}"));
-            let copied = |done: u64, total: u64| {
-                progress.step(format!(
-                    "copying the memory of process {pid}: {} of {}",
-                    style::bytes(done),
-                    style::bytes(total)
-                ));
+            let copied = progress.copying(pid);
+            let process = ProcessOptions {
+                mode: options.stop.mode(),
+                executable: options.exe.clone(),
+                progress: Some(&copied),
             };
-            let mode = match options.unfrozen {
-                true => ProcessMode::Unfrozen,
-                false => ProcessMode::Frozen { max_pause: options.max_pause },
-            };
-            let process =
-                ProcessOptions { mode, executable: options.exe.clone(), progress: Some(&copied) };
             Ok(Target::open_process(pid, &process)?)
         }
         _ => {

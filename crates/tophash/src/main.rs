@@ -1,6 +1,7 @@
 //! The command line of tophash: arguments in, exit codes out. All else is done by the libraries.
 
 mod args;
+mod capture;
 mod demo;
 mod inspect;
 mod progress;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Inspect(options) => inspect::run(options),
+        Command::Capture(options) => capture::run(options),
         Command::Demo(options) => demo::run(options),
     };
     match done {

@@ -8,6 +8,7 @@
 //! Looking an address up costs two table reads and a multiplication: page to span, then offset to
 //! slot by the span's reciprocal.
 
+mod free;
 mod locate;
 mod page_index;
 mod pointers;
@@ -15,6 +16,7 @@ mod size_classes;
 mod span;
 mod specials;
 
+pub(crate) use free::free_pages;
 pub use size_classes::SizeClasses;
 pub use span::{Span, SpanId};
 pub use specials::{Special, SpecialKind};

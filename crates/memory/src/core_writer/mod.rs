@@ -202,7 +202,7 @@ impl Core<'_> {
     /// Fails where the file can't be written. What it holds then is no core.
     pub fn write(
         &self,
-        file: File,
+        file: &File,
         compression: Compression,
         progress: &dyn Fn(ByteSize),
     ) -> Result<(), CoreError> {

@@ -17,18 +17,18 @@ pub(super) trait Output: Write {
 }
 
 /// A file in which zeros are holes.
-pub(super) struct FileOutput {
-    file: File,
+pub(super) struct FileOutput<'f> {
+    file: &'f File,
     len: u64,
 }
 
-impl FileOutput {
-    pub(super) fn new(file: File) -> Self {
+impl<'f> FileOutput<'f> {
+    pub(super) fn new(file: &'f File) -> Self {
         Self { file, len: 0 }
     }
 }
 
-impl Write for FileOutput {
+impl Write for FileOutput<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let written = self.file.write(buf)?;
         self.len += written as u64;
@@ -40,7 +40,7 @@ impl Write for FileOutput {
     }
 }
 
-impl Output for FileOutput {
+impl Output for FileOutput<'_> {
     fn skip(&mut self, zeros: u64) -> io::Result<()> {
         if zeros > 0 {
             self.len += zeros;
@@ -57,19 +57,19 @@ impl Output for FileOutput {
 }
 
 /// A stream of zstd, which makes next to nothing of zeros.
-pub(super) struct CompressedOutput {
-    encoder: zstd::Encoder<'static, File>,
+pub(super) struct CompressedOutput<'f> {
+    encoder: zstd::Encoder<'static, &'f File>,
 }
 
-impl CompressedOutput {
-    pub(super) fn new(file: File) -> io::Result<Self> {
+impl<'f> CompressedOutput<'f> {
+    pub(super) fn new(file: &'f File) -> io::Result<Self> {
         let mut encoder = zstd::Encoder::new(file, LEVEL)?;
         encoder.include_checksum(true)?;
         Ok(Self { encoder })
     }
 }
 
-impl Write for CompressedOutput {
+impl Write for CompressedOutput<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.encoder.write(buf)
     }
@@ -79,7 +79,7 @@ impl Write for CompressedOutput {
     }
 }
 
-impl Output for CompressedOutput {
+impl Output for CompressedOutput<'_> {
     fn skip(&mut self, zeros: u64) -> io::Result<()> {
         let mut rest = zeros;
         while rest > 0 {
