@@ -47,8 +47,32 @@ struct Notes {
     files: Vec<(AddressRange, MappedFile)>,
     program_headers: Option<Address>,
     entry: Option<Address>,
-    /// What was said of how the core was taken, in words.
-    doubts: Option<&'static str>,
+    doubt: Option<Doubt>,
+}
+
+/// What may not be of one moment, by our own note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// The process was never stopped.
+    Unfrozen,
+    /// It was let go before all was copied.
+    Incomplete,
+}
+
+impl Doubt {
+    fn words(self) -> String {
+        match self {
+            Self::Unfrozen => {
+                "the core was captured from a process that was not stopped: what it changed \
+                 meanwhile may not fit together"
+            }
+            Self::Incomplete => {
+                "the process was let go before all of it was captured: what it changed meanwhile \
+                 may not fit together"
+            }
+        }
+        .to_owned()
+    }
 }
 
 struct LoadSegment {
@@ -105,6 +129,10 @@ pub(crate) fn open(path: &Path, executable: Option<&Path>) -> Result<Target, Ope
         return Err(damaged("a memory segment"));
     }
     segments.sort_by_key(|segment| segment.range.start());
+    if notes.doubt == Some(Doubt::Unfrozen) {
+        // A debugger wants to hear of threads, but their registers are not known.
+        notes.threads.clear();
+    }
     notes.files.sort_by_key(|(range, _)| range.start());
     assemble(path, data, notes, segments, executable)
 }
@@ -116,7 +144,7 @@ fn assemble(
     segments: Vec<LoadSegment>,
     executable: Option<&Path>,
 ) -> Result<Target, OpenError> {
-    let mut diagnostics: Vec<String> = notes.doubts.map(str::to_owned).into_iter().collect();
+    let mut diagnostics: Vec<String> = notes.doubt.map(Doubt::words).into_iter().collect();
     let mut image = Image::default();
     let file_len = data.len();
     let core = image.add_store(Store::File(Arc::new(data)));
@@ -302,16 +330,10 @@ impl Notes {
                     }
                 }
                 (OWNER, NT_CONSISTENCY) => {
-                    self.doubts = match body {
-                        UNFROZEN => Some(
-                            "the core was captured from a process that was not stopped: what it \
-                             changed meanwhile may not fit together",
-                        ),
-                        INCOMPLETE => Some(
-                            "the process was let go before all was captured: what it changed \
-                             meanwhile may not fit together",
-                        ),
-                        _ => None,
+                    self.doubt = match body {
+                        UNFROZEN => Some(Doubt::Unfrozen),
+                        INCOMPLETE => Some(Doubt::Incomplete),
+                        _ => self.doubt,
                     };
                 }
                 _ => {}

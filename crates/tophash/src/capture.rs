@@ -159,7 +159,12 @@ impl Summary<'_> {
 
     fn threads(&self, threads: usize) -> String {
         match self.target.consistency() {
-            Consistency::Unfrozen => "none: registers are those of a stopped process".to_owned(),
+            Consistency::Unfrozen => {
+                format!(
+                    "{}, without registers but those of calls they sleep in",
+                    count(threads as u64)
+                )
+            }
             _ => count(threads as u64),
         }
     }

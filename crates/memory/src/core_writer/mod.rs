@@ -4,7 +4,7 @@
 //! while the core is written straight from that copy. The core holds:
 //!
 //! - what the process wrote: pages of anonymous memory that are not all zero, and pages of private
-//!   file mappings that it changed;
+//!   file mappings that it changed; the program's globals, changed or not;
 //! - the first page of every mapped ELF file, which has its build ID, and the kernel's code that is
 //!   mapped into every process (vDSO), as the kernel's own cores do;
 //! - each thread's registers, the mapped files, the auxiliary vector.
@@ -13,10 +13,11 @@
 //! in their file (text and constants, of the executable too), shared memory whose file exists,
 //! devices, and what the caller knows to be free ([`Capture::core`]).
 //!
-//! Each mapping is covered by `PT_LOAD`s without gaps. A run of stored pages and the hole behind it
-//! are one: it has fewer bytes in the file (`p_filesz`) than in memory (`p_memsz`). A debugger reads
-//! the rest as zeros, or from the mapped file. Holes that are too small or too many to be worth a
-//! header are holes of the file instead, or zeros that compress to nothing.
+//! Each mapping is covered by `PT_LOAD`s without gaps. One that has fewer bytes in the file
+//! (`p_filesz`) than in memory (`p_memsz`) leaves the rest to the mapped file, or has nothing to say
+//! of it. Some debuggers (Delve) know no other memory than what has bytes in the file: therefore
+//! long stretches of zeros are segments, too, and all of them share one stretch of the file, a hole
+//! at its end. Short ones are holes among stored pages.
 //!
 //! Layouts are those of Linux on amd64: `include/uapi/linux/elf.h`, `elfcore.h`, `fs/binfmt_elf.c`.
 
@@ -28,7 +29,8 @@ use std::fs::File;
 use std::io;
 
 use self::output::{CompressedOutput, FileOutput, Output};
-use self::plan::{Plan, Segment};
+use self::plan::{Plan, Segment, Source};
+use crate::mapping::Mapping;
 use crate::process::{self, Taken};
 use crate::ranges::{both, without};
 use crate::target::PAGE;
@@ -111,7 +113,7 @@ impl Capture {
             contents.copied += copied.iter().map(|it| it.size()).sum();
             if mapping.file.is_some() {
                 // A page of zeros is one that the process has written, and not what the file holds.
-                stored.extend(copied);
+                stored.extend(self.with_globals(mapping, copied));
                 continue;
             }
             let used = without(&copied, free);
@@ -121,17 +123,38 @@ impl Capture {
                 self.add_written(range, &mut stored);
             }
         }
-        let plan = Plan::new(target.mappings(), &stored, MOST_SEGMENTS, |it| !is_outside(it.range))
+        let mappings: Vec<&Mapping> =
+            target.mappings().iter().filter(|it| !is_outside(it.range)).collect();
+        let plan = Plan::new(&mappings, &stored, free, MOST_SEGMENTS)
             .ok_or(CoreError::TooManyMappings { count: contents.mappings, limit: MOST_SEGMENTS })?;
         contents.stored = stored.iter().map(|it| it.size()).sum();
-        contents.threads = target.threads().len();
+        contents.threads = target.threads().len() + self.taken.details.running.len();
         let notes = notes::all(target, &self.taken.details);
         let head =
             (FILE_HEADER + PROGRAM_HEADER * (plan.segments.len() as u64 + 1) + notes.len() as u64)
                 .next_multiple_of(PAGE);
-        let bytes: u64 = plan.segments.iter().map(|segment| segment.in_file).sum();
-        contents.file_size = ByteSize::new(head + bytes);
-        Ok(Core { target, stored, plan, notes, head, contents })
+        let own = plan.segments.iter().map(|segment| match segment.source {
+            Source::Own(bytes) => bytes,
+            Source::Zeros => 0,
+        });
+        let zeros = head + own.sum::<u64>();
+        contents.file_size = ByteSize::new(zeros + plan.zeros());
+        Ok(Core { target, stored, plan, notes, head, zeros, contents })
+    }
+
+    /// Adds to the changed pages of a file's mapping the others, where it holds the program's
+    /// globals: they are few, and readers warn where they are missing.
+    fn with_globals(&self, mapping: &Mapping, copied: Vec<AddressRange>) -> Vec<AddressRange> {
+        let image = self.target().image_ranges();
+        if !mapping.permissions.write || !image.iter().any(|it| it.contains_range(mapping.range)) {
+            return copied;
+        }
+        let memory = &self.target().image;
+        let rest = without(&[mapping.range], &copied);
+        let held = rest.into_iter().filter(|it| memory.bytes(it.start(), it.size()).is_some());
+        let mut all: Vec<AddressRange> = copied.into_iter().chain(held).collect();
+        all.sort_unstable();
+        all
     }
 
     /// Adds the runs of pages in a range that hold more than zeros.
@@ -164,7 +187,7 @@ fn is_outside(range: AddressRange) -> bool {
 pub struct CoreContents {
     /// Pieces of the address space.
     pub mappings: usize,
-    /// Threads whose registers are there.
+    /// Threads, with their registers where the process was stopped.
     pub threads: usize,
     /// What the process has touched and no file holds.
     pub copied: ByteSize,
@@ -185,6 +208,8 @@ pub struct Core<'c> {
     notes: Vec<u8>,
     /// Bytes before the first segment's, a multiple of the page size.
     head: u64,
+    /// Where the file has zeros for segments to share.
+    zeros: u64,
     contents: CoreContents,
 }
 
@@ -221,7 +246,8 @@ impl Core<'_> {
         let mut stored = self.stored.iter().peekable();
         let mut done = ByteSize::ZERO;
         for segment in &self.plan.segments {
-            let end = segment.range.start() + ByteSize::new(segment.in_file);
+            let Source::Own(own) = segment.source else { continue };
+            let end = segment.range.start() + ByteSize::new(own);
             let mut at = segment.range.start();
             while let Some(range) = stored.next_if(|range| range.start() < end) {
                 out.skip((range.start() - at).get())?;
@@ -234,6 +260,7 @@ impl Core<'_> {
             }
             out.skip((end - at).get())?;
         }
+        out.skip(self.plan.zeros())?;
         out.finish()
     }
 
@@ -263,13 +290,19 @@ impl Core<'_> {
         let len = self.notes.len() as u64;
         program_header(&mut head, PT_NOTE, 0, [notes, 0, len, 0, 4]);
         let mut offset = self.head;
-        for Segment { range, permissions, in_file } in &self.plan.segments {
+        for Segment { range, permissions, source } in &self.plan.segments {
             let flags = u32::from(permissions.execute)
                 | u32::from(permissions.write) << 1
                 | u32::from(permissions.read) << 2;
             let (start, size) = (range.start().get(), range.size().get());
-            program_header(&mut head, PT_LOAD, flags, [offset, start, *in_file, size, PAGE]);
-            offset += in_file;
+            let (at, in_file) = match *source {
+                Source::Own(bytes) => (offset, bytes),
+                Source::Zeros => (self.zeros, size),
+            };
+            program_header(&mut head, PT_LOAD, flags, [at, start, in_file, size, PAGE]);
+            if *source != Source::Zeros {
+                offset += in_file;
+            }
         }
         head
     }

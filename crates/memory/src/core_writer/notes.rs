@@ -24,7 +24,7 @@ pub(super) fn all(target: &Target, details: &Details) -> Vec<u8> {
     let identity = &details.identity;
     let floating_point: HashMap<u32, &[u8]> =
         details.floating_point.iter().map(|(tid, bytes)| (*tid, bytes.as_slice())).collect();
-    let mut threads: Vec<&Registers> = target.threads().iter().collect();
+    let mut threads: Vec<&Registers> = target.threads().iter().chain(&details.running).collect();
     threads.sort_by_key(|thread| (thread.tid != identity.pid, thread.tid));
     let mut out = Vec::new();
     for (index, thread) in threads.iter().enumerate() {

@@ -1,20 +1,34 @@
 //! From mappings and stored pages to segments.
 
 use super::PAGE;
-use crate::AddressRange;
 use crate::mapping::{Mapping, Permissions};
-use crate::ranges::both;
+use crate::ranges::{both, without};
+use crate::{AddressRange, ByteSize};
 
-/// A hole in anonymous memory that is smaller than this is one of the file: a program header and a
-/// debugger that stumbles cost more than it does.
+/// A hole in anonymous memory that is smaller than this is one of the file: a program header costs
+/// readers more.
 const SMALL: u64 = 16 * PAGE;
+/// Zeros come from a part of the file that all segments of zeros share, and that is no longer than
+/// this.
+const ZEROS: ByteSize = ByteSize::new(16 << 20);
+/// A longer stretch of zeros was reserved rather than used, and has no bytes in the file.
+const RESERVED: ByteSize = ByteSize::new(1 << 30);
 
-/// A `PT_LOAD`: of its range, so many bytes are in the file.
+/// A `PT_LOAD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) range: AddressRange,
     pub(super) permissions: Permissions,
-    pub(super) in_file: u64,
+    pub(super) source: Source,
+}
+
+/// Where a segment's bytes are in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// So many are its own; the others are in no file, or in the one that is mapped.
+    Own(u64),
+    /// In the zeros that it shares.
+    Zeros,
 }
 
 /// The segments, by address. They cover the mappings, and every stored page is in the file.
@@ -24,46 +38,98 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Makes segments of the mappings that are wanted, no more than `most`; `None` where there are
-    /// more mappings. Stored pages are given as runs, by address.
+    /// Makes segments of mappings, no more than `most`; `None` where there are more mappings.
+    /// Stored pages are given as runs, by address, and so is memory that need not be there.
     pub(super) fn new(
-        mappings: &[Mapping],
+        mappings: &[&Mapping],
         stored: &[AddressRange],
+        free: &[AddressRange],
         most: usize,
-        is_wanted: impl Fn(&Mapping) -> bool,
     ) -> Option<Self> {
-        let pieces: Vec<(&Mapping, Vec<AddressRange>)> =
-            mappings.iter().filter(|it| is_wanted(it)).map(|it| (it, inside(stored, it))).collect();
-        let smallest = smallest_hole(&pieces, most)?;
-        let mut plan = Self::default();
-        for (mapping, runs) in &pieces {
-            plan.add(mapping, runs, smallest);
+        // Where there are too many segments, larger holes are filled, and as many zeros left out.
+        let mut smallest = SMALL;
+        while smallest <= 1 << 47 {
+            let mut plan = Self::default();
+            for mapping in mappings {
+                plan.add(mapping, inside(stored, mapping), free, smallest);
+            }
+            if plan.segments.len() <= most {
+                return Some(plan);
+            }
+            smallest *= 4;
         }
-        // Mappings of files can have more holes than that, since theirs can't be filled with zeros.
-        (plan.segments.len() <= most).then_some(plan)
+        None
     }
 
-    fn add(&mut self, mapping: &Mapping, runs: &[AddressRange], smallest: u64) {
-        let mut start = mapping.range.start();
-        let mut end = start;
-        let mut close = |start, end, next| {
-            let range = AddressRange::new(start, next);
-            if !range.is_empty() {
-                let in_file = AddressRange::new(start, end).size().get();
-                self.segments.push(Segment { range, permissions: mapping.permissions, in_file });
-            }
-        };
-        for run in runs {
-            let hole = (run.start() - end).get();
-            // What is before the first run is not worth zeros in the file, however small.
-            let is_filled = hole < smallest && mapping.file.is_none() && end > start;
-            if hole > 0 && !is_filled {
-                close(start, end, run.start());
-                start = run.start();
-            }
-            end = run.end();
+    /// Returns how many zeros the file needs.
+    pub(super) fn zeros(&self) -> u64 {
+        let zeros = self.segments.iter().filter(|segment| segment.source == Source::Zeros);
+        zeros.map(|segment| segment.range.size().get()).max().unwrap_or(0)
+    }
+
+    fn add(
+        &mut self,
+        mapping: &Mapping,
+        mut runs: Vec<AddressRange>,
+        free: &[AddressRange],
+        smallest: u64,
+    ) {
+        let permissions = mapping.permissions;
+        let is_anonymous = mapping.file.is_none();
+        if is_anonymous {
+            // Small holes are filled.
+            runs.dedup_by(|next, run| {
+                let is_near = (next.start() - run.end()).get() < smallest;
+                if is_near {
+                    *run = AddressRange::new(run.start(), next.end());
+                }
+                is_near
+            });
         }
-        close(start, end, mapping.range.end());
+        let zeros = match is_anonymous && permissions.read {
+            true => without(&without(&[mapping.range], &runs), free),
+            false => Vec::new(),
+        };
+        let zeros = zeros
+            .into_iter()
+            .filter(|hole| hole.size() <= RESERVED && hole.size().get() >= smallest - SMALL)
+            .map(|hole| (hole, Source::Zeros));
+        let mut parts: Vec<(AddressRange, Source)> =
+            runs.into_iter().map(|run| (run, Source::Own(run.size().get()))).chain(zeros).collect();
+        parts.sort_unstable_by_key(|(range, _)| range.start());
+        // What is left has no bytes in the file, and belongs to the segment before.
+        let mut at = mapping.range.start();
+        let mut parts = parts.into_iter().peekable();
+        if parts.peek().is_none_or(|(first, _)| first.start() > at) {
+            let end = parts.peek().map_or(mapping.range.end(), |(first, _)| first.start());
+            let range = AddressRange::new(at, end);
+            self.segments.push(Segment { range, permissions, source: Source::Own(0) });
+        }
+        while let Some((range, source)) = parts.next() {
+            let end = parts.peek().map_or(mapping.range.end(), |(next, _)| next.start());
+            match source {
+                Source::Own(_) => {
+                    let range = AddressRange::new(range.start(), end);
+                    self.segments.push(Segment { range, permissions, source });
+                }
+                Source::Zeros => {
+                    at = range.start();
+                    while at < range.end() {
+                        let piece = AddressRange::new(at, (at + ZEROS).min(range.end()));
+                        self.segments.push(Segment { range: piece, permissions, source });
+                        at = piece.end();
+                    }
+                    let rest = AddressRange::new(range.end(), end);
+                    if !rest.is_empty() {
+                        self.segments.push(Segment {
+                            range: rest,
+                            permissions,
+                            source: Source::Own(0),
+                        });
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -74,93 +140,104 @@ fn inside(stored: &[AddressRange], mapping: &Mapping) -> Vec<AddressRange> {
     both(stored.get(first..after).unwrap_or_default(), &[mapping.range])
 }
 
-/// Returns how large a hole must be so that no more than `most` segments come about.
-fn smallest_hole(pieces: &[(&Mapping, Vec<AddressRange>)], most: usize) -> Option<u64> {
-    let mut fixed = 0;
-    let mut holes = Vec::new();
-    for (mapping, runs) in pieces {
-        // One for the mapping, and one if it starts with a hole.
-        fixed +=
-            1 + usize::from(runs.first().is_some_and(|run| run.start() > mapping.range.start()));
-        let between = runs.array_windows().map(|[run, next]| (next.start() - run.end()).get());
-        match mapping.file {
-            Some(_) => fixed += between.filter(|hole| *hole > 0).count(),
-            None => holes.extend(between.filter(|hole| *hole >= SMALL)),
-        }
-    }
-    let room = most.checked_sub(fixed)?;
-    if holes.len() <= room {
-        return Some(SMALL);
-    }
-    // Only holes larger than the largest one that has no room.
-    let (_, first_without, _) = holes.select_nth_unstable_by(room, |a, b| b.cmp(a));
-    Some(*first_without + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::Address;
     use crate::mapping::MappedFile;
-    use crate::{Address, ByteSize};
+
+    const READ: Permissions = Permissions { read: true, write: true, execute: false };
 
     fn range(first: u64, after: u64) -> AddressRange {
         AddressRange::new(Address::new(first * PAGE), Address::new(after * PAGE))
     }
 
-    fn mapping(first: u64, after: u64, is_file: bool) -> Mapping {
-        let permissions = Permissions { read: true, write: true, execute: false };
-        let file = is_file.then(|| MappedFile { path: PathBuf::from("/lib"), offset: 0 });
-        Mapping { range: range(first, after), permissions, file }
+    fn anonymous(first: u64, after: u64) -> Mapping {
+        Mapping { range: range(first, after), permissions: READ, file: None }
     }
 
-    /// Start, end, and end of what is in the file, in pages.
-    fn pages(mappings: &[Mapping], stored: &[AddressRange], most: usize) -> Vec<(u64, u64, u64)> {
-        let plan = Plan::new(mappings, stored, most, |_| true).unwrap();
+    fn file(first: u64, after: u64) -> Mapping {
+        let file = Some(MappedFile { path: PathBuf::from("/lib"), offset: 0 });
+        Mapping { file, ..anonymous(first, after) }
+    }
+
+    /// Start and end in pages, and how many are in the file; `None` for zeros.
+    type Pages = (u64, u64, Option<u64>);
+
+    fn pages(plan: &Plan) -> Vec<Pages> {
         let page = |at: Address| at.get() / PAGE;
         plan.segments
             .iter()
             .map(|it| {
-                let stored = it.range.start() + ByteSize::new(it.in_file);
-                (page(it.range.start()), page(it.range.end()), page(stored))
+                let source = match it.source {
+                    Source::Own(bytes) => Some(bytes / PAGE),
+                    Source::Zeros => None,
+                };
+                (page(it.range.start()), page(it.range.end()), source)
             })
             .collect()
     }
 
-    #[test]
-    fn a_run_and_the_hole_behind_it_are_one_segment() {
-        let stored = [range(10, 12), range(50, 51)];
-        assert_eq!(pages(&[mapping(10, 90, false)], &stored, 9), [(10, 50, 12), (50, 90, 51)]);
+    fn check(mapping: &Mapping, stored: &[AddressRange], free: &[AddressRange], is: &[Pages]) {
+        let plan = Plan::new(&[mapping], stored, free, 99).unwrap();
+        assert_eq!(pages(&plan), is);
     }
 
     #[test]
-    fn a_mapping_with_nothing_stored_and_one_that_starts_with_a_hole_are_covered() {
-        let mappings = [mapping(1, 5, false), mapping(5, 90, false)];
-        assert_eq!(pages(&mappings, &[range(6, 7)], 9), [(1, 5, 1), (5, 6, 5), (6, 90, 7)]);
+    fn holes_in_anonymous_memory_are_zeros_but_for_what_is_free() {
+        let stored = [range(10, 12), range(50, 51)];
+        let zeros = [(10, 12, Some(2)), (12, 50, None), (50, 51, Some(1)), (51, 90, None)];
+        check(&anonymous(10, 90), &stored, &[], &zeros);
+        let free = [range(0, 10), range(12, 50), range(70, 200)];
+        let rest = [(10, 50, Some(2)), (50, 51, Some(1)), (51, 70, None), (70, 90, Some(0))];
+        check(&anonymous(10, 90), &stored, &free, &rest);
     }
 
     #[test]
     fn small_holes_are_filled_in_anonymous_memory_alone() {
         let stored = [range(0, 1), range(3, 4)];
-        assert_eq!(pages(&[mapping(0, 9, false)], &stored, 9), [(0, 9, 4)]);
-        assert_eq!(pages(&[mapping(0, 9, true)], &stored, 9), [(0, 3, 1), (3, 9, 4)]);
+        check(&anonymous(0, 9), &stored, &[range(1, 3)], &[(0, 4, Some(4)), (4, 9, None)]);
+        check(&file(0, 9), &stored, &[], &[(0, 3, Some(1)), (3, 9, Some(1))]);
+    }
+
+    #[test]
+    fn mappings_with_nothing_stored_are_covered() {
+        check(&file(1, 50), &[], &[], &[(1, 50, Some(0))]);
+        check(&file(1, 50), &[range(7, 8)], &[], &[(1, 7, Some(0)), (7, 50, Some(1))]);
+        check(&anonymous(1, 50), &[], &[], &[(1, 50, None)]);
+        let unreadable = Mapping { permissions: Permissions::default(), ..anonymous(1, 50) };
+        check(&unreadable, &[], &[], &[(1, 50, Some(0))]);
+    }
+
+    #[test]
+    fn long_stretches_of_zeros_share_bytes_and_reserved_ones_have_none() {
+        let shared = ZEROS.get() / PAGE;
+        let plan = Plan::new(&[&anonymous(0, 2 * shared + 20)], &[], &[], 9).unwrap();
+        let zeros =
+            [(0, shared, None), (shared, 2 * shared, None), (2 * shared, 2 * shared + 20, None)];
+        assert_eq!(pages(&plan), zeros);
+        assert_eq!(plan.zeros(), ZEROS.get());
+        check(&anonymous(0, 1 << 30), &[], &[], &[(0, 1 << 30, Some(0))]);
     }
 
     #[test]
     fn a_run_across_two_mappings_is_cut() {
-        let mappings = [mapping(0, 4, false), mapping(4, 8, false)];
-        assert_eq!(pages(&mappings, &[range(3, 5)], 9), [(0, 3, 0), (3, 4, 4), (4, 8, 5)]);
+        let (one, other) = (anonymous(0, 4), anonymous(4, 8));
+        let plan = Plan::new(&[&one, &other], &[range(3, 5)], &[], 9).unwrap();
+        let cut = [(0, 3, None), (3, 4, Some(1)), (4, 5, Some(1)), (5, 8, None)];
+        assert_eq!(pages(&plan), cut);
     }
 
     #[test]
     fn where_there_are_too_many_holes_the_largest_are_kept() {
-        // Holes of 20, 30 and 40 pages.
-        let stored = [range(0, 1), range(21, 22), range(52, 53), range(93, 94)];
-        let mappings = [mapping(0, 100, false)];
-        assert_eq!(pages(&mappings, &stored, 2), [(0, 93, 53), (93, 100, 94)]);
-        assert_eq!(pages(&mappings, &stored, 4).len(), 4);
-        assert_eq!(pages(&mappings, &stored, 1), [(0, 100, 94)]);
-        assert_eq!(Plan::new(&mappings, &stored, 0, |_| true), None);
+        let stored = [range(0, 1), range(21, 22), range(122, 123)];
+        let mapping = anonymous(0, 123);
+        let plan = |most| Plan::new(&[&mapping], &stored, &[], most).map(|plan| pages(&plan));
+        assert_eq!(plan(5).unwrap().len(), 5);
+        assert_eq!(plan(3).unwrap(), [(0, 22, Some(22)), (22, 122, None), (122, 123, Some(1))]);
+        assert_eq!(plan(1).unwrap(), [(0, 123, Some(123))]);
+        assert_eq!(plan(0), None);
     }
 }

@@ -11,7 +11,7 @@ use memmap2::MmapMut;
 
 use super::ProcessMemory;
 use crate::image::{Backing, Image, Store};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Registers};
 use crate::target::PAGE;
 use crate::{AddressRange, ByteSize, Memory as _};
 
@@ -47,6 +47,9 @@ pub(crate) struct Details {
     pub(crate) auxiliary: Vec<u8>,
     /// By thread; none for a process that was not stopped.
     pub(crate) floating_point: Vec<(u32, Vec<u8>)>,
+    /// Of a process that was not stopped: its threads, with the few registers that the kernel tells
+    /// of those that sleep. The others are zero.
+    pub(crate) running: Vec<Registers>,
     /// Pages of mappings that are not copied: ELF headers, and the kernel's code in the process.
     pages: Vec<(Mapping, Vec<u8>)>,
 }
@@ -57,8 +60,22 @@ impl Details {
             identity: identity(pid),
             auxiliary: proc_file(pid, "auxv"),
             floating_point: Vec::new(),
+            running: Vec::new(),
             pages: mappings.iter().filter_map(|it| page(memory, it)).take(MOST_PAGES).collect(),
         }
+    }
+
+    /// Lists the threads of a process that is not stopped.
+    pub(super) fn list_running(&mut self) {
+        let pid = self.identity.pid;
+        let entries = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+        let threads = entries.filter_map(|it| it.ok()?.file_name().to_str()?.parse().ok());
+        self.running = threads
+            .map(|tid: u32| {
+                let text = proc_file(pid, &format!("task/{tid}/syscall"));
+                Registers::from_amd64(tid, sleeping(&String::from_utf8_lossy(&text)))
+            })
+            .collect();
     }
 
     /// Forgets pages of mappings that are no longer there.
@@ -108,6 +125,28 @@ fn page(memory: &ProcessMemory, mapping: &Mapping) -> Option<(Mapping, Vec<u8>)>
     bytes.starts_with(b"\x7fELF").then(|| (mapping.clone(), bytes))
 }
 
+/// Reads `/proc/PID/task/TID/syscall`: the call's number, its six arguments, the stack pointer and
+/// the program counter. It says `running` of a thread that does not sleep.
+fn sleeping(text: &str) -> [u64; Registers::WORDS] {
+    /// Where these have their places among the registers: `orig_rax`, `rdi`, `rsi`, `rdx`, `r10`,
+    /// `r8`, `r9`, `rsp`, `rip`.
+    const PLACES: [usize; 9] = [15, 14, 13, 12, 7, 9, 8, 19, 16];
+    let mut registers = [0; Registers::WORDS];
+    let words: Vec<u64> = text
+        .split_whitespace()
+        .map_while(|word| match word.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok(),
+            None => word.parse().ok(),
+        })
+        .collect();
+    if words.len() == PLACES.len() {
+        for (place, word) in PLACES.into_iter().zip(words) {
+            registers[place] = word;
+        }
+    }
+    registers
+}
+
 fn proc_file(pid: u32, name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Ok(file) = File::open(format!("/proc/{pid}/{name}")) {
@@ -148,6 +187,17 @@ fn identity(pid: u32) -> Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sleeping_thread_has_some_registers_and_a_running_one_none() {
+        let registers = sleeping("202 0xa 0xb 0xc 0xd 0xe 0xf 0x7ffe10 0x401234\n");
+        let thread = Registers::from_amd64(1, registers);
+        assert_eq!((thread.pc.get(), thread.sp.get()), (0x40_1234, 0x7f_fe10));
+        assert_eq!((registers[15], registers[14], registers[8]), (202, 10, 15));
+        for text in ["running\n", "", "-1 0x7ffe10 0x401234", "1 2"] {
+            assert_eq!(sleeping(text), [0; Registers::WORDS], "{text}");
+        }
+    }
 
     #[test]
     fn a_process_is_identified_and_its_auxiliary_vector_read() {

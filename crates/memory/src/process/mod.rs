@@ -124,6 +124,7 @@ pub(crate) fn take(pid: u32, options: &ProcessOptions<'_>) -> Result<Taken, Open
         ProcessMode::Unfrozen => {
             let total = copy.plan(pid, &copied(&before, &executable));
             copy.run(&memory, None, &progress(options, total));
+            details.list_running();
             (Vec::new(), Consistency::Unfrozen, before, Vec::new())
         }
         ProcessMode::Frozen { max_pause } => {
