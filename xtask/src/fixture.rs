@@ -72,6 +72,29 @@ pub fn build_experiment(
     fixture: Fixture,
     symbols: Symbols,
 ) -> Result<PathBuf> {
+    build_mode(version, experiment, fixture, symbols, "exe")
+}
+
+/// As [`build`], as a program that is loaded anywhere.
+///
+/// # Errors
+///
+/// As for [`build`].
+pub fn build_position_independent(
+    version: &str,
+    fixture: Fixture,
+    symbols: Symbols,
+) -> Result<PathBuf> {
+    build_mode(version, "", fixture, symbols, "pie")
+}
+
+fn build_mode(
+    version: &str,
+    experiment: &str,
+    fixture: Fixture,
+    symbols: Symbols,
+    mode: &str,
+) -> Result<PathBuf> {
     let toolchain = toolchain::ensure(version)?;
     let source = paths::workspace().join("fixtures").join(fixture.name());
     let folder = match experiment {
@@ -82,6 +105,10 @@ pub fn build_experiment(
     let name = match symbols {
         Symbols::Kept => fixture.name().to_owned(),
         Symbols::Stripped => format!("{}-stripped", fixture.name()),
+    };
+    let name = match mode {
+        "exe" => name,
+        _ => format!("{name}-{mode}"),
     };
     let program = folder.join(&name);
     let stamp = folder.join(format!("{name}.stamp"));
@@ -99,7 +126,16 @@ pub fn build_experiment(
     let unfinished = folder.join(format!("{name}.unfinished"));
     run(toolchain
         .go(&source, experiment)
-        .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o"])
+        .args([
+            "build",
+            "-trimpath",
+            "-buildvcs=false",
+            "-buildmode",
+            mode,
+            "-ldflags",
+            flags,
+            "-o",
+        ])
         .arg(&unfinished)
         .arg("."))
     .with_context(|| format!("cannot build {name} with Go {version} {experiment}"))?;

@@ -51,7 +51,8 @@ pub enum Error {
     /// Module data was not where every Go program has it.
     #[error(
         "the runtime's module data was not found ({candidates} function tables looked at): the \
-         memory is damaged, or it does not belong to {executable}"
+         memory is damaged, or it does not belong to {executable}; name the very binary that ran \
+         with --exe BIN"
     )]
     NoModuleData {
         /// The executable given.
@@ -59,10 +60,22 @@ pub enum Error {
         /// How many function tables were seen in it.
         candidates: usize,
     },
+    /// The executable is not the one that wrote the heap dump.
+    #[error(
+        "{executable} did not write the heap dump: {what}; name the very binary that ran with \
+         --exe BIN"
+    )]
+    OtherHeapDump {
+        /// The executable given.
+        executable: String,
+        /// What does not agree.
+        what: String,
+    },
     /// The heap's root structure was not found.
     #[error(
-        "the runtime's heap structure was not found: the process is still starting, or its \
-         memory is damaged, or the layout of {version} does not fit"
+        "the runtime's heap structure was not found: the process is still starting (try again), or \
+         its memory is damaged or cut off (take another core), or the executable is not the one \
+         that ran, or it was built by a changed {version}"
     )]
     NoHeap {
         /// The program's Go version.

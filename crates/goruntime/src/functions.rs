@@ -73,12 +73,14 @@ pub struct Function<'a> {
     record: &'a [u8],
 }
 
-/// Program-counter tables that the garbage collector uses (`internal/abi/symtab.go`).
+/// Program-counter tables (`internal/abi/symtab.go`).
 #[derive(Debug, Clone, Copy)]
 #[repr(u32)]
 pub enum PcData {
     /// Index into the stack maps.
     StackMapIndex = 1,
+    /// Index into the inline tree.
+    InlineTreeIndex = 2,
 }
 
 /// Data that belongs to a function (`internal/abi/symtab.go`).
@@ -91,6 +93,8 @@ pub enum FuncData {
     LocalsPointerMaps = 1,
     /// Objects that the frame holds.
     StackObjects = 2,
+    /// The calls that were inlined.
+    InlineTree = 3,
 }
 
 impl<'m> FunctionTable<'m> {
@@ -202,6 +206,12 @@ impl<'m> FunctionTable<'m> {
         self.text.start() + ByteSize::new(offset.into())
     }
 
+    /// Returns the name at an offset into the table of names.
+    pub(crate) fn name_at(&self, offset: u64) -> Cow<'_, str> {
+        usize::try_from(offset)
+            .map_or(Cow::Borrowed(""), |offset| Self::string(&self.names, offset))
+    }
+
     fn string(bytes: &[u8], offset: usize) -> Cow<'_, str> {
         let rest = bytes.get(offset..).unwrap_or_default();
         let end = memchr::memchr(0, rest).unwrap_or(rest.len());
@@ -255,8 +265,7 @@ impl<'a> Function<'a> {
 
     /// Returns the full name, such as `net/http.(*Server).Serve`.
     pub fn name(self) -> Cow<'a, str> {
-        let offset = self.get(self.table.fields.name_offset);
-        FunctionTable::string(&self.table.names, offset as usize)
+        self.table.name_at(self.get(self.table.fields.name_offset))
     }
 
     /// Returns the runtime's mark for functions it treats specially (`internal/abi.FuncID`).

@@ -60,6 +60,11 @@ pub struct Goroutine {
     pub status: GoroutineStatus,
     /// Why it waits, in the runtime's words; `None` where it does not.
     pub wait_reason: Option<String>,
+    /// Since when it waits, in nanoseconds of the runtime's clock: the collector notes it at the
+    /// first collection that finds the goroutine waiting. 0 where none has.
+    pub waiting_since: u64,
+    /// The latest time in its record, in nanoseconds of the runtime's clock.
+    pub(crate) last_time: u64,
     /// Its stack.
     pub stack: AddressRange,
     /// The program counter of the `go` statement that made it.
@@ -81,6 +86,8 @@ pub(crate) struct GoroutineFields {
     status: Field,
     id: Field,
     wait_reason: Field,
+    waiting_since: Field,
+    tracked_since: Option<Field>,
     created_at: Field,
     sched: [Field; 3],
     sched_g: Option<Field>,
@@ -108,6 +115,8 @@ impl GoroutineFields {
             status: g("atomicstatus")?,
             id: g("goid")?,
             wait_reason: g("waitreason")?,
+            waiting_since: g("waitsince")?,
+            tracked_since: layout.find("runtime.g", "trackingStamp"),
             created_at: g("gopc")?,
             sched: [sched.then(gobuf("pc")?), sched.then(gobuf("sp")?), sched.then(gobuf("ctxt")?)],
             sched_g: layout.find("runtime.gobuf", "g").map(|field| sched.then(field)),
@@ -229,11 +238,15 @@ impl GoroutineFields {
         let wait_reason = (status == GoroutineStatus::Waiting)
             .then(|| layout.wait_reason(word(self.wait_reason)?).map(str::to_owned))
             .flatten();
+        let waiting_since = word(self.waiting_since)?;
+        let tracked_since = self.tracked_since.and_then(word).unwrap_or(0);
         Some(Goroutine {
             address: g,
             id: word(self.id)?,
             status,
             wait_reason,
+            waiting_since,
+            last_time: waiting_since.max(tracked_since),
             stack: AddressRange::new(low, high),
             created_at: address(self.created_at)?,
             pc,

@@ -17,15 +17,19 @@
 
 mod build_info;
 mod code;
+mod dump_check;
 mod dwarf;
 mod error;
 mod functions;
+mod globals;
 mod goroutine;
 mod heap;
+mod inlining;
 mod layout;
 mod module_data;
 mod program;
 mod roots;
+mod samples;
 mod stack;
 mod types;
 mod varint;
@@ -44,10 +48,12 @@ pub use goroutine::{Goroutine, GoroutineStatus};
 pub use heap::{
     ARENA, Heap, ObjectId, PAGE, SizeClasses, Slot, Span, SpanId, Special, SpecialKind,
 };
+pub use inlining::CallFrame;
 pub use layout::{Field, LayoutTable};
 pub use module_data::{BitVector, ModuleData};
 pub use program::{Program, Step, free_heap_pages};
 pub use roots::{GoroutineStack, Root, RootKind, Roots};
+pub use samples::{AllocationSample, AllocationSamples};
 pub use stack::{Frame, StackContents, StackObject, StackReader};
 pub use types::{
     Edge, GoType, Kind, MapTypeInfo, Pointee, PointerMask, Shape, StructField, TypeId, TypeTable,

@@ -2,18 +2,23 @@
 //! ones before.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use tophash_memory::{Address, AddressRange, Memory, Target};
+use tophash_memory::{Address, AddressRange, ByteSize, Memory, Target};
 
 use crate::build_info::{BuildInfo, versions_in_memory};
+use crate::dump_check;
 use crate::dwarf::{DwarfInfo, DwarfOptions};
 use crate::error::Error;
 use crate::functions::FunctionTable;
-use crate::goroutine::{Goroutine, GoroutineFields};
+use crate::globals::GlobalSection;
+use crate::goroutine::{Goroutine, GoroutineFields, GoroutineStatus};
 use crate::heap::{self, Heap};
+use crate::inlining::{CallFrame, InlineTrees};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
 use crate::roots::Roots;
+use crate::samples::{BucketFields, Buckets, dumped_stack};
 use crate::types::TypeTable;
 
 /// A Go program in a target's memory.
@@ -29,6 +34,8 @@ pub struct Program<'t> {
     goroutine_list: Option<Address>,
     roots: Roots,
     dwarf: Option<DwarfInfo>,
+    inline_trees: InlineTrees,
+    buckets: Buckets<'t>,
     diagnostics: Vec<String>,
 }
 
@@ -128,7 +135,21 @@ impl<'t> Program<'t> {
         progress(Step::Types);
         let mut types = TypeTable::read(memory, &module, &build.version, &layout)?;
         progress(Step::Heap);
-        let heap = Heap::read(memory, &module, &build.version, &layout)?;
+        let (heap, globals) = match target.heap_dump() {
+            Some(dump) => {
+                let executable = target.executable().path().display().to_string();
+                dump_check::check(dump, &executable, &build, &module, &functions)?;
+                if functions.by_name(dump_check::CLEANUPS).is_some() {
+                    diagnostics.push(dump_check::NO_CLEANUPS.to_owned());
+                }
+                let heap = Heap::from_dump(memory, dump, &build.version, &layout)?;
+                (heap, GlobalSection::of_dump(dump, &module))
+            }
+            None => {
+                let heap = Heap::read(memory, &module, &build.version, &layout)?;
+                (heap, GlobalSection::read(memory, &module, &mut diagnostics))
+            }
+        };
         diagnostics.extend(heap.diagnostics().iter().cloned());
         load_made_types(&heap, &functions, &mut types);
         progress(Step::Roots);
@@ -144,6 +165,7 @@ impl<'t> Program<'t> {
         };
         let roots = Roots::collect(
             memory,
+            &globals,
             &module,
             &heap,
             &functions,
@@ -160,6 +182,11 @@ impl<'t> Program<'t> {
             .filter_map(|frame| functions.get(frame.function))
             .map(|function| function.entry())
             .collect();
+        let inline_trees = InlineTrees::new(&layout)?;
+        let buckets = match target.heap_dump() {
+            Some(dump) => Buckets::Dumped(dump),
+            None => Buckets::InMemory(BucketFields::new(&layout)?),
+        };
         let options = DwarfOptions { functions: &on_stacks, load_bias: target.load_bias() };
         let dwarf = DwarfInfo::read(target.executable(), &options, &mut types);
         Ok(Self {
@@ -174,6 +201,8 @@ impl<'t> Program<'t> {
             goroutine_list: list,
             roots,
             dwarf,
+            inline_trees,
+            buckets,
             diagnostics,
         })
     }
@@ -213,11 +242,6 @@ impl<'t> Program<'t> {
         &self.types
     }
 
-    /// Reads a descriptor that `reflect` made in the heap.
-    pub fn load_type(&mut self, at: Address) -> Option<crate::types::TypeId> {
-        self.types.load(at)
-    }
-
     /// Returns the heap.
     pub fn heap(&self) -> &Heap<'t> {
         &self.heap
@@ -233,6 +257,20 @@ impl<'t> Program<'t> {
         self.goroutine_list
     }
 
+    /// Returns how long a goroutine has been waiting, at least: from the first collection that found
+    /// it waiting to when the process was copied or, in a core that does not say when that was, to the last time that any goroutine's
+    /// record holds. `None` where it does not wait or no collection has noticed yet.
+    pub fn waited(&self, goroutine: &Goroutine) -> Option<Duration> {
+        if goroutine.waiting_since == 0 || goroutine.status != GoroutineStatus::Waiting {
+            return None;
+        }
+        let now = self.target.clock().map_or_else(
+            || self.goroutines.iter().map(|goroutine| goroutine.last_time).max().unwrap_or(0),
+            |clock| u64::try_from(clock.as_nanos()).unwrap_or(u64::MAX),
+        );
+        Some(Duration::from_nanos(now.saturating_sub(goroutine.waiting_since)))
+    }
+
     /// Returns the roots and stacks.
     pub fn roots(&self) -> &Roots {
         &self.roots
@@ -241,6 +279,27 @@ impl<'t> Program<'t> {
     /// Returns what DWARF says; `None` where it was stripped.
     pub fn dwarf(&self) -> Option<&DwarfInfo> {
         self.dwarf.as_ref()
+    }
+
+    /// Returns the calls at a program counter, those that were inlined first; of a return address,
+    /// one before it.
+    pub fn calls_at(&self, pc: Address) -> Vec<CallFrame> {
+        self.inline_trees.calls(self.memory(), &self.functions, pc)
+    }
+
+    /// Reads a bucket of the runtime's memory profile: the size of the objects, and the calls that
+    /// allocated them, the innermost first.
+    pub fn allocation_stack(&self, bucket: Address) -> Option<(ByteSize, Vec<CallFrame>)> {
+        match &self.buckets {
+            Buckets::InMemory(fields) => {
+                let sample = fields.read(self.memory(), bucket)?;
+                let functions = &self.functions;
+                let stack = &sample.stack;
+                let calls = self.inline_trees.recorded_stack(self.memory(), functions, stack);
+                Some((sample.size, calls))
+            }
+            Buckets::Dumped(dump) => dumped_stack(dump, bucket),
+        }
     }
 
     /// Returns what could not be read.

@@ -8,12 +8,12 @@
 use tophash_memory::{Address, ByteSize, Memory, MemoryExt, Registers};
 
 use crate::functions::FunctionTable;
+use crate::globals::GlobalSection;
 use crate::goroutine::Goroutine;
 use crate::heap::{Heap, SpanId, SpecialKind};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
 use crate::stack::{Frame, StackContents, StackObject, StackReader};
-use crate::types::PointerMask;
 
 /// What keeps a root alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,6 +90,7 @@ impl Roots {
     #[expect(clippy::too_many_arguments, reason = "each is a part of the program read before")]
     pub(crate) fn collect(
         memory: &dyn Memory,
+        globals: &[GlobalSection; 2],
         module: &ModuleData,
         heap: &Heap<'_>,
         functions: &FunctionTable<'_>,
@@ -99,7 +100,7 @@ impl Roots {
         diagnostics: &mut Vec<String>,
     ) -> Self {
         let mut collector = Collector { memory, heap, roots: Vec::new() };
-        collector.globals(module, diagnostics);
+        collector.globals(globals, diagnostics);
         let reader = StackReader::new(memory, functions, layout, module.rodata);
         let defers = DeferFields::new(layout);
         let mut stacks = Vec::with_capacity(goroutines.len());
@@ -149,17 +150,12 @@ impl Collector<'_> {
         }
     }
 
-    fn globals(&mut self, module: &ModuleData, diagnostics: &mut Vec<String>) {
-        for (range, mask) in [(module.data, module.data_mask), (module.bss, module.bss_mask)] {
-            let bytes = ByteSize::new(mask.bits.div_ceil(8));
-            let (Ok(contents), Ok(bits)) = (
-                self.memory.read_bytes(range.start(), range.size()),
-                self.memory.read_bytes(mask.at, bytes),
-            ) else {
+    fn globals(&mut self, sections: &[GlobalSection], diagnostics: &mut Vec<String>) {
+        for GlobalSection { range, mask } in sections {
+            let Ok(contents) = self.memory.read_bytes(range.start(), range.size()) else {
                 diagnostics.push(format!("the globals at {range} could not be read"));
                 continue;
             };
-            let mask = PointerMask::from_bytes(&bits, mask.bits as usize);
             let words = contents.as_chunks::<8>().0;
             for word in mask.iter() {
                 let Some(value) = words.get(word) else { break };
@@ -273,7 +269,7 @@ impl Collector<'_> {
                         let kind = RootKind::FinalizedObject;
                         self.push(kind, special.address, special.object);
                     }
-                    SpecialKind::Cleanup => {
+                    SpecialKind::Cleanup | SpecialKind::Queued => {
                         for value in [special.pointer, special.argument] {
                             self.push(RootKind::Finalizer, special.address, value);
                         }

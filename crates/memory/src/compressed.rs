@@ -14,18 +14,36 @@ const LIMIT_GIB: u64 = 1024;
 /// Zeros are skipped in pieces of this size.
 const PIECE: usize = 64 << 10;
 
-/// Expands a file and maps the result.
-pub(crate) fn expand(path: &Path) -> Result<Mmap, OpenError> {
+/// What a compressed core expands to.
+pub(crate) struct Expanded {
+    pub(crate) data: Mmap,
+    /// Why the rest could not be expanded, where the file was cut off or damaged.
+    pub(crate) fault: Option<String>,
+}
+
+/// Expands a file and maps the result. Of a file that is cut off or damaged, what comes before the
+/// damage is kept.
+pub(crate) fn expand(path: &Path) -> Result<Expanded, OpenError> {
     let fault = || OpenError::file(path);
     let source = File::open(path).map_err(fault())?;
     let mut decoder = zstd::Decoder::new(source).map_err(fault())?;
     let mut out = tempfile::tempfile().map_err(fault())?;
     let mut piece = vec![0; PIECE];
     let mut len: u64 = 0;
-    loop {
-        let read = fill(&mut decoder, &mut piece).map_err(fault())?;
-        if read == 0 {
-            break;
+    let mut damage = None;
+    while damage.is_none() {
+        let (read, error) = fill(&mut decoder, &mut piece);
+        match error {
+            Some(error) if len == 0 && read == 0 => return Err(fault()(error)),
+            Some(error) => {
+                damage = Some(format!(
+                    "{} is cut off or damaged: it expands to {} MiB, then: {error}",
+                    path.display(),
+                    (len + read as u64) >> 20
+                ));
+            }
+            None if read == 0 => break,
+            None => {}
         }
         len += read as u64;
         if len > LIMIT_GIB << 30 {
@@ -39,17 +57,18 @@ pub(crate) fn expand(path: &Path) -> Result<Mmap, OpenError> {
         }
     }
     out.set_len(len).map_err(fault())?;
-    map(&out).map_err(fault())
+    Ok(Expanded { data: map(&out).map_err(fault())?, fault: damage })
 }
 
-/// Reads until the buffer is full or the input ends.
-fn fill(source: &mut impl Read, buf: &mut [u8]) -> std::io::Result<usize> {
+/// Reads until the buffer is full, the input ends, or a fault: returns how much was read, also then.
+fn fill(source: &mut impl Read, buf: &mut [u8]) -> (usize, Option<std::io::Error>) {
     let mut have = 0;
     while have < buf.len() {
-        match source.read(&mut buf[have..])? {
-            0 => break,
-            read => have += read,
+        match source.read(&mut buf[have..]) {
+            Ok(0) => break,
+            Ok(read) => have += read,
+            Err(error) => return (have, Some(error)),
         }
     }
-    Ok(have)
+    (have, None)
 }

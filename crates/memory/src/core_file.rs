@@ -16,10 +16,9 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use crate::compressed;
+use crate::capture_note::{self, CaptureNote, Taken};
 use crate::executable::{Executable, better_build_id, notes, parse_header};
 use crate::image::{Backing, Image, Store};
-use crate::map_file::map_file;
 use crate::mapping::{MappedFile, Mapping, Permissions, Registers};
 use crate::target::{Consistency, PAGE, Target, biased};
 use crate::{Address, AddressRange, ByteSize, MemoryExt, OpenError};
@@ -27,12 +26,6 @@ use crate::{Address, AddressRange, ByteSize, MemoryExt, OpenError};
 const NT_FILE: u32 = 0x4649_4c45;
 const NT_PRSTATUS: u32 = 1;
 const NT_AUXV: u32 = 6;
-/// Our own note: what of the core may not be of one moment. Its type is like no other's, since
-/// debuggers tell notes apart by type alone.
-pub(crate) const OWNER: &[u8] = b"tophash";
-pub(crate) const NT_CONSISTENCY: u32 = 0x746f_7001;
-pub(crate) const UNFROZEN: &[u8] = b"unfrozen";
-pub(crate) const INCOMPLETE: &[u8] = b"incomplete";
 const AT_PHDR: u64 = 3;
 const AT_ENTRY: u64 = 9;
 /// Where amd64's `elf_prstatus` has the thread's number and its registers.
@@ -47,32 +40,7 @@ struct Notes {
     files: Vec<(AddressRange, MappedFile)>,
     program_headers: Option<Address>,
     entry: Option<Address>,
-    doubt: Option<Doubt>,
-}
-
-/// What may not be of one moment, by our own note.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doubt {
-    /// The process was never stopped.
-    Unfrozen,
-    /// It was let go before all was copied.
-    Incomplete,
-}
-
-impl Doubt {
-    fn words(self) -> String {
-        match self {
-            Self::Unfrozen => {
-                "the core was captured from a process that was not stopped: what it changed \
-                 meanwhile may not fit together"
-            }
-            Self::Incomplete => {
-                "the process was let go before all of it was captured: what it changed meanwhile \
-                 may not fit together"
-            }
-        }
-        .to_owned()
-    }
+    capture: Option<CaptureNote>,
 }
 
 struct LoadSegment {
@@ -83,11 +51,13 @@ struct LoadSegment {
     stored: u64,
 }
 
-pub(crate) fn open(path: &Path, executable: Option<&Path>) -> Result<Target, OpenError> {
-    let data = match path.extension() {
-        Some(extension) if extension == "zst" => compressed::expand(path)?,
-        _ => map_file(path)?,
-    };
+/// Opens a core that is mapped already; of one that was compressed, `fault` is what cut it off.
+pub(crate) fn open(
+    path: &Path,
+    data: Mmap,
+    fault: Option<String>,
+    executable: Option<&Path>,
+) -> Result<Target, OpenError> {
     let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
     let header = parse_header(path, &data)?;
     let endian = Endianness::Little;
@@ -129,22 +99,25 @@ pub(crate) fn open(path: &Path, executable: Option<&Path>) -> Result<Target, Ope
         return Err(damaged("a memory segment"));
     }
     segments.sort_by_key(|segment| segment.range.start());
-    if notes.doubt == Some(Doubt::Unfrozen) {
-        // A debugger wants to hear of threads, but their registers are not known.
+    if notes.capture.is_some_and(|capture| capture.taken == Taken::Unfrozen) {
+        // They are there for debuggers, and most of their registers are not known.
         notes.threads.clear();
     }
     notes.files.sort_by_key(|(range, _)| range.start());
-    assemble(path, data, notes, segments, executable)
+    assemble(path, data, fault, notes, segments, executable)
 }
 
 fn assemble(
     path: &Path,
     data: Mmap,
+    fault: Option<String>,
     notes: Notes,
     segments: Vec<LoadSegment>,
     executable: Option<&Path>,
 ) -> Result<Target, OpenError> {
-    let mut diagnostics: Vec<String> = notes.doubt.map(Doubt::words).into_iter().collect();
+    let mut diagnostics = Vec::from_iter(fault);
+    let doubt = notes.capture.and_then(|capture| capture.doubt());
+    diagnostics.extend(doubt.map(str::to_owned));
     let mut image = Image::default();
     let file_len = data.len();
     let core = image.add_store(Store::File(Arc::new(data)));
@@ -222,7 +195,9 @@ fn assemble(
         executable,
         load_bias,
         consistency: Consistency::Core,
+        heap_dump: None,
         diagnostics,
+        clock: notes.capture.and_then(|capture| capture.clock),
     })
 }
 
@@ -329,12 +304,8 @@ impl Notes {
                         }
                     }
                 }
-                (OWNER, NT_CONSISTENCY) => {
-                    self.doubt = match body {
-                        UNFROZEN => Some(Doubt::Unfrozen),
-                        INCOMPLETE => Some(Doubt::Incomplete),
-                        _ => self.doubt,
-                    };
+                (capture_note::OWNER, capture_note::KIND) => {
+                    self.capture = CaptureNote::read(body).or(self.capture);
                 }
                 _ => {}
             }

@@ -17,7 +17,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The file is no ELF file.
-    #[error("{} is not an ELF file; tophash opens ELF cores (of gcore, the kernel, or tophash)", path.display())]
+    #[error("{} is not an ELF file; tophash opens ELF cores (of gcore, the kernel, or tophash) and Go heap dumps", path.display())]
     NotElf {
         /// The file.
         path: PathBuf,
@@ -80,6 +80,37 @@ pub enum OpenError {
         /// The build ID in the core, in hex.
         expected: String,
         /// The build ID in the executable, in hex.
+        found: String,
+    },
+    /// A heap dump without its executable.
+    #[error(
+        "the heap dump {} needs its executable: a dump holds neither code nor types, and does not \
+         say where the program is; name the very binary that ran with --exe BIN", dump.display()
+    )]
+    HeapDumpAlone {
+        /// The dump.
+        dump: PathBuf,
+    },
+    /// The executable is another one than the one that wrote the heap dump.
+    #[error(
+        "{} did not write the heap dump {}: {why}; name the very binary that ran with --exe BIN",
+        executable.display(),
+        dump.display()
+    )]
+    HeapDumpOfAnother {
+        /// The dump.
+        dump: PathBuf,
+        /// The executable given.
+        executable: PathBuf,
+        /// What does not agree.
+        why: &'static str,
+    },
+    /// A heap dump of a machine that is not read.
+    #[error("{} is a heap dump {found}; tophash reads those of amd64", path.display())]
+    UnsupportedHeapDump {
+        /// The dump.
+        path: PathBuf,
+        /// What it is.
         found: String,
     },
     /// There is no such process.

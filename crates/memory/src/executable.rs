@@ -7,7 +7,7 @@ use std::sync::Arc;
 use memmap2::Mmap;
 use object::Endianness;
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use crate::map_file::map_file;
 use crate::{Address, AddressRange, ByteSize, OpenError};
@@ -121,6 +121,17 @@ impl Executable {
         self.build_id.as_deref()
     }
 
+    /// Returns where a section goes, before the load bias; `None` where the file has no such section
+    /// or no section headers.
+    pub(crate) fn section(&self, name: &str) -> Option<AddressRange> {
+        let endian = Endianness::Little;
+        let header = Header::parse(&**self.data).ok()?;
+        let sections = header.sections(endian, &**self.data).ok()?;
+        let (_, section) = sections.section_by_name(endian, name.as_bytes())?;
+        let start = Address::new(section.sh_addr(endian));
+        Some(AddressRange::from_size(start, ByteSize::new(section.sh_size(endian))))
+    }
+
     /// Returns the address of the first instruction, before the load bias.
     pub fn entry(&self) -> Address {
         self.entry
@@ -171,7 +182,8 @@ pub(crate) fn notes(bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
         let after = after.get(owner_len.next_multiple_of(4).min(after.len())..)?;
         let body = after.get(..len)?;
         rest = after.get(len.next_multiple_of(4).min(after.len())..)?;
-        let owner = owner.strip_suffix(b"\0").unwrap_or(owner);
+        // Go counts the padding of its own name: "Go\0\0".
+        let owner = owner.split(|byte| *byte == 0).next().unwrap_or_default();
         Some((owner, kind, body))
     })
 }

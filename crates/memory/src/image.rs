@@ -2,19 +2,22 @@
 //! pages that were never touched; and pages that are known to be missing.
 //!
 //! Regions are sorted and do not overlap. Neighbours that are also neighbours in their store are
-//! one region, so that a span of Go's heap can be borrowed in one piece.
+//! one region, so that a span of Go's heap can be borrowed in one piece. The objects and frames of
+//! a heap dump, which are millions and neighbours in no store, are kept apart as [`Pieces`].
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use memmap2::{Mmap, MmapMut};
 
 use crate::map_file::release;
+use crate::pieces::Pieces;
 use crate::{Address, AddressRange, ByteSize, Memory, ReadError};
 
 /// Bytes that regions take theirs from.
 pub(crate) enum Store {
     /// A file.
-    File(std::sync::Arc<Mmap>),
+    File(Arc<Mmap>),
     /// A copy.
     Copy(MmapMut),
 }
@@ -51,6 +54,7 @@ struct Region {
 pub(crate) struct Image {
     stores: Vec<Store>,
     regions: Vec<Region>,
+    pieces: Vec<(usize, Arc<Pieces>)>,
 }
 
 impl Image {
@@ -109,9 +113,39 @@ impl Image {
         });
     }
 
-    fn region(&self, at: Address) -> Option<&Region> {
+    /// Adds pieces of a store; where they overlap a region, the region stays.
+    pub(crate) fn add_pieces(&mut self, store: usize, pieces: Arc<Pieces>) {
+        self.pieces.push((store, pieces));
+    }
+
+    fn region(&self, at: Address) -> Option<Region> {
         let after = self.regions.partition_point(|region| region.range.start() <= at);
-        self.regions.get(after.checked_sub(1)?).filter(|region| region.range.contains(at))
+        let region = after.checked_sub(1).and_then(|index| self.regions.get(index)).copied();
+        region.filter(|region| region.range.contains(at)).or_else(|| self.piece(at))
+    }
+
+    fn piece(&self, at: Address) -> Option<Region> {
+        self.pieces.iter().find_map(|(index, pieces)| {
+            let piece = pieces.holding(at)?;
+            let backing = Backing::Store { index: *index, offset: piece.offset };
+            Some(Region { range: piece.range(), backing })
+        })
+    }
+
+    /// Returns the store and the bytes of it that hold a range.
+    fn stored(&self, range: AddressRange) -> Option<(usize, Range<usize>)> {
+        let held = self.pieces.iter().find_map(|(index, pieces)| {
+            pieces.holding(range.start())?;
+            Some((*index, pieces.file_range(range)?))
+        });
+        if held.is_some() {
+            return held;
+        }
+        let region = self.region(range.start())?;
+        let Backing::Store { index, offset } = region.backing else { return None };
+        let start = offset + (range.start() - region.range.start()).get() as usize;
+        let len = (range.end().min(region.range.end()) - range.start()).get() as usize;
+        Some((index, start..start.saturating_add(len)))
     }
 }
 
@@ -152,14 +186,10 @@ impl Memory for Image {
     }
 
     fn done_with(&self, at: Address, len: ByteSize) {
-        let Some(region) = self.region(at) else { return };
-        let Backing::Store { index, offset } = region.backing else { return };
-        let start = offset + (at - region.range.start()).get() as usize;
-        let end = start.saturating_add((at + len).min(region.range.end()).get() as usize);
-        let end = end.saturating_sub(at.get() as usize);
+        let Some((index, range)) = self.stored(AddressRange::from_size(at, len)) else { return };
         // A copy has nowhere to read the bytes from again.
         if let Store::File(file) = &self.stores[index] {
-            release(file, start..end);
+            release(file, range);
         }
     }
 }

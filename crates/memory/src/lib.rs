@@ -1,6 +1,6 @@
 //! Addresses and bytes of another program: the bottom layer of tophash.
 //!
-//! [`Target`] opens an ELF core or a live process; everything above reads through [`Memory`], a
+//! [`Target`] opens an ELF core, a Go heap dump or a live process; everything above reads through [`Memory`], a
 //! trait with one required method, which a core, a copy of a process and a test's drawing of memory
 //! ([`FakeMemory`]) implement alike.
 //!
@@ -16,19 +16,22 @@
 //! assert_eq!(first_word(&memory, Address::new(0x2000)), None);
 //! ```
 //!
-//! This crate knows nothing of Go, and never writes to a target.
+//! This crate knows nothing of Go but how it writes a heap dump, and never writes to a target.
 
 mod address;
+mod capture_note;
 mod compressed;
 mod core_file;
 mod core_writer;
 mod error;
 mod executable;
 mod fake;
+mod heap_dump;
 mod image;
 mod map_file;
 mod mapping;
 mod new_file;
+mod pieces;
 mod process;
 mod ranges;
 mod read;
@@ -39,6 +42,9 @@ pub use core_writer::{Capture, Compression, Core, CoreContents, CoreError};
 pub use error::OpenError;
 pub use executable::{Executable, Segment};
 pub use fake::FakeMemory;
+pub use heap_dump::{
+    DumpedAllocation, DumpedCall, DumpedFinalizer, DumpedObject, DumpedSection, HeapDump,
+};
 pub use mapping::{MappedFile, Mapping, Permissions, Registers};
 pub use new_file::NewFile;
 pub use process::{ProcessMode, ProcessOptions};

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "mapping a file is unsafe: it may change under our eyes")]
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
 
@@ -12,6 +13,9 @@ use crate::OpenError;
 /// Maps a whole file.
 pub(crate) fn map_file(path: &Path) -> Result<Mmap, OpenError> {
     let file = File::open(path).map_err(OpenError::file(path))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(OpenError::file(path)(ErrorKind::IsADirectory.into()));
+    }
     map(&file).map_err(OpenError::file(path))
 }
 

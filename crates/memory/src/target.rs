@@ -1,11 +1,15 @@
-//! What an analysis opens: memory, mappings, threads and the executable, from a core or a process.
+//! What an analysis opens: memory, mappings, threads and the executable, from a core, a heap dump
+//! or a process.
 
 use std::path::Path;
 use std::time::Duration;
 
+use crate::compressed;
 use crate::core_file;
 use crate::executable::Executable;
+use crate::heap_dump::{self, HeapDump};
 use crate::image::Image;
+use crate::map_file::map_file;
 use crate::mapping::{Mapping, Registers};
 use crate::process::{self, ProcessMemory, ProcessOptions};
 use crate::{AddressRange, ByteSize, Memory, OpenError};
@@ -18,6 +22,9 @@ pub(crate) const PAGE: u64 = 4096;
 pub enum Consistency {
     /// A core: all of one moment.
     Core,
+    /// A heap dump: all of one moment, save the globals without pointers, which are those of the
+    /// program's start.
+    HeapDump,
     /// A process that was stopped while it was copied.
     Frozen {
         /// How long it was stopped.
@@ -38,19 +45,31 @@ pub struct Target {
     pub(crate) executable: Executable,
     pub(crate) load_bias: u64,
     pub(crate) consistency: Consistency,
+    pub(crate) heap_dump: Option<HeapDump>,
     pub(crate) diagnostics: Vec<String>,
+    pub(crate) clock: Option<Duration>,
 }
 
 impl Target {
-    /// Opens a core, with its executable where that is not at the path which the core names. A
-    /// core whose name ends in `.zst` is expanded into a temporary file first.
+    /// Opens a core or a heap dump, with its executable. A core may name that itself; a heap dump
+    /// does not. A file whose name ends in `.zst` is expanded into a temporary file first.
     ///
     /// # Errors
     ///
     /// Fails where one of the two can't be read, is of another kind, or does not belong to the
     /// other.
-    pub fn open_core(core: &Path, executable: Option<&Path>) -> Result<Self, OpenError> {
-        core_file::open(core, executable)
+    pub fn open_file(path: &Path, executable: Option<&Path>) -> Result<Self, OpenError> {
+        let (data, fault) = match path.extension() {
+            Some(extension) if extension == "zst" => {
+                let expanded = compressed::expand(path)?;
+                (expanded.data, expanded.fault)
+            }
+            _ => (map_file(path)?, None),
+        };
+        match heap_dump::is_heap_dump(&data) {
+            true => heap_dump::open(path, data, fault, executable),
+            false => core_file::open(path, data, fault, executable),
+        }
     }
 
     /// Opens a running process.
@@ -105,6 +124,17 @@ impl Target {
     /// Returns how far the bytes belong to one moment.
     pub fn consistency(&self) -> Consistency {
         self.consistency
+    }
+
+    /// Returns what a heap dump says beyond bytes; `None` for any other target.
+    pub fn heap_dump(&self) -> Option<&HeapDump> {
+        self.heap_dump.as_ref()
+    }
+
+    /// Returns what the system's monotonic clock, which Go's runtime reads too, showed when a process
+    /// was copied; `None` for a file that does not say, as only our own cores do.
+    pub fn clock(&self) -> Option<Duration> {
+        self.clock
     }
 
     /// Returns what is missing or doubtful.

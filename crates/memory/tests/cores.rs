@@ -42,11 +42,11 @@ impl Files {
     }
 
     fn open(&self) -> Result<Target, OpenError> {
-        Target::open_core(&self.core, None)
+        Target::open_file(&self.core, None)
     }
 
     fn open_with(&self, executable: &Path) -> Result<Target, OpenError> {
-        Target::open_core(&self.core, Some(executable))
+        Target::open_file(&self.core, Some(executable))
     }
 }
 
@@ -128,7 +128,7 @@ fn a_compressed_core_is_equal_to_the_plain_one() {
     let packed = files.dir.path().join("core.zst");
     std::fs::write(&packed, zstd::encode_all(&*bytes, 3).unwrap()).unwrap();
     let plain = files.open().unwrap();
-    let expanded = Target::open_core(&packed, None).unwrap();
+    let expanded = Target::open_file(&packed, None).unwrap();
     assert_eq!(plain.mappings(), expanded.mappings());
     assert_eq!(plain.threads(), expanded.threads());
     for mapping in plain.mappings() {
@@ -138,12 +138,22 @@ fn a_compressed_core_is_equal_to_the_plain_one() {
 }
 
 #[test]
-fn a_compressed_core_that_is_cut_off_is_refused() {
+fn of_a_compressed_core_that_is_cut_off_the_beginning_is_kept() {
     let files = sound();
-    let bytes = zstd::encode_all(&*std::fs::read(&files.core).unwrap(), 3).unwrap();
+    let core = std::fs::read(&files.core).unwrap();
+    // The last page is its own frame, so that a cut leaves all the others.
+    let (kept, lost) = core.split_at(core.len() - PAGE as usize);
+    let mut bytes = zstd::encode_all(kept, 3).unwrap();
+    bytes.extend(&zstd::encode_all(lost, 3).unwrap()[..9]);
     let packed = files.dir.path().join("core.zst");
-    std::fs::write(&packed, &bytes[..bytes.len() / 2]).unwrap();
-    let refused = fault(Target::open_core(&packed, None));
+    std::fs::write(&packed, &bytes).unwrap();
+    let target = Target::open_file(&packed, None).unwrap();
+    let told = target.diagnostics().join("\n");
+    assert!(told.contains("core.zst is cut off or damaged"), "{told}");
+    assert!(told.contains("is missing, from"), "{told}");
+
+    std::fs::write(&packed, &bytes[..3]).unwrap();
+    let refused = fault(Target::open_file(&packed, None));
     assert!(matches!(refused, OpenError::File { .. }), "{refused}");
 }
 
@@ -163,7 +173,7 @@ mod executables {
     fn one_of_another_build_is_refused_with_both_build_ids_and_a_remedy() {
         let files = sound();
         let mut other = TinyProgram::new();
-        other.build_id = Some(vec![0xee; 20]);
+        other.notes = build_id_note(&[0xee; 20]);
         let path = files.dir.path().join("other");
         std::fs::write(&path, other.bytes()).unwrap();
         let refused = fault(files.open_with(&path));
@@ -171,6 +181,21 @@ mod executables {
         let text = refused.to_string();
         for part in ["a0a1a2a3a4", &"ee".repeat(20), "--exe"] {
             assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+
+    #[test]
+    fn one_of_another_build_is_refused_by_go_s_own_build_id_where_there_is_no_other() {
+        let mut program = TinyProgram::new();
+        program.notes = go_build_id_note("that/ran");
+        let files = Files::new(&program, |_| {});
+        files.open().unwrap();
+        for notes in [go_build_id_note("an/other"), build_id_note(&[0xee; 20])] {
+            program.notes = notes;
+            let path = files.dir.path().join("other");
+            std::fs::write(&path, program.bytes()).unwrap();
+            let text = fault(files.open_with(&path)).to_string();
+            assert!(text.contains("that/ran"), "{text}");
         }
     }
 
@@ -195,7 +220,7 @@ mod executables {
     #[test]
     fn one_without_a_build_id_is_taken_as_it_is() {
         let mut program = TinyProgram::new();
-        program.build_id = None;
+        program.notes.clear();
         let target = Files::new(&program, |_| {}).open().unwrap();
         assert_eq!(target.executable().build_id(), None);
     }
@@ -262,7 +287,7 @@ mod wrong_kinds {
 
     #[test]
     fn a_file_that_is_not_there() {
-        let refused = fault(Target::open_core(Path::new("/nowhere/core"), None));
+        let refused = fault(Target::open_file(Path::new("/nowhere/core"), None));
         assert!(matches!(refused, OpenError::File { .. }));
         assert!(refused.to_string().contains("/nowhere/core"), "{refused}");
     }
@@ -276,7 +301,7 @@ mod wrong_kinds {
     #[test]
     fn a_directory() {
         let files = sound();
-        let refused = fault(Target::open_core(files.dir.path(), None));
+        let refused = fault(Target::open_file(files.dir.path(), None));
         assert!(matches!(refused, OpenError::File { .. }), "{refused}");
     }
 
@@ -309,7 +334,7 @@ mod wrong_kinds {
     #[test]
     fn an_executable_where_the_core_should_be() {
         let files = sound();
-        let refused = fault(Target::open_core(&files.program, None));
+        let refused = fault(Target::open_file(&files.program, None));
         assert!(matches!(refused, OpenError::NotACore { .. }));
         assert!(refused.to_string().contains("gcore"), "{refused}");
     }

@@ -18,8 +18,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Show every map of a Go program: entries against slots, bytes, and what holds it.
     ///
-    /// TARGET is the number of a running process or an ELF core (also compressed, `.zst`). Go 1.19
-    /// and 1.21 to 1.27 on linux/amd64; neither symbols nor DWARF are needed.
+    /// TARGET is the number of a running process, an ELF core, or a heap dump that the program wrote
+    /// of itself with `debug.WriteHeapDump`; the files may be compressed (`.zst`). Go 1.19 and 1.21
+    /// to 1.27 on linux/amd64; neither symbols nor DWARF are needed.
     Inspect(InspectOptions),
     /// Write a small core of a running Go program, for `inspect` and for debuggers.
     ///
@@ -28,28 +29,65 @@ pub(crate) enum Command {
     /// memory is copied, and runs again while FILE is written. Memory holds secrets: only FILE's
     /// owner may read it.
     Capture(CaptureOptions),
+    /// Compare two looks at one program: which maps and types grew, and who holds them.
+    Diff(DiffOptions),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
     Demo(DemoOptions),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectOptions {
-    /// A process number, or a core file.
+    /// A process number, a core file, or a heap dump.
     pub(crate) target: String,
 
-    /// The program's executable, where it is not at the path the core names.
-    #[arg(long, value_name = "BIN")]
-    pub(crate) exe: Option<PathBuf>,
-
     #[command(flatten)]
-    pub(crate) stop: StopOptions,
+    pub(crate) how: TargetOptions,
 
     #[command(flatten)]
     pub(crate) view: ViewOptions,
 }
 
-/// Whether a process is stopped, and for how long.
+/// How a target is opened.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TargetOptions {
+    /// The program's executable, where it is not at the path the core names; a heap dump names none.
+    #[arg(long, value_name = "BIN")]
+    pub(crate) exe: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) stop: StopOptions,
+}
+
 #[derive(Debug, Args)]
+pub(crate) struct DiffOptions {
+    /// The earlier one: a core, heap dump or process, or a report that `inspect --format json` printed.
+    pub(crate) before: String,
+
+    /// The later one.
+    pub(crate) after: String,
+
+    #[command(flatten)]
+    pub(crate) target: TargetOptions,
+
+    /// The executable of the earlier one, where it is another build.
+    #[arg(long, value_name = "BIN")]
+    pub(crate) exe_before: Option<PathBuf>,
+
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Only types that contain TEXT, as Go prints them.
+    #[arg(long = "type", value_name = "TEXT")]
+    pub(crate) type_contains: Option<String>,
+
+    /// How many changes the table shows; 0 for all.
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+}
+
+/// Whether a process is stopped, and for how long.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct StopOptions {
     /// The longest that the process may be stopped while its memory is copied.
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration)]
@@ -112,8 +150,21 @@ pub(crate) struct ViewOptions {
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = parse_bytes)]
     pub(crate) min_bytes: u64,
 
-    /// What to put first.
-    #[arg(long, value_enum, default_value_t = Sort::Own)]
+    /// A heap profile of the program (pprof), for where maps were allocated that the program's own
+    /// samples don't tell.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+
+    /// What to show: maps, or what retains memory by type, by holder, or as a tree of root paths.
+    #[arg(long, value_enum, default_value_t = By::Maps)]
+    pub(crate) by: By,
+
+    /// Leave out what maps retain, which takes about half of the time and of the memory.
+    #[arg(long, conflicts_with = "by")]
+    pub(crate) no_retained: bool,
+
+    /// Which maps to put first.
+    #[arg(long, value_enum, default_value_t = Sort::Retained)]
     pub(crate) sort: Sort,
 
     /// How many maps the table shows; 0 for all. JSON has them all unless this is given.
@@ -125,6 +176,23 @@ pub(crate) struct ViewOptions {
     pub(crate) show_entries: Option<usize>,
 }
 
+impl ViewOptions {
+    /// All maps with their paths, and all types.
+    pub(crate) fn all_for_diff() -> Self {
+        Self {
+            format: Format::Json,
+            type_contains: None,
+            min_bytes: 0,
+            profile: None,
+            by: By::Types,
+            no_retained: false,
+            sort: Sort::Retained,
+            top: None,
+            show_entries: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Table,
@@ -132,7 +200,21 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    /// Each map.
+    Maps,
+    /// Each type of the heap: objects, bytes, and what they retain together.
+    Types,
+    /// Each global, goroutine and finalizer: what would go if it let go.
+    Holders,
+    /// The root paths of all maps, merged into one tree.
+    Paths,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sort {
+    /// Bytes that would go with the map: its own, and what is reachable through it alone.
+    Retained,
     /// Bytes of all allocations that belong to the map.
     Own,
     /// Bytes that a fresh map with the same entries would not need.

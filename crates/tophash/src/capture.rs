@@ -179,9 +179,7 @@ impl Summary<'_> {
                 "frozen in part: stopped for {:.1} ms, then read while it ran; torn pages possible",
                 pause.as_secs_f64() * 1e3
             ),
-            Consistency::Unfrozen | Consistency::Core => {
-                "unfrozen: never stopped; torn pages possible".to_owned()
-            }
+            _ => "unfrozen: never stopped; torn pages possible".to_owned(),
         }
     }
 

@@ -3,12 +3,14 @@
 //! The sample is a core of `fixtures/leaky`, a small session service, taken by `cargo xtask sample`.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tophash_memory::Target;
 
+use crate::analysis::analyse;
 use crate::args::{DemoOptions, Format};
-use crate::inspect::{analyse, print, unpack};
+use crate::inspect::print;
 use crate::progress::Progress;
 use crate::report::style::{bytes, count, heading};
 use crate::report::{MapRow, Report};
@@ -22,7 +24,7 @@ pub(crate) fn run(options: &DemoOptions) -> Result<()> {
     let dir = tempfile::tempdir().context("a temporary folder can't be made")?;
     let executable = unpack(dir.path(), "leaky", EXECUTABLE)?;
     let core = unpack(dir.path(), "leaky.core", CORE)?;
-    let target = Target::open_core(&core, Some(&executable))?;
+    let target = Target::open_file(&core, Some(&executable))?;
     let mut report = analyse(&target, &options.view, &progress)?;
     report.target.executable = "leaky (the sample)".to_owned();
     drop(progress);
@@ -88,4 +90,14 @@ fn tell(report: &Report) -> Result<()> {
 
 fn name(row: &MapRow) -> String {
     row.root.as_ref().map_or_else(|| row.type_name(), |root| root.steps.concat())
+}
+
+/// Writes an embedded file where a reader can open it.
+fn unpack(dir: &Path, name: &str, compressed: &[u8]) -> Result<PathBuf> {
+    let path = dir.join(name);
+    let mut out = std::fs::File::create(&path)
+        .with_context(|| format!("{} can't be written", path.display()))?;
+    zstd::stream::copy_decode(compressed, &mut out)
+        .with_context(|| format!("the sample could not be unpacked to {}", path.display()))?;
+    Ok(path)
 }

@@ -1,8 +1,10 @@
 //! The command line of tophash: arguments in, exit codes out. All else is done by the libraries.
 
+mod analysis;
 mod args;
 mod capture;
 mod demo;
+mod diff;
 mod inspect;
 mod progress;
 mod report;
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         Command::Inspect(options) => inspect::run(options),
         Command::Capture(options) => capture::run(options),
+        Command::Diff(options) => diff::run(options),
         Command::Demo(options) => demo::run(options),
     };
     match done {

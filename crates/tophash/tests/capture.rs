@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use common::check::Check;
-use common::{Way, builds, folder, inspect, is_wide, releases, say, tophash};
+use common::check::{Check, Excuse, UNSEEN_WHEN_STRIPPED, open_types};
+use common::{builds, folder, inspect, is_wide, releases, say, tophash};
 use xtask::debugger;
 use xtask::fixture::{Fixture, Symbols, build, build_experiment};
 use xtask::running::Running;
@@ -35,7 +35,8 @@ fn captures_of_every_release_tell_what_the_program_says_of_itself() {
                 let said = String::from_utf8(output.stdout).unwrap();
                 let mut check = Check {
                     case: format!("go{version} {experiment} {symbols:?} {name}"),
-                    is_stripped: symbols == Symbols::Stripped,
+                    open: open_types(symbols),
+                    unseen: unseen(symbols),
                     faults: &mut faults,
                 };
                 check.that(output.status.success(), &String::from_utf8_lossy(&output.stderr));
@@ -43,7 +44,7 @@ fn captures_of_every_release_tell_what_the_program_says_of_itself() {
                 check.that(!said.contains("note:"), &said);
                 // The core leads to its executable.
                 let report = inspect(&[core.to_str().unwrap()]);
-                check.target(&report, Way::Core);
+                check.that(report["target"]["source"] == "core", "it is no core");
                 checked += check.maps(&report, running.lines());
                 for part in ["maps", "heap", "diagnostics"] {
                     let is_same = report[part] == live[part];
@@ -73,8 +74,12 @@ fn a_process_that_is_never_stopped_is_captured_and_the_core_says_so() {
     let doubt = report["diagnostics"][0].as_str().unwrap();
     assert!(doubt.contains("not stopped"), "{doubt}");
     let mut faults = String::new();
-    let mut check = Check { case: "unfrozen".to_owned(), is_stripped: true, faults: &mut faults };
-    check.target(&report, Way::Core);
+    let mut check = Check {
+        case: "unfrozen".to_owned(),
+        open: open_types(Symbols::Stripped),
+        unseen: unseen(Symbols::Stripped),
+        faults: &mut faults,
+    };
     check.maps(&report, running.lines());
     assert!(faults.is_empty(), "\n{faults}");
 }
@@ -166,7 +171,7 @@ fn gdb_shows_threads_and_stacks_of_a_capture_if_it_is_installed_or_the_run_is_wi
         capture(running.pid(), &core, &[]);
         let threads = fs::read_dir(format!("/proc/{}/task", running.pid())).unwrap().count();
         let output = Command::new(&gdb)
-            .args(["-nx", "-batch", "-ex", "info threads", "-ex", "thread apply all backtrace"])
+            .args(["-nx", "-batch", "-ex", "thread apply all backtrace"])
             .args([&program, &core])
             .output()
             .unwrap();
@@ -178,6 +183,13 @@ fn gdb_shows_threads_and_stacks_of_a_capture_if_it_is_installed_or_the_run_is_wi
         assert_eq!(listed.count(), threads, "{case}");
         assert!(said.contains("runtime.futex"), "{case}");
         assert!(said.contains("main.main"), "{case}");
+    }
+}
+
+fn unseen(symbols: Symbols) -> &'static [&'static [Excuse]] {
+    match symbols {
+        Symbols::Kept => &[],
+        Symbols::Stripped => &[UNSEEN_WHEN_STRIPPED],
     }
 }
 

@@ -24,15 +24,19 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 const MEMORY: &str = "tophash-memory";
 const GORUNTIME: &str = "tophash-goruntime";
 const GOMAP: &str = "tophash-gomap";
+const HEAPGRAPH: &str = "tophash-heapgraph";
+const PROFILE: &str = "tophash-profile";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 5] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP]),
+    (HEAPGRAPH, &[]),
+    (PROFILE, &[]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE]),
     (XTASK, &[]),
 ];
 
@@ -164,6 +168,14 @@ mod tests {
     fn only_tests_may_use_the_tasks() {
         assert!(layer_faults(&package(BINARY, &[(XTASK, Some("dev"))])).is_empty());
         assert_eq!(layer_faults(&package(BINARY, &[(XTASK, None)])).len(), 1);
+    }
+
+    #[test]
+    fn the_graph_knows_nothing_of_go_nor_do_the_readers_of_it() {
+        let downward = package(HEAPGRAPH, &[(MEMORY, None), (GOMAP, None)]);
+        assert_eq!(layer_faults(&downward).len(), 2);
+        assert_eq!(layer_faults(&package(GOMAP, &[(HEAPGRAPH, None)])).len(), 1);
+        assert!(layer_faults(&package(BINARY, &[(HEAPGRAPH, None)])).is_empty());
     }
 
     #[test]

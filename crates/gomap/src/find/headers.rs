@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use tophash_goruntime::{Error, Field, Heap, LayoutTable, Shape, Slot, TypeId, TypeTable};
+use tophash_goruntime::{
+    Error, Field, Heap, LayoutTable, ObjectId, Shape, Slot, TypeId, TypeTable,
+};
 use tophash_memory::{Address, ByteSize, Memory, MemoryExt};
 
 /// Tables and directories larger than this are not followed: 2^40 slots.
@@ -120,6 +122,19 @@ impl HeaderLayout {
     pub(super) fn fits(&self, heap: &Heap<'_>, slot: Slot) -> bool {
         let span = heap.span(slot.span);
         span.elem_size() == self.slot && !span.is_noscan()
+    }
+
+    /// Returns the objects that the header at `at` leads to, itself first where it is one. Overflow
+    /// buckets that only other buckets lead to are not among them.
+    pub fn objects(&self, heap: &Heap<'_>, at: Address) -> Vec<ObjectId> {
+        let mut found = Vec::new();
+        let mut add = |at| found.extend(heap.object_holding(at).map(|slot| heap.id(slot)));
+        add(at);
+        self.arrays(heap.memory(), at, |part| match part {
+            Part::Array(at, _) | Part::Unit(at) | Part::Internal(at) => add(at),
+        });
+        found.dedup();
+        found
     }
 
     /// Calls `visit` with each part of the map whose header is at `at`. What can't be read is left

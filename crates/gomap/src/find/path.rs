@@ -1,8 +1,9 @@
 //! Naming what holds a map: from a root, through fields, elements and captured variables.
 
+use std::time::Duration;
+
 use tophash_goruntime::{
-    FunctionId, Goroutine, Heap, ObjectId, Program, Root, RootKind, Shape, SourceLine, TypeId,
-    TypeTable,
+    FunctionId, Heap, ObjectId, Program, Root, RootKind, Shape, SourceLine, TypeId, TypeTable,
 };
 use tophash_memory::Address;
 
@@ -17,6 +18,10 @@ pub struct RootPath {
     pub name: String,
     /// The goroutine's number, where the root is one's.
     pub goroutine: Option<u64>,
+    /// Why the goroutine waits, in the runtime's words, where it does.
+    pub wait_reason: Option<String>,
+    /// How long it has been waiting, at least.
+    pub waited: Option<Duration>,
     /// Where the root's frame is in the source.
     pub line: Option<SourceLine>,
     /// The root word's address; null for registers.
@@ -103,6 +108,8 @@ impl<'w> PathNamer<'w> {
             kind: RootPathKind::Other,
             name: String::new(),
             goroutine: None,
+            wait_reason: None,
+            waited: None,
             line: None,
             at: root.at,
             steps: Vec::new(),
@@ -160,26 +167,14 @@ impl<'w> PathNamer<'w> {
     fn name_frame(&self, path: &mut RootPath, goroutine: u32, frame: usize) {
         let Some(g) = self.program.goroutines().get(goroutine as usize) else { return };
         path.goroutine = Some(g.id);
+        path.wait_reason.clone_from(&g.wait_reason);
+        path.waited = self.program.waited(g);
         let frames = &self.program.roots().stacks[goroutine as usize].frames;
         if let Some(frame) = frames.get(frame) {
             path.name = self.function_name(frame.function);
-            path.line = self.program.functions().get(frame.function).and_then(|f| f.line(frame.pc));
+            // The frame is the function's own, whatever was inlined into it.
+            path.line = self.program.calls_at(frame.pc).pop().and_then(|call| call.line);
         }
-    }
-
-    /// Names the function and line a frame of a goroutine is at.
-    pub fn frame_name(&self, goroutine: &Goroutine, index: usize, frame: usize) -> RootPath {
-        let mut path = RootPath {
-            kind: RootPathKind::Stack,
-            name: String::new(),
-            goroutine: Some(goroutine.id),
-            line: None,
-            at: Address::NULL,
-            steps: Vec::new(),
-        };
-        self.name_frame(&mut path, index as u32, frame);
-        path.steps.push(path.name.clone());
-        path
     }
 
     fn function_name(&self, id: FunctionId) -> String {

@@ -145,6 +145,8 @@ pub struct Surveyor<'p> {
     map_types: MapTypes<'p>,
     shapes: HashMap<TypeId, MapShape>,
     hasher: KeyHasher<'p>,
+    /// Open maps of which a type that fits has cells behind its slots.
+    cells_unknown: HashSet<Address>,
     diagnostics: Vec<String>,
 }
 
@@ -161,6 +163,7 @@ impl<'p> Surveyor<'p> {
             map_types: MapTypes::new(program, layout.is_classic()),
             shapes: HashMap::new(),
             hasher: KeyHasher::new(program),
+            cells_unknown: HashSet::new(),
             diagnostics: Vec::new(),
         }
     }
@@ -181,12 +184,22 @@ impl<'p> Surveyor<'p> {
         }
         maps.sort_by_key(|map| map.address);
         self.settle(walk, &mut maps);
+        self.count_cells(&mut maps);
         let finder = SyncMapFinder::new(self.program, self.layout);
         let sync_maps = match finder {
             Some(finder) => finder.find(walk, &maps),
             None => Vec::new(),
         };
         Survey { maps, sync_maps, diagnostics: self.diagnostics }
+    }
+
+    /// Reads maps again that own cells besides their arrays by some of their types and not by others.
+    fn count_cells(&mut self, maps: &mut [FoundMap]) {
+        let unknown = std::mem::take(&mut self.cells_unknown);
+        for map in maps.iter_mut().filter(|map| unknown.contains(&map.address)) {
+            let reading = map.types.first().and_then(|ty| self.decode(&map.header, *ty).ok());
+            map.reading = reading.unwrap_or(map.reading);
+        }
     }
 
     // ---- candidates
@@ -339,6 +352,11 @@ impl<'p> Surveyor<'p> {
             }
         }
         let reading = reading?;
+        types.sort_unstable();
+        if types.iter().any(|ty| self.shape(*ty).is_some_and(|s| s.indirect_key || s.indirect_elem))
+        {
+            self.cells_unknown.insert(address);
+        }
         let evidence = if types.len() == 1 { TypeEvidence::Arrays } else { TypeEvidence::Open };
         let mut map = found(types, evidence, reading);
         self.filter_by_entries(walk, &mut map, &HashMap::new());

@@ -8,6 +8,8 @@
 //! Looking an address up costs two table reads and a multiplication: page to span, then offset to
 //! slot by the span's reciprocal.
 
+mod contents;
+mod dumped;
 mod free;
 mod locate;
 mod page_index;
@@ -25,8 +27,10 @@ use std::borrow::Cow;
 
 use tophash_memory::{Address, ByteSize, Memory, MemoryExt};
 
+use self::contents::Contents;
 use self::page_index::PageIndex;
 use self::pointers::SpanPointers;
+use self::specials::Specials;
 use crate::error::Error;
 use crate::layout::{Field, LayoutTable};
 use crate::module_data::ModuleData;
@@ -68,12 +72,14 @@ pub struct Heap<'m> {
     memory: &'m dyn Memory,
     spans: Vec<Span>,
     pages: PageIndex,
-    contents: Vec<Cow<'m, [u8]>>,
+    contents: Vec<Contents<'m>>,
     pointers: Vec<SpanPointers<'m>>,
     allocated: Vec<u64>,
     slots: u32,
+    /// For each [`BLOCK`] of object numbers, the span of the first.
+    blocks: Vec<u32>,
     size_classes: SizeClasses,
-    specials: specials::SpecialFields,
+    specials: Specials,
     stack_bytes: ByteSize,
     diagnostics: Vec<String>,
 }
@@ -93,29 +99,12 @@ impl<'m> Heap<'m> {
         let root = locate::HeapRoot::find(memory, module, version, layout)?;
         let mut diagnostics = Vec::new();
         let (spans, stack_bytes) = span::read_all(memory, &root, layout, &mut diagnostics)?;
-        let mut heap = Self {
-            memory,
-            pages: PageIndex::default(),
-            contents: Vec::with_capacity(spans.len()),
-            pointers: Vec::with_capacity(spans.len()),
-            allocated: Vec::new(),
-            slots: 0,
-            size_classes: SizeClasses::new(layout, version),
-            specials: specials::SpecialFields::new(layout)?,
-            spans: Vec::with_capacity(spans.len()),
-            stack_bytes,
-            diagnostics,
-        };
+        let mut heap = Self::empty(memory, SizeClasses::new(layout, version), diagnostics);
+        heap.specials = Specials::InMemory(specials::SpecialFields::new(layout)?);
+        heap.stack_bytes = stack_bytes;
         let mut lost = ByteSize::ZERO;
         let designs = pointers::Design::new(layout, &root)?;
-        for mut span in spans {
-            let first = heap.slots;
-            let Some(slots) = first.checked_add(span.count()) else {
-                heap.diagnostics.push("more than 4 billion slots: the rest is left out".to_owned());
-                break;
-            };
-            span.set_first(first);
-            heap.slots = slots;
+        for span in spans {
             let contents = match memory.read_bytes(span.range().start(), span.range().size()) {
                 Ok(contents) => contents,
                 Err(_) => {
@@ -123,13 +112,18 @@ impl<'m> Heap<'m> {
                     Cow::Borrowed(&[][..])
                 }
             };
-            heap.read_allocated(&span);
-            heap.pointers.push(designs.of(memory, &span, &contents));
-            heap.contents.push(contents);
-            heap.spans.push(span);
+            let pointers = designs.of(memory, &span, &contents);
+            let bits = allocation_bits(memory, &span);
+            let free_index = span.free_index() as usize;
+            let is_allocated = |index: usize| {
+                index < free_index
+                    || bits.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 != 0)
+            };
+            if !heap.add_span(span, Contents::Whole(contents), pointers, is_allocated) {
+                break;
+            }
         }
-        heap.allocated.resize((heap.slots as usize).div_ceil(64), 0);
-        heap.pages = PageIndex::of(&heap.spans);
+        heap.finish();
         if lost != ByteSize::ZERO {
             heap.diagnostics.push(format!(
                 "{} bytes of heap spans could not be read: objects and maps in them are missing",
@@ -137,6 +131,58 @@ impl<'m> Heap<'m> {
             ));
         }
         Ok(heap)
+    }
+
+    fn empty(memory: &'m dyn Memory, size_classes: SizeClasses, diagnostics: Vec<String>) -> Self {
+        Self {
+            memory,
+            spans: Vec::new(),
+            pages: PageIndex::default(),
+            contents: Vec::new(),
+            pointers: Vec::new(),
+            allocated: Vec::new(),
+            slots: 0,
+            blocks: Vec::new(),
+            size_classes,
+            specials: Specials::Listed(Vec::new()),
+            stack_bytes: ByteSize::ZERO,
+            diagnostics,
+        }
+    }
+
+    /// Adds the next span by address; false where its slots can't be numbered any more.
+    fn add_span(
+        &mut self,
+        mut span: Span,
+        contents: Contents<'m>,
+        pointers: SpanPointers<'m>,
+        is_allocated: impl Fn(usize) -> bool,
+    ) -> bool {
+        let first = self.slots;
+        let Some(slots) = first.checked_add(span.count()) else {
+            let cut = "more than 4 billion slots: the rest is left out";
+            if self.diagnostics.last().is_none_or(|last| last != cut) {
+                self.diagnostics.push(cut.to_owned());
+            }
+            return false;
+        };
+        span.set_first(first);
+        self.slots = slots;
+        self.allocated.resize((slots as usize).div_ceil(64), 0);
+        for index in (0..span.count() as usize).filter(|index| is_allocated(*index)) {
+            let id = first as usize + index;
+            self.allocated[id / 64] |= 1 << (id % 64);
+        }
+        self.pointers.push(pointers);
+        self.contents.push(contents);
+        self.spans.push(span);
+        true
+    }
+
+    /// Indexes the spans once all are there.
+    fn finish(&mut self) {
+        self.pages = PageIndex::of(&self.spans);
+        self.blocks = blocks(&self.spans, self.slots);
     }
 
     /// Tells whether the heap is found by a layout: the check of a version that is only guessed.
@@ -147,22 +193,6 @@ impl<'m> Heap<'m> {
         layout: &LayoutTable,
     ) -> bool {
         locate::HeapRoot::find(memory, module, version, layout).is_ok()
-    }
-
-    fn read_allocated(&mut self, span: &Span) {
-        let count = span.count() as usize;
-        let bits = self
-            .memory
-            .read_bytes(span.alloc_bits(), ByteSize::new(count.div_ceil(8) as u64))
-            .unwrap_or_default();
-        self.allocated.resize((self.slots as usize).div_ceil(64), 0);
-        for index in 0..count {
-            let is_set = bits.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 != 0);
-            if is_set || index < span.free_index() as usize {
-                let id = span.first() as usize + index;
-                self.allocated[id / 64] |= 1 << (id % 64);
-            }
-        }
     }
 
     /// Returns the memory that the heap lies in.
@@ -238,10 +268,17 @@ impl<'m> Heap<'m> {
     }
 
     /// Returns the slot of a number.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the number is of another heap.
+    #[inline]
     pub fn slot(&self, id: ObjectId) -> Slot {
-        let after = self.spans.partition_point(|span| span.first() <= id.0);
-        let index = after.saturating_sub(1);
+        let mut index = self.blocks[(id.0 / BLOCK) as usize] as usize;
         // Spans without slots share their first number with the next one, which comes after them.
+        while self.spans.get(index + 1).is_some_and(|next| next.first() <= id.0) {
+            index += 1;
+        }
         Slot { span: SpanId(index as u32), index: id.0 - self.spans[index].first() }
     }
 
@@ -265,21 +302,19 @@ impl<'m> Heap<'m> {
         span.elem_size() - span.header_size()
     }
 
-    /// Returns the bytes of a span; empty where they could not be read.
-    #[inline]
-    pub fn contents(&self, span: SpanId) -> &[u8] {
-        &self.contents[span.index()]
-    }
-
     /// Returns the bytes of a slot's object, without its malloc header; empty where they could not
     /// be read.
     #[inline]
     pub fn object_bytes(&self, slot: Slot) -> &[u8] {
         let span = &self.spans[slot.span.index()];
-        let start = (u64::from(slot.index) * span.elem_size()) as usize;
-        self.contents[slot.span.index()]
-            .get(start + span.header_size() as usize..start + span.elem_size() as usize)
-            .unwrap_or_default()
+        self.slot_bytes(slot).get(span.header_size() as usize..).unwrap_or_default()
+    }
+
+    /// Returns the bytes of a whole slot; empty where they could not be read.
+    #[inline]
+    fn slot_bytes(&self, slot: Slot) -> &[u8] {
+        let elem_size = self.spans[slot.span.index()].elem_size();
+        self.contents[slot.span.index()].slot(slot.index, elem_size)
     }
 
     /// Returns the type that the allocator recorded for an object (from Go 1.22, for objects over
@@ -287,9 +322,7 @@ impl<'m> Heap<'m> {
     pub fn recorded_type(&self, slot: Slot) -> Option<Address> {
         match &self.pointers[slot.span.index()] {
             SpanPointers::Headers => {
-                let span = &self.spans[slot.span.index()];
-                let start = (u64::from(slot.index) * span.elem_size()) as usize;
-                let word = self.contents[slot.span.index()].get(start..)?.first_chunk::<8>()?;
+                let word = self.slot_bytes(slot).first_chunk::<8>()?;
                 Some(Address::new(u64::from_le_bytes(*word))).filter(|at| !at.is_null())
             }
             SpanPointers::OneType(at) => Some(*at).filter(|at| !at.is_null()),
@@ -381,8 +414,37 @@ impl<'m> Heap<'m> {
 
     /// Reads the specials (finalizers, cleanups, profile samples) of a span's objects.
     pub fn specials(&self, span: SpanId) -> Vec<Special> {
-        self.specials.read(self.memory, &self.spans[span.index()])
+        match &self.specials {
+            Specials::InMemory(fields) => fields.read(self.memory, &self.spans[span.index()]),
+            Specials::Listed(list) => {
+                let first = list.partition_point(|(of, _)| *of < span);
+                let of_span = list.iter().skip(first).take_while(|(of, _)| *of == span);
+                of_span.map(|(_, special)| *special).collect()
+            }
+        }
     }
+}
+
+/// Object numbers that share an entry of the index from numbers to spans.
+const BLOCK: u32 = 64;
+
+/// Finds the span of the first object of each block.
+fn blocks(spans: &[Span], slots: u32) -> Vec<u32> {
+    let mut span = 0;
+    (0..slots.div_ceil(BLOCK))
+        .map(|block| {
+            while spans.get(span + 1).is_some_and(|next| next.first() <= block * BLOCK) {
+                span += 1;
+            }
+            span as u32
+        })
+        .collect()
+}
+
+/// Reads a span's allocation bits, one a slot.
+fn allocation_bits<'m>(memory: &'m dyn Memory, span: &Span) -> Cow<'m, [u8]> {
+    let len = ByteSize::new(u64::from(span.count()).div_ceil(8));
+    memory.read_bytes(span.alloc_bits(), len).unwrap_or_default()
 }
 
 /// Reads a Go slice header's pointer and length at a field.

@@ -39,6 +39,10 @@ pub(super) struct Bits<'m> {
 }
 
 impl Bits<'_> {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into() }
+    }
+
     pub(super) fn is_set(&self, word: usize) -> bool {
         self.bytes.get(word / 8).is_some_and(|byte| byte >> (word % 8) & 1 != 0)
     }

@@ -91,6 +91,43 @@ impl Span {
         self.has_inline_marks
     }
 
+    /// Makes a span of what a heap dump tells of its objects.
+    pub(super) fn of_dump(
+        start: Address,
+        pages: u64,
+        elem_size: u64,
+        count: u32,
+        size_class: u8,
+        is_noscan: bool,
+        has_headers: bool,
+    ) -> Self {
+        let mut span = Self {
+            start,
+            pages,
+            elem_size,
+            reciprocal: 0,
+            count,
+            free_index: 0,
+            first: 0,
+            size_class,
+            is_noscan,
+            has_headers: false,
+            has_inline_marks: false,
+            alloc_bits: Address::NULL,
+            large_type: Address::NULL,
+            specials: Address::NULL,
+        };
+        span.derive(has_headers);
+        span
+    }
+
+    /// Fills in what follows from size, class and release.
+    fn derive(&mut self, has_headers: bool) {
+        self.reciprocal = (1u64 << 32).div_ceil(self.elem_size);
+        self.has_headers =
+            has_headers && !self.is_noscan && self.size_class != 0 && self.elem_size > HEADER_ABOVE;
+    }
+
     pub(super) fn set_first(&mut self, first: u32) {
         self.first = first;
     }
@@ -186,11 +223,7 @@ impl SpanFields {
             return None;
         }
         span.free_index = u32::try_from(self.free_index.get(bytes)).ok()?.min(span.count);
-        span.reciprocal = (1u64 << 32).div_ceil(span.elem_size);
-        span.has_headers = self.large_type.is_some()
-            && !span.is_noscan
-            && span.size_class != 0
-            && span.elem_size > HEADER_ABOVE;
+        span.derive(self.large_type.is_some());
         Some(span)
     }
 }

@@ -3,7 +3,7 @@
 
 use tophash_memory::{Address, ByteSize, Memory};
 
-use super::Span;
+use super::{Span, SpanId};
 use crate::error::Error;
 use crate::layout::{Field, LayoutTable};
 
@@ -17,6 +17,8 @@ pub enum SpecialKind {
     Finalizer,
     /// `runtime.AddCleanup` (from Go 1.24).
     Cleanup,
+    /// A call of a finalizer that is due: it keeps its argument alive.
+    Queued,
     /// A sample of the memory profile.
     Profile,
     /// Any other.
@@ -26,7 +28,7 @@ pub enum SpecialKind {
 /// A special record.
 #[derive(Debug, Clone, Copy)]
 pub struct Special {
-    /// Where the record is.
+    /// Where the record is; null in a heap dump, which does not say.
     pub address: Address,
     /// An address in the object that it belongs to.
     pub object: Address,
@@ -34,8 +36,17 @@ pub struct Special {
     pub kind: SpecialKind,
     /// The function value it holds (finalizers and cleanups), or the profile's bucket.
     pub pointer: Address,
-    /// What a cleanup's function will be called with (from Go 1.26); else null.
+    /// What a cleanup's function will be called with (from Go 1.26), or a queued finalizer's; else
+    /// null.
     pub argument: Address,
+}
+
+/// Where specials come from.
+pub(super) enum Specials {
+    /// Lists that hang on the spans.
+    InMemory(SpecialFields),
+    /// One list, by span.
+    Listed(Vec<(SpanId, Special)>),
 }
 
 pub(super) struct SpecialFields {
@@ -92,7 +103,7 @@ impl SpecialFields {
                 SpecialKind::Finalizer => Some(self.finalizer_fn),
                 SpecialKind::Cleanup => self.cleanup_fn,
                 SpecialKind::Profile => self.profile_bucket,
-                SpecialKind::Other => None,
+                SpecialKind::Queued | SpecialKind::Other => None,
             };
             let read = |field: Option<Field>| {
                 field.and_then(|field| field.read_address(memory, at).ok()).unwrap_or_default()

@@ -28,6 +28,17 @@ impl PointerMask {
         mask
     }
 
+    /// Makes a mask of word indexes, of which those from `words` on are left out.
+    pub fn from_words(indexes: impl IntoIterator<Item = u64>, words: usize) -> Self {
+        let mut mask = Self::default();
+        for index in indexes {
+            if let Some(index) = usize::try_from(index).ok().filter(|index| *index < words) {
+                mask.set(index);
+            }
+        }
+        mask
+    }
+
     pub(super) fn of(table: &TypeTable<'_>, ty: &GoType) -> Self {
         Self::to_depth(table, ty, MAX_DEPTH)
     }

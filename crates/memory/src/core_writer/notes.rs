@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::{PAGE, is_outside};
-use crate::core_file::{INCOMPLETE, NT_CONSISTENCY, OWNER, UNFROZEN};
+use crate::capture_note::{self, CaptureNote, Taken};
 use crate::mapping::{Mapping, Registers};
 use crate::process::{Details, Identity};
 use crate::{Consistency, Target};
@@ -51,12 +51,13 @@ fn process(out: &mut Vec<u8>, target: &Target, details: &Details) {
     note(out, b"CORE", NT_PRPSINFO, &info(&details.identity));
     note(out, b"CORE", NT_AUXV, &details.auxiliary);
     note(out, b"CORE", NT_FILE, &files(target.mappings()));
-    let consistency = match target.consistency() {
-        Consistency::Core | Consistency::Frozen { is_complete: true, .. } => return,
-        Consistency::Frozen { is_complete: false, .. } => INCOMPLETE,
-        Consistency::Unfrozen => UNFROZEN,
+    let taken = match target.consistency() {
+        Consistency::Unfrozen => Taken::Unfrozen,
+        Consistency::Frozen { is_complete: false, .. } => Taken::InPart,
+        _ => Taken::Frozen,
     };
-    note(out, OWNER, NT_CONSISTENCY, consistency);
+    let capture = CaptureNote { clock: target.clock(), taken };
+    note(out, capture_note::OWNER, capture_note::KIND, &capture.body());
 }
 
 /// Adds a note: lengths of owner and body, type, both texts filled up to whole words.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::executable::Executable;
@@ -146,8 +147,19 @@ pub(crate) fn take(pid: u32, options: &ProcessOptions<'_>) -> Result<Taken, Open
     let load_bias = load_bias(pid, &executable, &mappings);
     let (image, copied) = assemble(&executable, &mappings, copy, &details, load_bias);
     let live = (consistency == Consistency::Unfrozen).then_some(memory);
-    let target =
-        Target { image, live, mappings, threads, executable, load_bias, consistency, diagnostics };
+    let clock = clock_gettime(ClockId::CLOCK_MONOTONIC).ok().map(Duration::from);
+    let target = Target {
+        image,
+        live,
+        mappings,
+        threads,
+        executable,
+        load_bias,
+        consistency,
+        heap_dump: None,
+        diagnostics,
+        clock,
+    };
     Ok(Taken { target, details, copied })
 }
 
@@ -159,7 +171,8 @@ struct Frozen {
     diagnostics: Vec<String>,
 }
 
-/// Stops the process, copies it, lets it go.
+/// Stops the process, copies it, lets it go: all on one thread, since ptrace ties the stopped threads
+/// to the one that stopped them.
 fn frozen(
     pid: u32,
     max_pause: Duration,

@@ -144,6 +144,18 @@ pub(crate) fn build_id_note(id: &[u8]) -> Vec<u8> {
     note("GNU", 3, id)
 }
 
+/// Go's own build ID. Its linker counts the padding of the owner's name, which others don't.
+pub(crate) fn go_build_id_note(id: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend(4_u32.to_le_bytes());
+    out.extend((id.len() as u32).to_le_bytes());
+    out.extend(4_u32.to_le_bytes());
+    out.extend(b"Go\0\0");
+    out.extend(id.as_bytes());
+    out.resize(out.len().next_multiple_of(4), 0);
+    out
+}
+
 /// `NT_FILE`: the count, the page size, each file's start, end and offset in pages, the names.
 pub(crate) fn file_note(files: &[(u64, u64, u64, &Path)]) -> Vec<u8> {
     let mut body = Vec::new();
@@ -210,18 +222,18 @@ pub(crate) fn pattern(salt: u8, len: u64) -> Vec<u8> {
 pub(crate) struct TinyProgram {
     pub(crate) is_pie: bool,
     pub(crate) base: u64,
-    pub(crate) build_id: Option<Vec<u8>>,
+    pub(crate) notes: Vec<u8>,
 }
 
 impl TinyProgram {
     pub(crate) const ENTRY: u64 = 0x1040;
 
     pub(crate) fn new() -> Self {
-        Self { is_pie: false, base: 0x40_0000, build_id: Some((0xa0..0xb4).collect()) }
+        Self { is_pie: false, base: 0x40_0000, notes: build_id_note(&Vec::from_iter(0xa0..0xb4)) }
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let note = self.build_id.as_deref().map(build_id_note).unwrap_or_default();
+        let note = self.notes.clone();
         let claiming = |mut part: Part, offset: u64, size: u64| {
             part.claims = Some((offset, size));
             part

@@ -4,11 +4,17 @@ use std::io::Write;
 
 use serde::Serialize;
 use tophash_gomap::{RootPath, RootPathKind};
+use tophash_goruntime::CallFrame;
+use tophash_heapgraph::{PathRow, PathTree, Pruning};
 
-use super::{MapRow, Report};
+use super::{HolderRow, MapRow, PathBranch, Report, TypeRow};
+use crate::analysis::AllocationSite;
+use crate::args::ViewOptions;
 
 /// The version of the format.
 const SCHEMA: u32 = 1;
+/// Holders listed, of which a stripped program has one for each word of its globals.
+const HOLDERS: usize = 1000;
 
 #[derive(Serialize)]
 struct Document<'r> {
@@ -16,6 +22,11 @@ struct Document<'r> {
     target: Target<'r>,
     heap: Heap,
     maps: Vec<Map<'r>>,
+    holders: Vec<Holder<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    types: Vec<Type<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<Branch<'r>>,
     findings: [(); 0],
     diagnostics: &'r [String],
 }
@@ -57,7 +68,11 @@ struct Map<'r> {
     retained_bytes: Option<u64>,
     reclaimable_bytes: u64,
     root: Option<Root<'r>>,
-    allocated_at: Option<()>,
+    allocated_at: Option<Vec<Frame<'r>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allocated_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allocated_candidates: Vec<Vec<Frame<'r>>>,
     approximate: bool,
     torn: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,10 +86,57 @@ struct Root<'r> {
     kind: &'static str,
     name: &'r str,
     goroutine: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_reason: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited_seconds: Option<u64>,
     path: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Holder<'r> {
+    kind: &'static str,
+    name: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    goroutine: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_reason: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited_seconds: Option<u64>,
+    retained_bytes: u64,
+    objects: u64,
+}
+
+#[derive(Serialize)]
+struct Type<'r> {
+    #[serde(rename = "type")]
+    name: &'r str,
+    objects: u64,
+    bytes: u64,
+    retained_bytes: u64,
+}
+
+/// A step of the merged root paths; what is below it follows it.
+#[derive(Serialize)]
+struct Branch<'r> {
+    depth: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'r str>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    ty: Option<&'r str>,
+    maps: u64,
+    own_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Frame<'r> {
+    function: &'r str,
+    file: Option<&'r str>,
     line: Option<u32>,
 }
 
@@ -88,10 +150,10 @@ struct Entry<'r> {
 pub(crate) fn print(
     out: &mut dyn Write,
     report: &Report,
-    top: Option<usize>,
+    view: &ViewOptions,
 ) -> std::io::Result<()> {
     let target = &report.target;
-    let top = match top {
+    let top = match view.top {
         None | Some(0) => usize::MAX,
         Some(top) => top,
     };
@@ -113,6 +175,9 @@ pub(crate) fn print(
             unattributed_bytes: report.heap.reachable_bytes - report.heap.attributed_bytes,
         },
         maps: report.maps.iter().take(top).map(Map::of).collect(),
+        holders: report.holders.iter().take(top.min(HOLDERS)).map(Holder::of).collect(),
+        types: report.types.iter().take(top).map(Type::of).collect(),
+        paths: report.paths.as_ref().map(branches).unwrap_or_default(),
         findings: [],
         diagnostics: &report.diagnostics,
     };
@@ -126,6 +191,7 @@ impl<'r> Map<'r> {
             [one] => (Some(one.as_str()), &[][..]),
             several => (None, several),
         };
+        let site = row.allocated_at.as_ref();
         Self {
             address: format!("{:#x}", row.address),
             ty,
@@ -138,10 +204,20 @@ impl<'r> Map<'r> {
             tables: row.tables,
             growing: row.is_growing,
             own_bytes: row.own_bytes,
-            retained_bytes: None,
+            retained_bytes: row.retained_bytes,
             reclaimable_bytes: row.reclaimable_bytes,
             root: row.root.as_ref().map(Root::of),
-            allocated_at: None,
+            allocated_at: site.and_then(AllocationSite::calls).map(|stack| frames(stack)),
+            allocated_by: site.map(|site| match site {
+                AllocationSite::Sampled(_) => "sample",
+                AllocationSite::Profiled(_) => "profile",
+            }),
+            allocated_candidates: match site {
+                Some(AllocationSite::Profiled(stacks)) if stacks.len() > 1 => {
+                    stacks.iter().map(|stack| frames(stack)).collect()
+                }
+                _ => Vec::new(),
+            },
             approximate: row.is_approximate,
             torn: row.is_torn,
             part_of: row.part_of.map(|at| format!("{at:#x}")),
@@ -154,17 +230,77 @@ impl<'r> Map<'r> {
     }
 }
 
+fn frames(stack: &[CallFrame]) -> Vec<Frame<'_>> {
+    stack.iter().map(Frame::of).collect()
+}
+
+impl<'r> Frame<'r> {
+    fn of(frame: &'r CallFrame) -> Self {
+        Self {
+            function: &frame.function,
+            file: frame.line.as_ref().map(|line| line.file.as_str()),
+            line: frame.line.as_ref().map(|line| line.line),
+        }
+    }
+}
+
+impl<'r> Holder<'r> {
+    fn of(row: &'r HolderRow) -> Self {
+        Self {
+            kind: kind(row.kind),
+            name: &row.name,
+            address: (!row.at.is_null()).then(|| row.at.to_string()),
+            goroutine: row.goroutine,
+            wait_reason: row.wait_reason.as_deref(),
+            waited_seconds: row.waited.map(|waited| waited.as_secs()),
+            retained_bytes: row.retained_bytes,
+            objects: row.objects,
+        }
+    }
+}
+
+impl<'r> Type<'r> {
+    fn of(row: &'r TypeRow) -> Self {
+        Self {
+            name: &row.name,
+            objects: row.objects,
+            bytes: row.bytes,
+            retained_bytes: row.retained_bytes,
+        }
+    }
+}
+
+fn branches(tree: &PathTree<PathBranch>) -> Vec<Branch<'_>> {
+    tree.rows(Pruning::default())
+        .into_iter()
+        .filter_map(|row| {
+            let PathRow::Branch { depth, label, paths, bytes, .. } = row else { return None };
+            let (step, ty) = match label {
+                PathBranch::Step(step) => (Some(step.as_str()), None),
+                PathBranch::Map(ty) => (None, Some(ty.as_str())),
+            };
+            Some(Branch { depth, step, ty, maps: paths, own_bytes: bytes })
+        })
+        .collect()
+}
+
+fn kind(kind: RootPathKind) -> &'static str {
+    match kind {
+        RootPathKind::Global => "global",
+        RootPathKind::Stack => "stack",
+        RootPathKind::Finalizer => "finalizer",
+        RootPathKind::Other => "other",
+    }
+}
+
 impl<'r> Root<'r> {
     fn of(root: &'r RootPath) -> Self {
         Self {
-            kind: match root.kind {
-                RootPathKind::Global => "global",
-                RootPathKind::Stack => "stack",
-                RootPathKind::Finalizer => "finalizer",
-                RootPathKind::Other => "other",
-            },
+            kind: kind(root.kind),
             name: &root.name,
             goroutine: root.goroutine,
+            wait_reason: root.wait_reason.as_deref(),
+            waited_seconds: root.waited.map(|waited| waited.as_secs()),
             path: &root.steps,
             file: root.line.as_ref().map(|line| line.file.as_str()),
             line: root.line.as_ref().map(|line| line.line),

@@ -1,11 +1,19 @@
 //! What an inspection found, in rows that the terminal and JSON both print.
 
+pub(crate) mod diff_table;
 pub(crate) mod entry;
 pub(crate) mod json;
 pub(crate) mod style;
 pub(crate) mod table;
+mod views;
 
-use tophash_gomap::{Attribution, RootPath};
+use std::time::Duration;
+
+use tophash_gomap::{Attribution, RootPath, RootPathKind};
+use tophash_heapgraph::PathTree;
+use tophash_memory::Address;
+
+use crate::analysis::AllocationSite;
 
 /// Everything a report says.
 pub(crate) struct Report {
@@ -17,7 +25,42 @@ pub(crate) struct Report {
     /// How many maps there are, filters aside, and what they own.
     pub(crate) total_maps: usize,
     pub(crate) total_own: u64,
+    /// All holders that retain something, the largest first.
+    pub(crate) holders: Vec<HolderRow>,
+    /// All types, where they were asked for.
+    pub(crate) types: Vec<TypeRow>,
+    /// The paths of the maps that pass the filters, where they were asked for.
+    pub(crate) paths: Option<PathTree<PathBranch>>,
     pub(crate) diagnostics: Vec<String>,
+}
+
+/// A global, a goroutine or a finalizer, with what it alone keeps alive.
+pub(crate) struct HolderRow {
+    pub(crate) kind: RootPathKind,
+    pub(crate) name: String,
+    /// Null where it is no place in memory.
+    pub(crate) at: Address,
+    pub(crate) goroutine: Option<u64>,
+    pub(crate) wait_reason: Option<String>,
+    pub(crate) waited: Option<Duration>,
+    pub(crate) retained_bytes: u64,
+    pub(crate) objects: u64,
+}
+
+/// All objects of a type.
+pub(crate) struct TypeRow {
+    pub(crate) name: String,
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+    /// What they retain one by one, nothing counted twice.
+    pub(crate) retained_bytes: u64,
+}
+
+/// A step of a root path, or the map at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum PathBranch {
+    Step(String),
+    Map(String),
 }
 
 /// What was opened.
@@ -42,8 +85,11 @@ pub(crate) struct MapRow {
     pub(crate) tables: u64,
     pub(crate) is_growing: bool,
     pub(crate) own_bytes: u64,
+    /// With what is reachable through the map alone.
+    pub(crate) retained_bytes: Option<u64>,
     pub(crate) reclaimable_bytes: u64,
     pub(crate) root: Option<RootPath>,
+    pub(crate) allocated_at: Option<AllocationSite>,
     pub(crate) is_approximate: bool,
     pub(crate) is_torn: bool,
     /// The `sync.Map` that the map belongs to.
@@ -55,9 +101,19 @@ impl MapRow {
     /// Spells the type, or the choice of types.
     pub(crate) fn type_name(&self) -> String {
         match self.types.as_slice() {
-            [] => "map (never written)".to_owned(),
-            [one] => one.clone(),
-            [first, rest @ ..] => format!("{first} or {} others", rest.len()),
+            one @ [_] => type_name(one, &[]),
+            several => type_name(&[], several),
         }
+    }
+}
+
+/// Spells a map's type: the one there is, or that there is a choice.
+pub(crate) fn type_name(one: &[String], candidates: &[String]) -> String {
+    match (one, candidates) {
+        ([one], _) => one.clone(),
+        (_, []) => "map (never written)".to_owned(),
+        (_, [only]) => only.clone(),
+        (_, [first, second]) => format!("{first} or {second}"),
+        (_, [first, rest @ ..]) => format!("{first} or {} others", rest.len()),
     }
 }

@@ -10,6 +10,10 @@ pub(crate) fn warning(text: &str) -> String {
     text.yellow().to_string()
 }
 
+pub(crate) fn dim(text: &str) -> String {
+    text.dimmed().to_string()
+}
+
 pub(crate) fn error(text: &str) -> String {
     text.red().bold().to_string()
 }
@@ -18,6 +22,12 @@ pub(crate) fn error(text: &str) -> String {
 /// terminal its own commands in a name.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Spells a time with its two largest units: `3h 20m`.
+pub(crate) fn duration(time: std::time::Duration) -> String {
+    let text = humantime::format_duration(std::time::Duration::from_secs(time.as_secs()));
+    text.to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// Spells a size in binary units.

@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::Write;
+use std::time::Duration;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use tophash_gomap::RootPath;
 
-use super::style::{bar, bytes, clean, count, heading, warning};
-use super::{MapRow, Report};
-use crate::args::Sort;
+use super::style::{bar, bytes, clean, count, duration, heading, warning};
+use super::{MapRow, Report, views};
+use crate::args::{By, Sort, ViewOptions};
 
 /// Cells of the bar that shows how full a map is.
 const BAR: usize = 8;
@@ -22,17 +23,28 @@ const SPARSE_SLOTS: u64 = 1024;
 pub(crate) fn print(
     out: &mut dyn Write,
     report: &Report,
-    top: Option<usize>,
-    sort: Sort,
+    view: &ViewOptions,
 ) -> std::io::Result<()> {
+    let ViewOptions { top, sort, by, .. } = *view;
     print_summary(out, report)?;
     let top = match top.unwrap_or(DEFAULT_TOP) {
         0 => usize::MAX,
         top => top,
     };
+    match by {
+        By::Maps => print_maps(out, report, top, sort)?,
+        By::Types => views::types(out, report, top)?,
+        By::Holders => views::holders(out, report, top)?,
+        By::Paths => views::paths(out, report, top)?,
+    }
+    Ok(())
+}
+
+fn print_maps(out: &mut dyn Write, report: &Report, top: usize, sort: Sort) -> std::io::Result<()> {
     let listed: Vec<_> = report.maps.iter().filter(|row| row.part_of.is_none()).collect();
     let mut groups = alike(&listed);
     let of: Option<fn(&MapRow) -> u64> = match sort {
+        Sort::Retained => Some(|row| row.retained_bytes.unwrap_or(row.own_bytes)),
         Sort::Own => Some(|row| row.own_bytes),
         Sort::Reclaimable => Some(|row| row.reclaimable_bytes),
         Sort::Entries => Some(|row| row.entries),
@@ -128,12 +140,17 @@ fn alike<'r>(rows: &[&'r MapRow]) -> Vec<Group<'r>> {
 }
 
 fn map_table(groups: &[&Group<'_>]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(
-        ["OWN", "RECLAIMABLE", "ENTRIES", "SLOTS", "FILL", "TOMBSTONES", "TYPE", "HELD BY"]
-            .map(|name| Cell::new(name).add_attribute(Attribute::Dim)),
-    );
+    let mut table = plain_table(&[
+        "RETAINED",
+        "OWN",
+        "RECLAIMABLE",
+        "ENTRIES",
+        "SLOTS",
+        "FILL",
+        "TOMBSTONES",
+        "TYPE",
+        "HELD BY",
+    ]);
     for group in groups {
         let Some(row) = group.rows.first() else { continue };
         let times = match group.rows.len() {
@@ -141,7 +158,9 @@ fn map_table(groups: &[&Group<'_>]) -> Table {
             several => format!("{} × ", count(several as u64)),
         };
         let (entries, slots) = (group.sum(|row| row.entries), group.sum(|row| row.slots));
+        let retained = row.retained_bytes.map(|_| group.sum(|row| row.retained_bytes.unwrap_or(0)));
         table.add_row([
+            Cell::new(retained.map_or_else(|| "?".to_owned(), bytes)),
             Cell::new(bytes(group.sum(|row| row.own_bytes))),
             Cell::new(bytes(group.sum(|row| row.reclaimable_bytes))),
             Cell::new(count(entries)),
@@ -152,12 +171,24 @@ fn map_table(groups: &[&Group<'_>]) -> Table {
             Cell::new(clean(&group.held_by)),
         ]);
     }
-    for index in [0, 1, 2, 3, 5] {
-        if let Some(column) = table.column_mut(index) {
+    align_right(&mut table, &[0, 1, 2, 3, 4, 6]);
+    table
+}
+
+/// Makes a table without lines.
+pub(super) fn plain_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Dim)));
+    table
+}
+
+pub(super) fn align_right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
 }
 
 fn fill(row: &MapRow, entries: u64, slots: u64) -> Cell {
@@ -191,30 +222,48 @@ fn marks(row: &MapRow) -> String {
     }
 }
 
+/// Says what a goroutine waits for and how long, as stack traces do: ` [chan receive, 5m]`.
+pub(super) fn waiting(reason: Option<&str>, waited: Option<Duration>) -> String {
+    let Some(reason) = reason else { return String::new() };
+    let waited = waited.filter(|waited| waited.as_secs() > 0);
+    let waited = waited.map_or_else(String::new, |waited| format!(", {}", duration(waited)));
+    format!(" [{reason}{waited}]")
+}
+
 /// Spells a path on one line: `main.cache.sessions[…]`, `main.serve (main.go:31), goroutine 7: m`.
 fn held_by(root: Option<&RootPath>) -> String {
     let Some(root) = root else { return "-".to_owned() };
+    let Some((name, steps)) = root.steps.split_first() else { return root.name.clone() };
+    let mut out = name.clone();
+    if let Some(line) = &root.line {
+        let file = line.file.rsplit('/').next().unwrap_or(&line.file);
+        out.push_str(&format!(" ({file}:{})", line.line));
+    }
+    if let Some(goroutine) = root.goroutine {
+        let waiting = waiting(root.wait_reason.as_deref(), root.waited);
+        out.push_str(&format!(", goroutine {goroutine}{waiting}"));
+        out.push_str(if steps.is_empty() { "" } else { ": " });
+    }
+    push_steps(&mut out, steps);
+    out
+}
+
+/// Spells a path without what is known of its root besides the name.
+pub(super) fn path_text(path: &[String]) -> String {
     let mut out = String::new();
-    for (index, step) in root.steps.iter().enumerate() {
-        if index == 0 {
-            out.push_str(step);
-            if let Some(line) = &root.line {
-                let file = line.file.rsplit('/').next().unwrap_or(&line.file);
-                out.push_str(&format!(" ({file}:{})", line.line));
-            }
-            if let Some(goroutine) = root.goroutine {
-                out.push_str(&format!(", goroutine {goroutine}"));
-            }
-            continue;
-        }
-        if index == 1 && root.goroutine.is_some() {
-            out.push_str(": ");
-        } else if step.starts_with(['(', '…']) {
+    push_steps(&mut out, path);
+    out
+}
+
+fn push_steps(out: &mut String, steps: &[String]) {
+    for step in steps {
+        // A local's name follows its function's.
+        let is_apart = step.starts_with(['(', '…']) || step.starts_with(char::is_alphabetic);
+        if is_apart && !out.is_empty() && !out.ends_with(' ') {
             out.push(' ');
         }
         out.push_str(step);
     }
-    out
 }
 
 fn print_entries(out: &mut dyn Write, groups: &[&Group<'_>]) -> std::io::Result<()> {
@@ -236,15 +285,21 @@ fn print_entries(out: &mut dyn Write, groups: &[&Group<'_>]) -> std::io::Result<
     Ok(())
 }
 
+/// Prints what could not be read.
+pub(super) fn print_notes(out: &mut dyn Write, report: &Report) -> std::io::Result<()> {
+    for diagnostic in &report.diagnostics {
+        writeln!(out, "{} {}", warning("note:"), clean(diagnostic))?;
+    }
+    Ok(())
+}
+
 fn print_footer(
     out: &mut dyn Write,
     report: &Report,
     listed: &[&MapRow],
     rest: &[Group<'_>],
 ) -> std::io::Result<()> {
-    for diagnostic in &report.diagnostics {
-        writeln!(out, "{} {}", warning("note:"), clean(diagnostic))?;
-    }
+    print_notes(out, report)?;
     writeln!(out)?;
     if !rest.is_empty() {
         let maps: usize = rest.iter().map(|group| group.rows.len()).sum();
@@ -265,5 +320,5 @@ fn print_footer(
             bytes(reclaimable)
         )?;
     }
-    writeln!(out, "Next: --sort reclaimable, --show-entries, --format json.")
+    writeln!(out, "Next: --by holders, --by types, --by paths, --sort reclaimable, --format json.")
 }

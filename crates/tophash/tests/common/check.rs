@@ -1,15 +1,20 @@
-//! A report held against what the fixture `maps` says of its own maps.
+//! Holding a report against what the fixture says of its own maps.
 
 use std::fmt::Write;
 
 use serde_json::Value;
-use xtask::facts::{self, MapFact};
+use xtask::facts::{self, MapFact, SyncMapFact};
+use xtask::fixture::Symbols;
 
-use super::{Way, by_address, types};
+use super::{by_address, types};
+
+/// A map's name, and why it is excused. A name that ends in a dot stands for all that start with
+/// it.
+pub(crate) type Excuse = (&'static str, &'static str);
 
 /// Maps whose type a stripped program does not hold in every release, and why. The report must then
-/// offer the true type among others. A name that ends in a dot stands for all that start with it.
-const OPEN_WHEN_STRIPPED: [(&str, &str); 9] = [
+/// offer the true type among others.
+const OPEN_WHEN_STRIPPED: &[Excuse] = &[
     ("stack.", "only words of a frame lead to it, and its arrays fit several types"),
     ("held.PointerToPointer", "only untyped cells lead to it"),
     ("held.Closure", "the closure's code asks for its length alone"),
@@ -22,11 +27,20 @@ const OPEN_WHEN_STRIPPED: [(&str, &str); 9] = [
 ];
 
 /// Maps whose type even DWARF does not tell in every release, and why.
-const OPEN_WITH_DWARF: [(&str, &str); 1] =
-    [("stack.Defer", "to Go 1.22 DWARF does not say what a closure captured")];
+const OPEN_WITH_DWARF: &[Excuse] =
+    &[("stack.Defer", "to Go 1.22 DWARF does not say what a closure captured")];
 
-/// `sync.Map`s that were never written to are zero, and only DWARF says where they are.
-const UNSEEN_WHEN_STRIPPED: [&str; 1] = ["sync.Empty"];
+/// Maps that a stripped program hides, and why.
+pub(crate) const UNSEEN_WHEN_STRIPPED: &[Excuse] =
+    &[("sync.Empty", "it was never written to and is zero, and only DWARF says where it is")];
+
+/// Returns the maps whose type may stay open.
+pub(crate) fn open_types(symbols: Symbols) -> &'static [Excuse] {
+    match symbols {
+        Symbols::Kept => OPEN_WITH_DWARF,
+        Symbols::Stripped => OPEN_WHEN_STRIPPED,
+    }
+}
 
 /// Counts the maps that the program does not tell of: the runtime's and the library's.
 pub(crate) fn other_maps(report: &Value, lines: &[String]) -> usize {
@@ -37,13 +51,21 @@ pub(crate) fn other_maps(report: &Value, lines: &[String]) -> usize {
         .count()
 }
 
-/// Holds one report against what the program says of itself.
+/// Faults of one report.
 pub(crate) struct Check<'f> {
-    /// Which build, and how it was opened.
+    /// What is checked, as faults call it.
     pub(crate) case: String,
-    pub(crate) is_stripped: bool,
-    /// What is wrong, a line each.
+    /// Maps whose type may stay open, if the true one is among the candidates.
+    pub(crate) open: &'static [Excuse],
+    /// Maps that may be missing.
+    pub(crate) unseen: &'static [&'static [Excuse]],
     pub(crate) faults: &'f mut String,
+}
+
+fn is_excused(name: &str, excuses: &[Excuse]) -> bool {
+    excuses.iter().any(|(excused, _)| {
+        *excused == name || (excused.ends_with('.') && name.starts_with(excused))
+    })
 }
 
 impl Check<'_> {
@@ -53,22 +75,12 @@ impl Check<'_> {
         }
     }
 
-    pub(crate) fn target(&mut self, report: &Value, way: Way) {
-        let target = &report["target"];
-        let source = if way == Way::Core { "core" } else { "process" };
-        self.that(target["source"] == source, &format!("source is {}", target["source"]));
-        let types = if self.is_stripped { "runtime" } else { "dwarf" };
-        self.that(target["types"] == types, &format!("types are from {}", target["types"]));
-        let pause = target["pause_ms"].as_f64().unwrap();
-        self.that((pause > 0.0) == (way == Way::Frozen), &format!("the pause was {pause} ms"));
-        if way == Way::Unfrozen {
-            let torn = report["maps"].as_array().unwrap().iter().filter(|map| map["torn"] == true);
-            let torn = torn.count();
-            self.that(torn == 0, &format!("{torn} maps of an idle process are torn"));
-        }
+    fn may_be_missing(&self, name: &str) -> bool {
+        self.unseen.iter().any(|excuses| is_excused(name, excuses))
     }
 
-    /// Checks every map that the program tells of, and returns how many.
+    /// Checks every map that the program tells of, and that there is no garbage; returns how many
+    /// there are.
     pub(crate) fn maps(&mut self, report: &Value, lines: &[String]) -> usize {
         let maps = by_address(report);
         let facts = facts::maps(lines).unwrap();
@@ -86,9 +98,10 @@ impl Check<'_> {
         checked
     }
 
-    fn map(&mut self, fact: &MapFact, found: Option<&Value>) {
+    pub(crate) fn map(&mut self, fact: &MapFact, found: Option<&Value>) {
         let Some(map) = found else {
-            self.that(false, &format!("{} ({}) is missing", fact.name, fact.type_name));
+            let may_be_missing = self.may_be_missing(&fact.name);
+            self.that(may_be_missing, &format!("{} ({}) is missing", fact.name, fact.type_name));
             return;
         };
         let mut equal = |what: &str, expected: Option<u64>| {
@@ -110,19 +123,14 @@ impl Check<'_> {
         if types == [fact.type_name.as_str()] {
             return;
         }
-        let excused: &[(&str, &str)] =
-            if self.is_stripped { &OPEN_WHEN_STRIPPED } else { &OPEN_WITH_DWARF };
-        let is_excused = excused.iter().any(|(name, _)| {
-            *name == fact.name || (name.ends_with('.') && fact.name.starts_with(name))
-        });
-        let may_be_open = is_excused && types.contains(&fact.type_name);
+        let may_be_open = is_excused(&fact.name, self.open) && types.contains(&fact.type_name);
         self.that(may_be_open, &format!("{}: {types:?} not {}", fact.name, fact.type_name));
     }
 
-    fn sync_map(&mut self, fact: &facts::SyncMapFact, found: Option<&Value>) {
+    pub(crate) fn sync_map(&mut self, fact: &SyncMapFact, found: Option<&Value>) {
         let Some(map) = found else {
-            let is_excused = self.is_stripped && UNSEEN_WHEN_STRIPPED.contains(&fact.name.as_str());
-            self.that(is_excused, &format!("{} is missing", fact.name));
+            let may_be_missing = self.may_be_missing(&fact.name);
+            self.that(may_be_missing, &format!("{} is missing", fact.name));
             return;
         };
         let fault = format!("{}: {} entries not {}", fact.name, map["entries"], fact.entries);

@@ -73,7 +73,6 @@ pub struct Walk<'p> {
     off_heap_maps: HashMap<Address, OffHeapMap>,
     static_targets: BTreeMap<Address, StaticTarget>,
     sync_maps: HashMap<Address, TypeId>,
-    unknown_descriptors: HashSet<Address>,
 }
 
 #[derive(Clone, Copy)]
@@ -116,7 +115,6 @@ impl<'p> Walk<'p> {
             off_heap_maps: HashMap::new(),
             static_targets: BTreeMap::new(),
             sync_maps: HashMap::new(),
-            unknown_descriptors: HashSet::new(),
         }
     }
 
@@ -248,11 +246,6 @@ impl<'p> Walk<'p> {
     pub fn static_target(&self, at: Address) -> Option<&StaticTarget> {
         let (_, target) = self.static_targets.range(..=at).next_back()?;
         target.range.contains(at).then_some(target)
-    }
-
-    /// Returns words that looked like descriptors which `reflect` made and which no table holds.
-    pub fn unknown_descriptors(&self) -> &HashSet<Address> {
-        &self.unknown_descriptors
     }
 
     fn memory(&self) -> &'p dyn Memory {

@@ -3,7 +3,7 @@
 use tophash_goruntime::{ObjectId, TypeId, TypeTable};
 
 /// What an object was found to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ObjectType {
     /// A value of the type, or an array of them that fills the slot.
     Whole(TypeId),

@@ -112,13 +112,9 @@ impl Walk<'_> {
                 Pointee::Closure => Claim::Closure,
                 Pointee::Any | Pointee::Methods => {
                     let word = Address::new(word(offset.wrapping_sub(8)));
-                    match self.words.dynamic_type(word) {
-                        Some(ty) => self.claim_of_dynamic(ty),
-                        None => {
-                            self.note_unknown(word);
-                            Claim::Nothing
-                        }
-                    }
+                    self.words
+                        .dynamic_type(word)
+                        .map_or(Claim::Nothing, |ty| self.claim_of_dynamic(ty))
                 }
                 Pointee::Unknown | Pointee::Repeat { .. } => Claim::Nothing,
             };
@@ -239,12 +235,6 @@ impl Walk<'_> {
             && len > 0
         {
             self.follow(buffer, Claim::Elements(elem, len), parent);
-        }
-    }
-
-    fn note_unknown(&mut self, word: Address) {
-        if self.heap.object_holding(word).is_some() {
-            self.unknown_descriptors.insert(word);
         }
     }
 

@@ -1,0 +1,64 @@
+//! The messages of `profile.proto` that are read, by their field numbers
+//! (github.com/google/pprof, `proto/profile.proto`).
+
+/// What a column of values means.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ValueType {
+    #[prost(int64, tag = "1")]
+    pub(crate) ty: i64,
+    #[prost(int64, tag = "2")]
+    pub(crate) unit: i64,
+}
+
+/// One stack with its values.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Sample {
+    #[prost(uint64, repeated, tag = "1")]
+    pub(crate) locations: Vec<u64>,
+    #[prost(int64, repeated, tag = "2")]
+    pub(crate) values: Vec<i64>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) labels: Vec<Label>,
+}
+
+/// A key with a text or a number.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Label {
+    #[prost(int64, tag = "1")]
+    pub(crate) key: i64,
+    #[prost(int64, tag = "2")]
+    pub(crate) text: i64,
+    #[prost(int64, tag = "3")]
+    pub(crate) number: i64,
+}
+
+/// A program counter with the calls at it, the innermost inlined one first.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Location {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) address: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) lines: Vec<Line>,
+}
+
+/// A call.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Line {
+    #[prost(uint64, tag = "1")]
+    pub(crate) function: u64,
+    #[prost(int64, tag = "2")]
+    pub(crate) line: i64,
+}
+
+/// A function.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Function {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(int64, tag = "2")]
+    pub(crate) name: i64,
+    #[prost(int64, tag = "4")]
+    pub(crate) file: i64,
+}

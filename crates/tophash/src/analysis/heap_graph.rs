@@ -1,0 +1,179 @@
+//! The Go heap as the graph library takes it: objects and their pointers, and the roots that hold
+//! them.
+//!
+//! Nodes are the heap's slots, by their number, and behind them a node for each *holder*: a global
+//! variable, a goroutine, or an object with a finalizer or cleanup. A holder has no bytes of its own;
+//! what it retains is what would be freed if it let go. Edges are exactly the words that the
+//! collector follows.
+
+use std::collections::HashMap;
+
+use tophash_gomap::{PathNamer, RootPathKind, Walk};
+use tophash_goruntime::{Heap, ObjectId, Program, Root, RootKind, TypeTable};
+use tophash_heapgraph::{NodeId, Source};
+use tophash_memory::Address;
+
+use super::sites::is_runtime;
+
+/// Something outside of the heap that holds objects in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Holder {
+    pub(crate) kind: RootPathKind,
+    /// The variable's name, or, stripped, its place; for a goroutine, the function it is in.
+    pub(crate) name: String,
+    /// A goroutine's index in the program's list.
+    pub(crate) goroutine: Option<u32>,
+    /// The first word of it that is a root; null where it is no word of memory.
+    pub(crate) at: Address,
+}
+
+/// The graph's nodes and edges, read from the heap whenever they are asked for.
+pub(crate) struct GoHeap<'p> {
+    heap: &'p Heap<'p>,
+    types: &'p TypeTable<'p>,
+    walk: &'p Walk<'p>,
+    holders: Vec<Holder>,
+    /// Positions in the walk's roots, by holder.
+    roots: Vec<Vec<u32>>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum HolderKey {
+    Global(String),
+    Goroutine(u32),
+    Finalized(Address),
+}
+
+impl<'p> GoHeap<'p> {
+    pub(crate) fn new(program: &'p Program<'p>, walk: &'p Walk<'p>) -> Self {
+        let namer = PathNamer::new(program, walk);
+        let mut holders = Vec::new();
+        let mut roots: Vec<Vec<u32>> = Vec::new();
+        let mut by_key = HashMap::new();
+        for (position, root) in walk.roots().iter().enumerate() {
+            if root.value.is_null() {
+                continue;
+            }
+            let named = match root.kind {
+                RootKind::Global => Some(namer.name_root(root)),
+                _ => None,
+            };
+            let (key, goroutine) = match root.kind {
+                RootKind::Global => {
+                    let name = named.as_ref().map(|path| path.name.clone()).unwrap_or_default();
+                    (HolderKey::Global(name), None)
+                }
+                RootKind::Stack { goroutine, .. }
+                | RootKind::StackObject { goroutine, .. }
+                | RootKind::Register { goroutine }
+                | RootKind::Goroutine { goroutine } => {
+                    (HolderKey::Goroutine(goroutine), Some(goroutine))
+                }
+                // The special record of the object.
+                RootKind::Finalizer | RootKind::FinalizedObject => {
+                    (HolderKey::Finalized(root.at), None)
+                }
+            };
+            let index = *by_key.entry(key).or_insert_with(|| {
+                let path = named.unwrap_or_else(|| namer.name_root(root));
+                let name = match goroutine {
+                    Some(goroutine) => innermost_function(program, goroutine),
+                    None => path.name,
+                };
+                holders.push(Holder { kind: path.kind, name, goroutine, at: root.at });
+                roots.push(Vec::new());
+                holders.len() - 1
+            });
+            roots[index].push(position as u32);
+        }
+        Self { heap: program.heap(), types: program.types(), walk, holders, roots }
+    }
+
+    /// Returns the node of an object.
+    pub(crate) fn node(id: ObjectId) -> NodeId {
+        NodeId::new(id.index() as u32)
+    }
+
+    /// Returns the node of the object that an address is in.
+    pub(crate) fn node_at(&self, at: Address) -> Option<NodeId> {
+        self.heap.object_holding(at).map(|slot| Self::node(self.heap.id(slot)))
+    }
+
+    /// Returns every holder with its node.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = (NodeId, &Holder)> {
+        let first = self.heap.slot_count();
+        self.holders
+            .iter()
+            .enumerate()
+            .map(move |(index, holder)| (NodeId::new((first + index) as u32), holder))
+    }
+
+    /// Returns the bytes of a node's slot; 0 for a holder.
+    pub(crate) fn size_of(&self, node: NodeId) -> u64 {
+        if node.index() >= self.heap.slot_count() {
+            return 0;
+        }
+        let slot = self.heap.slot(ObjectId::from_index(node.index()));
+        self.heap.span(slot.span).elem_size()
+    }
+
+    fn root_targets(&self, root: &Root, visit: &mut dyn FnMut(NodeId)) {
+        match (root.kind, self.heap.object_holding(root.value)) {
+            // The object itself is not held, only what it points to.
+            (RootKind::FinalizedObject, Some(slot)) => self.pointers(self.heap.id(slot), visit),
+            (_, Some(slot)) => visit(Self::node(self.heap.id(slot))),
+            (_, None) => {}
+        }
+    }
+
+    fn pointers(&self, id: ObjectId, visit: &mut dyn FnMut(NodeId)) {
+        self.heap.for_each_pointer(self.types, self.heap.slot(id), |_, value| {
+            if let Some(node) = self.node_at(value) {
+                visit(node);
+            }
+        });
+    }
+}
+
+/// Returns the function that a goroutine is in, the runtime's own aside; that which it started in
+/// where there is no other.
+fn innermost_function(program: &Program<'_>, goroutine: u32) -> String {
+    let frames = program.roots().stacks.get(goroutine as usize).map(|stack| &*stack.frames);
+    let names = frames
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|frame| Some(program.functions().get(frame.function)?.name().into_owned()));
+    let mut last = String::new();
+    for name in names {
+        if !is_runtime(&name) {
+            return name;
+        }
+        last = name;
+    }
+    last
+}
+
+impl Source for GoHeap<'_> {
+    fn node_count(&self) -> usize {
+        self.heap.slot_count() + self.holders.len()
+    }
+
+    fn roots(&self, visit: &mut dyn FnMut(NodeId)) {
+        self.holders().for_each(|(node, _)| visit(node));
+    }
+
+    fn successors(&self, node: NodeId, visit: &mut dyn FnMut(NodeId)) {
+        match node.index().checked_sub(self.heap.slot_count()) {
+            None => self.pointers(ObjectId::from_index(node.index()), visit),
+            Some(holder) => {
+                for &position in &self.roots[holder] {
+                    self.root_targets(&self.walk.roots()[position as usize], visit);
+                }
+            }
+        }
+    }
+
+    fn size(&self, node: NodeId) -> u64 {
+        self.size_of(node)
+    }
+}

@@ -1,0 +1,104 @@
+//! Other views on the same heap: by type, by holder, and as a tree of root paths.
+
+use std::io::Write;
+
+use comfy_table::Cell;
+use tophash_gomap::RootPathKind;
+use tophash_heapgraph::{PathRow, Pruning};
+
+use super::style::{bytes, clean, count, dim};
+use super::table::{align_right, plain_table, print_notes, waiting};
+use super::{HolderRow, PathBranch, Report};
+
+/// Prints what each type retains.
+pub(super) fn types(out: &mut dyn Write, report: &Report, top: usize) -> std::io::Result<()> {
+    let mut table = plain_table(&["RETAINED", "BYTES", "OBJECTS", "TYPE"]);
+    for row in report.types.iter().take(top) {
+        table.add_row([
+            Cell::new(bytes(row.retained_bytes)),
+            Cell::new(bytes(row.bytes)),
+            Cell::new(count(row.objects)),
+            Cell::new(clean(&row.name)),
+        ]);
+    }
+    align_right(&mut table, &[0, 1, 2]);
+    writeln!(out, "\n{table}")?;
+    rest(out, report.types.len().saturating_sub(top), "types")?;
+    print_notes(out, report)?;
+    writeln!(
+        out,
+        "\nRETAINED is what would go with all objects of the type that no other of them holds: one \
+         type's bytes\nare also in what its holders retain."
+    )
+}
+
+/// Prints what would go if each holder let go.
+pub(super) fn holders(out: &mut dyn Write, report: &Report, top: usize) -> std::io::Result<()> {
+    let mut table = plain_table(&["RETAINED", "OBJECTS", "KIND", "HOLDER"]);
+    for row in report.holders.iter().take(top) {
+        table.add_row([
+            Cell::new(bytes(row.retained_bytes)),
+            Cell::new(count(row.objects)),
+            Cell::new(kind(row)),
+            Cell::new(clean(&name(row))),
+        ]);
+    }
+    align_right(&mut table, &[0, 1]);
+    writeln!(out, "\n{table}")?;
+    rest(out, report.holders.len().saturating_sub(top), "holders")?;
+    print_notes(out, report)?;
+    let retained: u64 = report.holders.iter().map(|row| row.retained_bytes).sum();
+    writeln!(
+        out,
+        "\n{} is held by several of these at once, and so in no row.",
+        bytes(report.heap.reachable_bytes.saturating_sub(retained))
+    )
+}
+
+fn kind(row: &HolderRow) -> &'static str {
+    match row.kind {
+        RootPathKind::Global => "global",
+        RootPathKind::Stack => "goroutine",
+        RootPathKind::Finalizer => "finalizer",
+        RootPathKind::Other => "other",
+    }
+}
+
+fn name(row: &HolderRow) -> String {
+    match row.goroutine {
+        Some(id) => {
+            let waiting = waiting(row.wait_reason.as_deref(), row.waited);
+            format!("goroutine {id}{waiting} in {}", row.name)
+        }
+        None => row.name.clone(),
+    }
+}
+
+/// Levels of the tree, and branches at each place.
+const DEPTH: usize = 12;
+const BRANCHES: usize = 6;
+
+/// Prints the root paths of all maps as one tree.
+pub(super) fn paths(out: &mut dyn Write, report: &Report, top: usize) -> std::io::Result<()> {
+    let Some(tree) = &report.paths else { return Ok(()) };
+    let least = tree.bytes() / 1000;
+    let rows = tree.rows(Pruning { children: BRANCHES.max(top), depth: DEPTH, bytes: least });
+    writeln!(out, "\n{}", dim("       OWN       MAPS  ROOT PATH"))?;
+    for row in &rows {
+        let indent = "  ".repeat(row.depth());
+        let text = match row {
+            PathRow::Branch { label: PathBranch::Step(step), .. } => clean(step),
+            PathRow::Branch { label: PathBranch::Map(ty), .. } => dim(&clean(ty)),
+            PathRow::More { branches, .. } => dim(&format!("… {} more", count(*branches as u64))),
+        };
+        writeln!(out, "{:>10} {:>10}  {indent}{text}", bytes(row.bytes()), count(row.paths()))?;
+    }
+    print_notes(out, report)
+}
+
+fn rest(out: &mut dyn Write, left: usize, what: &str) -> std::io::Result<()> {
+    match left {
+        0 => Ok(()),
+        left => writeln!(out, "… {} more {what}: --top 0 shows all.", count(left as u64)),
+    }
+}
