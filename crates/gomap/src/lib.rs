@@ -7,11 +7,13 @@
 //! memory, a [`MapLayout`], a [`MapShape`] and what the allocator knows ([`Allocations`]). No
 //! conclusions are drawn here.
 
+mod cost;
 mod find;
 mod hash;
 mod layout;
 mod read;
 
+pub use cost::{MapDesign, ValueShape, fresh_cost, grown_cost};
 pub use find::{
     Attribution, FoundMap, FoundSyncMap, HeaderLayout, HeapAllocations, Holder, MapPlace,
     ObjectType, OffHeapMap, Parent, PathNamer, RootPath, RootPathKind, StaticTarget, Survey,
@@ -21,5 +23,5 @@ pub use hash::{AesHash, KeyHash, KeyHasher};
 pub use layout::{ClassicLayout, MapLayout, MapShape, SLOTS, SwissLayout};
 pub use read::{
     Allocation, Allocations, ClassicHeader, Entries, Entry, Growth, Header, MapReading, NotAMap,
-    SwissHeader, entries, fresh_cost, read_header, read_map,
+    SwissHeader, entries, read_header, read_map,
 };

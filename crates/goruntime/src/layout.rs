@@ -155,6 +155,19 @@ impl LayoutTable {
         TABLES.into_iter().map(|(name, _)| name)
     }
 
+    /// Returns the minor releases that there are tables of without experiments, the oldest first:
+    /// versions to ask [`for_version`](Self::for_version) for.
+    pub fn releases() -> impl Iterator<Item = GoVersion> {
+        Self::known()
+            .filter_map(|name| name.strip_suffix(ARCH)?.strip_suffix('-'))
+            .filter_map(GoVersion::parse)
+    }
+
+    /// Tells whether the table was made with an experiment that moves fields.
+    pub fn has_experiment(&self, name: &str) -> bool {
+        self.experiment.split(',').any(|experiment| experiment == name)
+    }
+
     /// Returns which release and experiment the table was made from.
     pub fn origin(&self) -> String {
         if self.experiment.is_empty() {

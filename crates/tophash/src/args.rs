@@ -163,6 +163,11 @@ pub(crate) struct ViewOptions {
     #[arg(long, conflicts_with = "by")]
     pub(crate) no_retained: bool,
 
+    /// Say of each map shown what it would cost otherwise: made anew, with values in place of
+    /// pointers, or under another Go release.
+    #[arg(long)]
+    pub(crate) what_if: bool,
+
     /// Which maps to put first.
     #[arg(long, value_enum, default_value_t = Sort::Retained)]
     pub(crate) sort: Sort,
@@ -186,6 +191,7 @@ impl ViewOptions {
             profile: None,
             by: By::Types,
             no_retained: false,
+            what_if: false,
             sort: Sort::Retained,
             top: None,
             show_entries: None,

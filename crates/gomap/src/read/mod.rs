@@ -7,12 +7,10 @@
 mod classic;
 mod control;
 mod entries;
-mod fresh;
 mod header;
 mod swiss;
 
 pub use entries::{Entries, Entry, entries};
-pub use fresh::fresh_cost;
 pub use header::{ClassicHeader, Header, SwissHeader, read_header};
 
 use tophash_memory::{Address, ByteSize, Memory, ReadError};

@@ -19,7 +19,8 @@ pub struct SizeClasses {
 }
 
 impl SizeClasses {
-    pub(super) fn new(layout: &LayoutTable, version: &GoVersion) -> Self {
+    /// Takes the sizes of a release.
+    pub fn new(layout: &LayoutTable, version: &GoVersion) -> Self {
         Self {
             classes: layout.size_classes().iter().map(|&size| size.into()).collect(),
             has_headers: version.minor() >= 22,

@@ -5,6 +5,7 @@ mod profiled;
 mod rows;
 mod shares;
 mod sites;
+mod what_if;
 
 pub(crate) use sites::AllocationSite;
 

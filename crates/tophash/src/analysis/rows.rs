@@ -12,6 +12,7 @@ use tophash_memory::{Address, Consistency};
 use super::profiled::ProfiledSites;
 use super::shares::{Retention, path_tree};
 use super::sites::AllocationSites;
+use super::what_if::WhatIf;
 use crate::args::{By, Format, Sort, ViewOptions};
 use crate::report::{MapRow, Report, TargetInfo, entry};
 
@@ -63,6 +64,7 @@ impl RowBuilder<'_> {
             self.survey.maps.iter().map(|map| (map.address.get(), map)).collect();
         let sync_maps: HashMap<u64, &FoundSyncMap> =
             self.survey.sync_maps.iter().map(|map| (map.address.get(), map)).collect();
+        let what_if = view.what_if.then(|| WhatIf::new(self.program, self.layout));
         let mut sites = AllocationSites::new(self.program, self.headers, self.profile);
         for (index, row) in rows.iter_mut().take(named).enumerate() {
             if let Some(map) = sync_maps.get(&row.address).filter(|_| row.types == ["sync.Map"]) {
@@ -70,6 +72,9 @@ impl RowBuilder<'_> {
             } else if let Some(map) = maps.get(&row.address) {
                 row.root = self.root(&namer, map);
                 row.allocated_at = sites.of_map(map.address);
+                if let Some(what_if) = what_if.as_ref().filter(|_| index < with_entries) {
+                    row.what_if = what_if.of(map);
+                }
                 if let Some(limit) = view.show_entries.filter(|_| index < with_entries) {
                     row.shown_entries = self.shown_entries(map, limit);
                 }
@@ -204,6 +209,7 @@ impl RowBuilder<'_> {
             is_torn: map.is_torn,
             part_of: inner.get(&map.address).copied(),
             shown_entries: Vec::new(),
+            what_if: Vec::new(),
         }
     }
 
@@ -232,6 +238,7 @@ impl RowBuilder<'_> {
             is_torn: false,
             part_of: None,
             shown_entries: Vec::new(),
+            what_if: Vec::new(),
         }
     }
 

@@ -78,7 +78,18 @@ struct Map<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     part_of: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    what_if: Vec<WhatIf<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     shown_entries: Vec<Entry<'r>>,
+}
+
+#[derive(Serialize)]
+struct WhatIf<'r> {
+    change: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    go: &'r str,
+    bytes: u64,
+    now_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -221,6 +232,16 @@ impl<'r> Map<'r> {
             approximate: row.is_approximate,
             torn: row.is_torn,
             part_of: row.part_of.map(|at| format!("{at:#x}")),
+            what_if: row
+                .what_if
+                .iter()
+                .map(|scenario| WhatIf {
+                    change: scenario.change,
+                    go: &scenario.go,
+                    bytes: scenario.bytes,
+                    now_bytes: scenario.now_bytes,
+                })
+                .collect(),
             shown_entries: row
                 .shown_entries
                 .iter()

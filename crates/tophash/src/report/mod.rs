@@ -95,6 +95,21 @@ pub(crate) struct MapRow {
     /// The `sync.Map` that the map belongs to.
     pub(crate) part_of: Option<u64>,
     pub(crate) shown_entries: Vec<(String, String)>,
+    /// What it would cost otherwise, where that was asked for.
+    pub(crate) what_if: Vec<Scenario>,
+}
+
+/// What a map would cost otherwise.
+pub(crate) struct Scenario {
+    /// `hint`: made for as many entries and filled; `grown`: filled without a hint; `values`: made
+    /// with a hint, and with what the elems point to in their place; `release`: grown under another
+    /// release.
+    pub(crate) change: &'static str,
+    /// The release, for `release`.
+    pub(crate) go: String,
+    pub(crate) bytes: u64,
+    /// What there is now in its place.
+    pub(crate) now_bytes: u64,
 }
 
 impl MapRow {

@@ -61,6 +61,7 @@ fn print_maps(out: &mut dyn Write, report: &Report, top: usize, sort: Sort) -> s
     } else {
         writeln!(out, "\n{}", map_table(&shown))?;
         print_entries(out, &shown)?;
+        views::what_if(out, shown.iter().flat_map(|group| group.rows.first()).copied())?;
     }
     print_footer(out, report, &listed, &groups[shown.len()..])
 }

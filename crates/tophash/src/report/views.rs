@@ -6,9 +6,9 @@ use comfy_table::Cell;
 use tophash_gomap::RootPathKind;
 use tophash_heapgraph::{PathRow, Pruning};
 
-use super::style::{bytes, clean, count, dim};
+use super::style::{bytes, clean, count, dim, heading};
 use super::table::{align_right, plain_table, print_notes, waiting};
-use super::{HolderRow, PathBranch, Report};
+use super::{HolderRow, MapRow, PathBranch, Report};
 
 /// Prints what each type retains.
 pub(super) fn types(out: &mut dyn Write, report: &Report, top: usize) -> std::io::Result<()> {
@@ -94,6 +94,43 @@ pub(super) fn paths(out: &mut dyn Write, report: &Report, top: usize) -> std::io
         writeln!(out, "{:>10} {:>10}  {indent}{text}", bytes(row.bytes()), count(row.paths()))?;
     }
     print_notes(out, report)
+}
+
+/// Prints what maps would cost otherwise.
+pub(super) fn what_if<'r>(
+    out: &mut dyn Write,
+    rows: impl Iterator<Item = &'r MapRow>,
+) -> std::io::Result<()> {
+    for row in rows.filter(|row| !row.what_if.is_empty()) {
+        writeln!(
+            out,
+            "\n{} at {:#x}, {} entries: owns {}",
+            heading(&clean(&row.type_name())),
+            row.address,
+            count(row.entries),
+            bytes(row.own_bytes)
+        )?;
+        let own = row.own_bytes.max(1);
+        for scenario in row.what_if.iter().filter(|scenario| scenario.change != "release") {
+            let words = match scenario.change {
+                "hint" => "made anew with a hint",
+                "grown" => "filled anew without a hint",
+                _ => "with values in place of pointers",
+            };
+            let now = match scenario.now_bytes {
+                now if now == row.own_bytes => String::new(),
+                now => format!(" in place of {} with what it points to", bytes(now)),
+            };
+            writeln!(out, "  {:>10}  {words}{now}", bytes(scenario.bytes))?;
+        }
+        let releases = row.what_if.iter().filter(|scenario| scenario.change == "release");
+        for scenario in releases {
+            let cells = (20 * scenario.bytes / own).min(40) as usize;
+            let bar = "▇".repeat(cells.max(1));
+            writeln!(out, "  {:>10}  Go {:<5} {}", bytes(scenario.bytes), scenario.go, dim(&bar))?;
+        }
+    }
+    Ok(())
 }
 
 fn rest(out: &mut dyn Write, left: usize, what: &str) -> std::io::Result<()> {

@@ -45,7 +45,7 @@ pub fn fresh_cost(
 }
 
 /// `makemap` and `makeBucketArray` of `runtime/map.go`.
-fn classic_arrays(
+pub(super) fn classic_arrays(
     shape: &MapShape,
     n: u64,
     load_by_two: u64,
@@ -149,7 +149,7 @@ fn share_over(n: u64, places: u64, most: u64) -> f64 {
 }
 
 /// The mean of a value of the share that one of `places` gets of `n` keys.
-fn mean_over(n: u64, places: u64, value: impl Fn(u64) -> u64) -> f64 {
+pub(super) fn mean_over(n: u64, places: u64, value: impl Fn(u64) -> u64) -> f64 {
     if places == 1 {
         return value(n) as f64;
     }
