@@ -15,6 +15,7 @@
 
 pub mod bench;
 pub mod core;
+pub mod debugger;
 pub mod facts;
 pub mod fixture;
 pub mod layout;

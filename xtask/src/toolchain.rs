@@ -251,7 +251,7 @@ fn is_complete(goroot: &Path) -> bool {
 
 /// Installs a Debian package, with the package lists refreshed only if the
 /// package is not known: on a fresh machine they are empty.
-fn install_package(package: &str) -> Result<()> {
+pub(crate) fn install_package(package: &str) -> Result<()> {
     eprintln!("installing Debian's {package}");
     let install = ["install", "--yes", "--no-install-recommends", package];
     if apt_get(&install)? {

@@ -51,7 +51,7 @@ pub use heap::{
 pub use inlining::CallFrame;
 pub use layout::{Field, LayoutTable};
 pub use module_data::{BitVector, ModuleData};
-pub use program::{Program, Step};
+pub use program::{Program, Step, free_heap_pages};
 pub use roots::{GoroutineStack, Root, RootKind, Roots};
 pub use samples::{AllocationSample, AllocationSamples};
 pub use stack::{Frame, StackContents, StackObject, StackReader};

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tophash_memory::{Address, ByteSize, Memory, Target};
+use tophash_memory::{Address, AddressRange, ByteSize, Memory, Target};
 
 use crate::build_info::{BuildInfo, versions_in_memory};
 use crate::dump_check;
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::functions::FunctionTable;
 use crate::globals::GlobalSection;
 use crate::goroutine::{Goroutine, GoroutineFields, GoroutineStatus};
-use crate::heap::Heap;
+use crate::heap::{self, Heap};
 use crate::inlining::{CallFrame, InlineTrees};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
@@ -62,6 +62,17 @@ fn identify(target: &Target) -> Result<(BuildInfo, LayoutTable, ModuleData), Err
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Finds the pages of a Go program's heap that are in no span in use: sorted ranges that do not
+/// overlap.
+///
+/// # Errors
+///
+/// As [`Program::open`], of which it does only what it needs.
+pub fn free_heap_pages(target: &Target) -> Result<Vec<AddressRange>, Error> {
+    let (build, layout, module) = identify(target)?;
+    heap::free_pages(target.memory(), &module, &build.version, &layout)
 }
 
 /// Functions that make types at run time. The linker drops those a program can't call.
@@ -247,7 +258,7 @@ impl<'t> Program<'t> {
     }
 
     /// Returns how long a goroutine has been waiting, at least: from the first collection that found
-    /// it waiting to when the process was copied or, in a core, to the last time that any goroutine's
+    /// it waiting to when the process was copied or, in a core that does not say when that was, to the last time that any goroutine's
     /// record holds. `None` where it does not wait or no collection has noticed yet.
     pub fn waited(&self, goroutine: &Goroutine) -> Option<Duration> {
         if goroutine.waiting_since == 0 || goroutine.status != GoroutineStatus::Waiting {

@@ -16,6 +16,7 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 
+use crate::capture_note::{self, CaptureNote, Taken};
 use crate::executable::{Executable, better_build_id, notes, parse_header};
 use crate::image::{Backing, Image, Store};
 use crate::mapping::{MappedFile, Mapping, Permissions, Registers};
@@ -39,6 +40,7 @@ struct Notes {
     files: Vec<(AddressRange, MappedFile)>,
     program_headers: Option<Address>,
     entry: Option<Address>,
+    capture: Option<CaptureNote>,
 }
 
 struct LoadSegment {
@@ -97,6 +99,10 @@ pub(crate) fn open(
         return Err(damaged("a memory segment"));
     }
     segments.sort_by_key(|segment| segment.range.start());
+    if notes.capture.is_some_and(|capture| capture.taken == Taken::Unfrozen) {
+        // They are there for debuggers, and most of their registers are not known.
+        notes.threads.clear();
+    }
     notes.files.sort_by_key(|(range, _)| range.start());
     assemble(path, data, fault, notes, segments, executable)
 }
@@ -110,6 +116,8 @@ fn assemble(
     executable: Option<&Path>,
 ) -> Result<Target, OpenError> {
     let mut diagnostics = Vec::from_iter(fault);
+    let doubt = notes.capture.and_then(|capture| capture.doubt());
+    diagnostics.extend(doubt.map(str::to_owned));
     let mut image = Image::default();
     let file_len = data.len();
     let core = image.add_store(Store::File(Arc::new(data)));
@@ -189,7 +197,7 @@ fn assemble(
         consistency: Consistency::Core,
         heap_dump: None,
         diagnostics,
-        clock: None,
+        clock: notes.capture.and_then(|capture| capture.clock),
     })
 }
 
@@ -295,6 +303,9 @@ impl Notes {
                             _ => {}
                         }
                     }
+                }
+                (capture_note::OWNER, capture_note::KIND) => {
+                    self.capture = CaptureNote::read(body).or(self.capture);
                 }
                 _ => {}
             }

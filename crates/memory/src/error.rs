@@ -33,7 +33,7 @@ pub enum OpenError {
     /// An ELF file, but no core.
     #[error(
         "{} is an executable, not a core: run it and give its process number, or take a core of \
-         it with `gcore PID` and give this file as --exe", path.display()
+         it with `tophash capture PID` and give this file as --exe", path.display()
     )]
     NotACore {
         /// The file.

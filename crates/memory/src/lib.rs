@@ -19,8 +19,10 @@
 //! This crate knows nothing of Go but how it writes a heap dump, and never writes to a target.
 
 mod address;
+mod capture_note;
 mod compressed;
 mod core_file;
+mod core_writer;
 mod error;
 mod executable;
 mod fake;
@@ -28,12 +30,15 @@ mod heap_dump;
 mod image;
 mod map_file;
 mod mapping;
+mod new_file;
 mod pieces;
 mod process;
+mod ranges;
 mod read;
 mod target;
 
 pub use address::{Address, AddressRange, ByteSize};
+pub use core_writer::{Capture, Compression, Core, CoreContents, CoreError};
 pub use error::OpenError;
 pub use executable::{Executable, Segment};
 pub use fake::FakeMemory;
@@ -41,6 +46,7 @@ pub use heap_dump::{
     DumpedAllocation, DumpedCall, DumpedFinalizer, DumpedObject, DumpedSection, HeapDump,
 };
 pub use mapping::{MappedFile, Mapping, Permissions, Registers};
+pub use new_file::NewFile;
 pub use process::{ProcessMode, ProcessOptions};
 pub use read::{Memory, MemoryExt, READ_LIMIT, ReadError};
 pub use target::{Consistency, Target};

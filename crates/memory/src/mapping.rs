@@ -24,6 +24,13 @@ pub struct MappedFile {
     pub offset: u64,
 }
 
+impl MappedFile {
+    /// Tells whether the kernel says that the file is gone, or never had a path (shared memory).
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.path.as_os_str().as_encoded_bytes().ends_with(b" (deleted)")
+    }
+}
+
 /// A piece of the target's address space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {

@@ -78,7 +78,7 @@ impl Target {
     ///
     /// Fails where there is no such process, it may not be read, or it does not stop in time.
     pub fn open_process(pid: u32, options: &ProcessOptions<'_>) -> Result<Self, OpenError> {
-        process::open(pid, options)
+        Ok(process::take(pid, options)?.target)
     }
 
     /// Returns the memory.
@@ -132,7 +132,7 @@ impl Target {
     }
 
     /// Returns what the system's monotonic clock, which Go's runtime reads too, showed when a process
-    /// was copied; `None` for a file, which does not say.
+    /// was copied; `None` for a file that does not say, as only our own cores do.
     pub fn clock(&self) -> Option<Duration> {
         self.clock
     }

@@ -336,7 +336,7 @@ mod wrong_kinds {
         let files = sound();
         let refused = fault(Target::open_file(&files.program, None));
         assert!(matches!(refused, OpenError::NotACore { .. }));
-        assert!(refused.to_string().contains("gcore"), "{refused}");
+        assert!(refused.to_string().contains("tophash capture"), "{refused}");
     }
 
     #[test]

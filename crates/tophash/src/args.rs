@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tophash_diagnose::Severity;
+use tophash_memory::ProcessMode;
 
 /// See what your Go maps really hold.
 #[derive(Debug, Parser)]
@@ -22,6 +23,13 @@ pub(crate) enum Command {
     /// of itself with `debug.WriteHeapDump`; the files may be compressed (`.zst`). Go 1.19 and 1.21
     /// to 1.27 on linux/amd64; neither symbols nor DWARF are needed.
     Inspect(InspectOptions),
+    /// Write a small core of a running Go program, for `inspect` and for debuggers.
+    ///
+    /// It holds what the program wrote and still uses: pages never touched, pages of zeros, free
+    /// pages of the heap, code and shared memory are left out. The process is stopped while its
+    /// memory is copied, and runs again while FILE is written. Memory holds secrets: only FILE's
+    /// owner may read it.
+    Capture(CaptureOptions),
     /// Compare two looks at one program: which maps and types grew, and who holds them.
     Diff(DiffOptions),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
@@ -47,13 +55,8 @@ pub(crate) struct TargetOptions {
     #[arg(long, value_name = "BIN")]
     pub(crate) exe: Option<PathBuf>,
 
-    /// The longest that the process may be stopped while its memory is copied.
-    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration)]
-    pub(crate) max_pause: Duration,
-
-    /// Never stop the process: read it while it runs, and mark maps that changed meanwhile.
-    #[arg(long, conflicts_with = "max_pause")]
-    pub(crate) unfrozen: bool,
+    #[command(flatten)]
+    pub(crate) stop: StopOptions,
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +85,49 @@ pub(crate) struct DiffOptions {
     /// How many changes the table shows; 0 for all.
     #[arg(long, value_name = "N")]
     pub(crate) top: Option<usize>,
+}
+
+/// Whether a process is stopped, and for how long.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StopOptions {
+    /// The longest that the process may be stopped while its memory is copied.
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration)]
+    max_pause: Duration,
+
+    /// Never stop the process: read it while it runs. What changes meanwhile may not fit together;
+    /// `inspect` marks maps that did.
+    #[arg(long, conflicts_with = "max_pause")]
+    unfrozen: bool,
+}
+
+impl StopOptions {
+    pub(crate) fn mode(&self) -> ProcessMode {
+        match self.unfrozen {
+            true => ProcessMode::Unfrozen,
+            false => ProcessMode::Frozen { max_pause: self.max_pause },
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaptureOptions {
+    /// The number of a running process.
+    pub(crate) pid: u32,
+
+    /// The core to write; compressed if its name ends in `.zst`. One that is there is replaced.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// The process's executable, where the kernel's link to it can't be used.
+    #[arg(long, value_name = "BIN")]
+    pub(crate) exe: Option<PathBuf>,
+
+    /// Store free pages of the heap, too: what the program has freed and not yet given back.
+    #[arg(long)]
+    pub(crate) full: bool,
+
+    #[command(flatten)]
+    pub(crate) stop: StopOptions,
 }
 
 #[derive(Debug, Args)]

@@ -84,7 +84,7 @@ fn tell(report: &Report) -> Result<()> {
     writeln!(
         out,
         "\nNow on your own program, running or dead:\n  tophash inspect $(pidof server)\n  \
-         gcore -o server.core $(pidof server) && tophash inspect server.core.*"
+         tophash capture $(pidof server) -o server.core.zst && tophash inspect server.core.zst"
     )?;
     Ok(())
 }

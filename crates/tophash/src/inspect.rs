@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use tophash_memory::{ProcessMode, ProcessOptions, Target};
+use tophash_memory::{ProcessOptions, Target};
 
 use crate::Outcome;
 use crate::analysis::analyse;
 use crate::args::{Format, InspectOptions, TargetOptions, ViewOptions};
 use crate::progress::Progress;
-use crate::report::{Report, json, style, table};
+use crate::report::{Report, json, table};
 
 pub(crate) fn run(options: &InspectOptions) -> Result<Outcome> {
     let progress = Progress::new();
@@ -35,20 +35,12 @@ pub(crate) fn open(target: &str, how: &TargetOptions, progress: &Progress) -> Re
     let path = Path::new(target);
     match target.parse::<u32>() {
         Ok(pid) if !path.exists() => {
-            progress.step(format!("copying the memory of process {pid}"));
-            let copied = |done: u64, total: u64| {
-                progress.step(format!(
-                    "copying the memory of process {pid}: {} of {}",
-                    style::bytes(done),
-                    style::bytes(total)
-                ));
+            let copied = progress.copying(pid);
+            let process = ProcessOptions {
+                mode: how.stop.mode(),
+                executable: how.exe.clone(),
+                progress: Some(&copied),
             };
-            let mode = match how.unfrozen {
-                true => ProcessMode::Unfrozen,
-                false => ProcessMode::Frozen { max_pause: how.max_pause },
-            };
-            let process =
-                ProcessOptions { mode, executable: how.exe.clone(), progress: Some(&copied) };
             Ok(Target::open_process(pid, &process)?)
         }
         _ => {

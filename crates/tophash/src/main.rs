@@ -2,6 +2,7 @@
 
 mod analysis;
 mod args;
+mod capture;
 mod demo;
 mod diff;
 mod inspect;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Inspect(options) => inspect::run(options),
+        Command::Capture(options) => capture::run(options).map(|()| Outcome::Done),
         Command::Diff(options) => diff::run(options).map(|()| Outcome::Done),
         Command::Demo(options) => demo::run(options),
     };

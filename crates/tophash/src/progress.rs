@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::report::style::bytes;
+
 /// A line of progress that goes away when dropped.
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -30,6 +32,15 @@ impl Progress {
     /// Says what is being done now.
     pub(crate) fn step(&self, what: impl Into<String>) {
         self.bar.set_message(what.into());
+    }
+
+    /// Says that a process is being copied; what is returned hears how far it is.
+    pub(crate) fn copying(&self, pid: u32) -> impl Fn(u64, u64) + '_ {
+        self.step(format!("copying the memory of process {pid}"));
+        move |done, total| {
+            let (done, total) = (bytes(done), bytes(total));
+            self.step(format!("copying the memory of process {pid}: {done} of {total}"));
+        }
     }
 }
 

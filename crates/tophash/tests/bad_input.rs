@@ -166,7 +166,7 @@ fn what_is_no_core_at_all() {
     let text = dir.join("text");
     fs::write(&text, "goroutine 1 [running]:\n").unwrap();
     refused(&[&text], &["is not an ELF file"]);
-    refused(&[&program], &["is an executable, not a core", "gcore PID"]);
+    refused(&[&program], &["is an executable, not a core", "tophash capture PID"]);
     refused(&[&dir], &["is a directory"]);
     refused(&[&dir.join("nothing")], &["nothing", "No such file"]);
     refused(&[Path::new("4194303999")], &["4194303999"]);

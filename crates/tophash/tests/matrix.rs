@@ -11,10 +11,9 @@ mod common;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use common::check::{Check, UNSEEN_WHEN_STRIPPED, open_types};
-use common::{WAYS, Way, builds, by_address, folder, open};
+use common::check::{Check, UNSEEN_WHEN_STRIPPED, open_types, other_maps};
+use common::{WAYS, Way, builds, folder, open};
 use serde_json::Value;
-use xtask::facts;
 use xtask::fixture::{Fixture, Symbols, build_experiment};
 use xtask::running::Running;
 
@@ -37,24 +36,9 @@ fn every_map_of_every_release_is_found_and_read_right() {
                     unseen: if is_stripped { &[UNSEEN_WHEN_STRIPPED] } else { &[] },
                     faults: &mut faults,
                 };
-                let maps = by_address(&report);
                 check_target(&mut check, &report, way, is_stripped);
-                let facts = facts::maps(running.lines()).unwrap();
-                for fact in facts.iter().filter(|fact| fact.address != 0) {
-                    check.map(fact, maps.get(&fact.address));
-                    checked += 1;
-                }
-                for fact in facts::sync_maps(running.lines()).unwrap() {
-                    check.sync_map(&fact, maps.get(&fact.address));
-                }
-                for address in facts::garbage(running.lines()).unwrap() {
-                    check.that(!maps.contains_key(&address), "garbage was taken for a map");
-                }
-                let own: Vec<u64> = facts.iter().map(|fact| fact.address).collect();
-                let rest = maps
-                    .iter()
-                    .filter(|(address, map)| !own.contains(address) && map["type"] != "sync.Map")
-                    .count();
+                checked += check.maps(&report, running.lines());
+                let rest = other_maps(&report, running.lines());
                 others.insert((symbols == Symbols::Stripped, format!("{way:?}")), rest);
             }
         }

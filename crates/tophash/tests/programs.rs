@@ -10,12 +10,11 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{WAYS, Way, folder, is_wide};
+use common::{WAYS, Way, folder, is_wide, say};
 use serde_json::Value;
 use xtask::programs::{Program, Started};
 
@@ -158,9 +157,4 @@ fn open(way: Way, started: &Started, dir: &Path) -> Result<Value, String> {
         return Err(format!("{status}: {errors}"));
     }
     serde_json::from_slice(&fs::read(out).unwrap()).map_err(|error| format!("not JSON: {error}"))
-}
-
-/// Prints a line past the test harness, which hides what passing tests print.
-fn say(line: &str) {
-    writeln!(std::io::stderr().lock(), "{line}").unwrap();
 }

@@ -651,8 +651,9 @@ impl<'p> Surveyor<'p> {
 
     /// Settles on one type for each place. What code does with a pointer counts for more than what
     /// it passes along as an interface, where the two registers may have come together by chance;
-    /// a place that is given different types has none.
-    fn typed_places<'c>(&self, code: &'c CodeFacts) -> HashMap<&'c Place, PlaceType> {
+    /// a place that is given different types has none. The places come in the order of the code, since
+    /// what is learned first names what is learned from it.
+    fn typed_places<'c>(&self, code: &'c CodeFacts) -> Vec<(&'c Place, PlaceType)> {
         let mut used: HashMap<&Place, Option<PlaceType>> = HashMap::new();
         let mut passed: HashMap<&Place, Option<PlaceType>> = HashMap::new();
         for fact in &code.facts {
@@ -680,7 +681,10 @@ impl<'p> Surveyor<'p> {
         for (place, ty) in passed {
             used.entry(place).or_insert(ty);
         }
-        used.into_iter().filter_map(|(place, ty)| Some((place, ty?))).collect()
+        code.facts
+            .iter()
+            .filter_map(|fact| Some((&fact.place, used.remove(&fact.place)??)))
+            .collect()
     }
 
     /// Follows a way through memory; returns where the last pointer is, and its value.

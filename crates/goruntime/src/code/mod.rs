@@ -19,7 +19,7 @@ mod references;
 pub use interpret::{Place, PlaceBase};
 pub use references::{GlobalUse, global_uses};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 use tophash_memory::{Address, Memory, MemoryExt};
@@ -81,7 +81,7 @@ pub struct CodeFacts {
     /// The map types that each function uses, by its index.
     pub map_types: HashMap<FunctionId, Vec<Address>>,
     /// The types of closure objects, by the entry of their function; `None` where code disagrees.
-    pub closures: HashMap<Address, Option<Address>>,
+    pub closures: BTreeMap<Address, Option<Address>>,
 }
 
 impl CodeFacts {
@@ -138,6 +138,9 @@ impl CodeFacts {
             found.extend(again);
         }
         let mut facts = Self::default();
+        // In the order of the code, so that whoever learns from it learns the same each time.
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_unstable_by_key(|(function, _)| *function);
         for (function, mut one) in found {
             facts.facts.append(&mut one.facts);
             for (code, ty) in one.closures {

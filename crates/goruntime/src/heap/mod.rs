@@ -10,6 +10,7 @@
 
 mod contents;
 mod dumped;
+mod free;
 mod locate;
 mod page_index;
 mod pointers;
@@ -17,6 +18,7 @@ mod size_classes;
 mod span;
 mod specials;
 
+pub(crate) use free::free_pages;
 pub use size_classes::SizeClasses;
 pub use span::{Span, SpanId};
 pub use specials::{Special, SpecialKind};

@@ -25,6 +25,9 @@ const NAP: Duration = Duration::from_micros(200);
 /// the kernel longer than that (on a dead disk, say) is let go when the tool ends.
 const NAPS_AT_RELEASE: u32 = 1000;
 
+/// Bytes that `FXSAVE` stores.
+const FXSAVE: usize = 512;
+
 /// A stopped process.
 pub(super) struct Frozen {
     /// The threads held, each with a signal that was on its way to it.
@@ -156,6 +159,26 @@ impl Frozen {
                     r.fs_base, r.gs_base, r.ds, r.es, r.fs, r.gs,
                 ],
             ))
+        };
+        self.threads.keys().filter_map(|tid| read(*tid)).collect()
+    }
+
+    /// Reads the threads' floating-point and vector registers, each as amd64's `FXSAVE` lays them
+    /// out.
+    pub(super) fn floating_point(&self) -> Vec<(u32, Vec<u8>)> {
+        let read = |tid: i32| {
+            let r = ptrace::getregset::<ptrace::regset::NT_PRFPREG>(Pid::from_raw(tid)).ok()?;
+            let mut bytes = Vec::with_capacity(FXSAVE);
+            for word in [r.cwd, r.swd, r.ftw, r.fop] {
+                bytes.extend(word.to_le_bytes());
+            }
+            bytes.extend(r.rip.to_le_bytes());
+            bytes.extend(r.rdp.to_le_bytes());
+            bytes.extend(r.mxcsr.to_le_bytes());
+            bytes.extend(r.mxcr_mask.to_le_bytes());
+            bytes.extend(r.st_space.iter().chain(&r.xmm_space).flat_map(|w| w.to_le_bytes()));
+            bytes.resize(FXSAVE, 0);
+            Some((tid as u32, bytes))
         };
         self.threads.keys().filter_map(|tid| read(*tid)).collect()
     }

@@ -4,9 +4,12 @@
 //! to stop threads, read their registers and let them go. While it is stopped nothing is done but
 //! copying; all analysis works on the copy.
 
+mod details;
 mod freeze;
 mod maps;
 mod snapshot;
+
+pub(crate) use details::{Details, Identity};
 
 use std::cell::Cell;
 use std::fs::File;
@@ -24,6 +27,7 @@ use crate::executable::Executable;
 use crate::image::{Backing, Image, Store};
 use crate::map_file::map;
 use crate::mapping::{Mapping, Registers};
+use crate::ranges::without;
 use crate::target::{Consistency, PAGE, Target, biased};
 use crate::{Address, AddressRange, ByteSize, Memory, OpenError, ReadError};
 
@@ -101,24 +105,37 @@ impl Memory for ProcessMemory {
     }
 }
 
-/// Opens a process.
-pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, OpenError> {
+/// A process that was copied, and what its core is to hold beside its memory.
+pub(crate) struct Taken {
+    pub(crate) target: Target,
+    pub(crate) details: Details,
+    /// What was copied, by address.
+    pub(crate) copied: Vec<AddressRange>,
+}
+
+/// Copies a process.
+pub(crate) fn take(pid: u32, options: &ProcessOptions<'_>) -> Result<Taken, OpenError> {
     let executable = open_executable(pid, options.executable.as_deref())?;
     let memory = ProcessMemory::open(pid);
     let before = maps::read(pid)?;
     check_readable(pid, &memory, &before)?;
+    let mut details = Details::read(pid, &memory, &before);
     let mut copy = snapshot::Snapshot::default();
     let (threads, consistency, mappings, mut diagnostics) = match options.mode {
         ProcessMode::Unfrozen => {
             let total = copy.plan(pid, &copied(&before, &executable));
             copy.run(&memory, None, &progress(options, total));
+            details.list_running();
             (Vec::new(), Consistency::Unfrozen, before, Vec::new())
         }
         ProcessMode::Frozen { max_pause } => {
             // Once while it runs, so that the copy's own pages are there before the clock starts.
             copy.plan(pid, &copied(&before, &executable));
             copy.run(&memory, None, &|_| {});
-            frozen(pid, max_pause, &memory, &executable, &mut copy, options)?
+            let frozen = frozen(pid, max_pause, &memory, &executable, &mut copy, options)?;
+            details.floating_point = frozen.floating_point;
+            details.keep_pages_of(&frozen.mappings);
+            (frozen.threads, frozen.consistency, frozen.mappings, frozen.diagnostics)
         }
     };
     if copy.unreadable() > 0 {
@@ -128,10 +145,10 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
         ));
     }
     let load_bias = load_bias(pid, &executable, &mappings);
-    let image = assemble(&executable, &mappings, copy, load_bias);
+    let (image, copied) = assemble(&executable, &mappings, copy, &details, load_bias);
     let live = (consistency == Consistency::Unfrozen).then_some(memory);
     let clock = clock_gettime(ClockId::CLOCK_MONOTONIC).ok().map(Duration::from);
-    Ok(Target {
+    let target = Target {
         image,
         live,
         mappings,
@@ -142,10 +159,17 @@ pub(crate) fn open(pid: u32, options: &ProcessOptions<'_>) -> Result<Target, Ope
         heap_dump: None,
         diagnostics,
         clock,
-    })
+    };
+    Ok(Taken { target, details, copied })
 }
 
-type FrozenParts = (Vec<Registers>, Consistency, Vec<Mapping>, Vec<String>);
+struct Frozen {
+    threads: Vec<Registers>,
+    floating_point: Vec<(u32, Vec<u8>)>,
+    consistency: Consistency,
+    mappings: Vec<Mapping>,
+    diagnostics: Vec<String>,
+}
 
 /// Stops the process, copies it, lets it go: all on one thread, since ptrace ties the stopped threads
 /// to the one that stopped them.
@@ -156,11 +180,12 @@ fn frozen(
     executable: &Executable,
     copy: &mut snapshot::Snapshot,
     options: &ProcessOptions<'_>,
-) -> Result<FrozenParts, OpenError> {
+) -> Result<Frozen, OpenError> {
     let mut diagnostics = Vec::new();
     let deadline = Instant::now() + max_pause;
     let stopped = freeze::Frozen::stop(pid, max_pause)?;
     let threads = stopped.registers();
+    let floating_point = stopped.floating_point();
     let mappings = maps::read(pid)?;
     let total = copy.plan(pid, &copied(&mappings, executable));
     let rest = copy.run(memory, Some(deadline), &|_| {});
@@ -176,7 +201,8 @@ fn frozen(
         ));
         copy.run(memory, None, &progress(options, total));
     }
-    Ok((threads, Consistency::Frozen { pause, is_complete }, mappings, diagnostics))
+    let consistency = Consistency::Frozen { pause, is_complete };
+    Ok(Frozen { threads, floating_point, consistency, mappings, diagnostics })
 }
 
 fn progress<'o>(options: &'o ProcessOptions<'_>, total: u64) -> impl Fn(u64) + 'o {
@@ -246,7 +272,11 @@ fn copied(mappings: &[Mapping], executable: &Executable) -> Vec<snapshot::Wanted
                 && (mapping.permissions.write || was_written(mapping))
                 && !is_device(mapping)
         })
-        .map(|mapping| snapshot::Wanted { range: mapping.range, is_file: mapping.file.is_some() })
+        .map(|mapping| snapshot::Wanted {
+            range: mapping.range,
+            is_file: mapping.file.is_some(),
+            is_left_to_file: mapping.file.as_ref().is_some_and(|file| !file.is_deleted()),
+        })
         .collect()
 }
 
@@ -278,10 +308,14 @@ fn assemble(
     executable: &Executable,
     mappings: &[Mapping],
     copy: snapshot::Snapshot,
+    details: &Details,
     load_bias: u64,
-) -> Image {
+) -> (Image, Vec<AddressRange>) {
     let mut image = Image::default();
-    copy.into_image(&mut image);
+    let mut copied = copy.into_image(&mut image);
+    let pages = details.add_pages(&mut image);
+    copied.extend(without(&pages, &copied.clone()));
+    copied.sort_by_key(|range| range.start());
     let file = image.add_store(Store::File(executable.map()));
     let len = executable.data().len() as u64;
     for segment in executable.segments() {
@@ -301,5 +335,5 @@ fn assemble(
         image.add(mapping.range, Backing::Missing);
     }
     image.finish();
-    image
+    (image, copied)
 }

@@ -2,7 +2,8 @@
 //!
 //! Each mapping gets a destination of its own size, whose pages take memory only where they are
 //! copied to. `/proc/PID/pagemap` says which pages of the process were ever touched; the others are
-//! not copied: they read as zero, or as the file behind the mapping. A second run over the same
+//! not copied: they read as zero, or as the file behind the mapping. Nor are pages of a file that it
+//! has not changed. A second run over the same
 //! mappings finds the destination's pages in place, and so takes no longer than the copying itself.
 //! Pages that the process gave back between the two runs (Go's scavenger does) are zero again, in
 //! the copy too.
@@ -17,6 +18,7 @@ use nix::errno::Errno;
 
 use super::ProcessMemory;
 use crate::image::{Backing, Image, Store};
+use crate::ranges::without;
 use crate::target::PAGE;
 use crate::{Address, AddressRange, ByteSize};
 
@@ -24,6 +26,9 @@ use crate::{Address, AddressRange, ByteSize};
 const PIECE: u64 = 8 << 20;
 /// `pagemap`: the page is in memory, or swapped out.
 const TOUCHED: u64 = 0b11 << 62;
+/// `pagemap`: the page is the file's own, or shared memory's; not one that the process has written
+/// to for itself.
+const OF_FILE: u64 = 1 << 61;
 /// Entries of `pagemap` read at once.
 const PAGEMAP_PIECE: usize = 1 << 16;
 
@@ -33,6 +38,8 @@ pub(super) struct Wanted {
     pub(super) range: AddressRange,
     /// Pages that were never touched hold a file's bytes, not zeros.
     pub(super) is_file: bool,
+    /// The file is still there, so that pages that are its own need not be copied.
+    pub(super) is_left_to_file: bool,
 }
 
 /// The copy.
@@ -61,7 +68,7 @@ impl Snapshot {
         self.places.retain(|range, _| mappings.iter().any(|wanted| wanted.range == *range));
         self.pending.clear();
         self.unreadable = 0;
-        for Wanted { range, is_file } in mappings {
+        for Wanted { range, is_file, is_left_to_file } in mappings {
             if !self.places.contains_key(range) {
                 let Some(len) = range.size().to_usize().filter(|len| *len > 0) else { continue };
                 let Ok(bytes) = MmapOptions::new().len(len).no_reserve_swap().map_anon() else {
@@ -72,7 +79,7 @@ impl Snapshot {
             }
             let Some(place) = self.places.get_mut(range) else { continue };
             place.is_file = *is_file;
-            let touched = touched(pagemap.as_ref(), *range);
+            let touched = touched(pagemap.as_ref(), *range, *is_left_to_file);
             for gone in without(&place.touched, &touched) {
                 let into = (gone.start() - range.start()).get() as usize;
                 if let Some(bytes) = place.bytes.get_mut(into..into + gone.size().get() as usize) {
@@ -123,14 +130,16 @@ impl Snapshot {
         self.unreadable
     }
 
-    /// Hands the copy over.
-    pub(super) fn into_image(self, image: &mut Image) {
+    /// Hands the copy over; returns what was copied, by address.
+    pub(super) fn into_image(self, image: &mut Image) -> Vec<AddressRange> {
+        let mut copied = Vec::new();
         let mut places: Vec<_> = self.places.into_iter().collect();
         places.sort_by_key(|(range, _)| range.start());
         // Neighbouring mappings stay apart, since their copies do: a span of the heap that crosses
         // from one to the next is read in two pieces.
         for (range, place) in places {
             let index = image.add_store(Store::Copy(place.bytes));
+            copied.extend_from_slice(&place.touched);
             // What was never touched of a file's mapping is not zero but the file's.
             let parts = if place.is_file { place.touched } else { vec![range] };
             for part in parts {
@@ -138,6 +147,7 @@ impl Snapshot {
                 image.add(part, Backing::Store { index, offset });
             }
         }
+        copied
     }
 }
 
@@ -162,8 +172,14 @@ fn copy(memory: &ProcessMemory, at: Address, bytes: &mut [u8]) -> u64 {
     unreadable
 }
 
-/// Returns the parts of a mapping that were ever touched; all of it where the kernel does not say.
-fn touched(pagemap: Option<&File>, range: AddressRange) -> Vec<AddressRange> {
+/// Returns the parts of a mapping that were ever touched, without a file's own pages where those are
+/// left to the file; all of it where the kernel does not say.
+fn touched(
+    pagemap: Option<&File>,
+    range: AddressRange,
+    is_left_to_file: bool,
+) -> Vec<AddressRange> {
+    let is_wanted = |entry: u64| entry & TOUCHED != 0 && !(is_left_to_file && entry & OF_FILE != 0);
     let Some(pagemap) = pagemap else { return vec![range] };
     let first = range.start().get() / PAGE;
     let count = (range.size().get() / PAGE) as usize;
@@ -177,7 +193,7 @@ fn touched(pagemap: Option<&File>, range: AddressRange) -> Vec<AddressRange> {
             return vec![range];
         }
         for (index, entry) in bytes.as_chunks::<8>().0.iter().enumerate() {
-            if u64::from_le_bytes(*entry) & TOUCHED == 0 {
+            if !is_wanted(u64::from_le_bytes(*entry)) {
                 continue;
             }
             let start = range.start() + ByteSize::new(PAGE * (done + index) as u64);
@@ -192,58 +208,12 @@ fn touched(pagemap: Option<&File>, range: AddressRange) -> Vec<AddressRange> {
     parts
 }
 
-/// Returns what the first list of sorted ranges holds and the second does not.
-fn without(ranges: &[AddressRange], others: &[AddressRange]) -> Vec<AddressRange> {
-    let mut rest = Vec::new();
-    let mut next = 0;
-    for range in ranges {
-        let mut start = range.start();
-        while let Some(other) = others.get(next).filter(|other| other.start() < range.end()) {
-            if start < other.start() {
-                rest.push(AddressRange::new(start, other.start()));
-            }
-            start = start.max(other.end());
-            // One that reaches further is wanted for the next range, too.
-            if other.end() > range.end() {
-                break;
-            }
-            next += 1;
-        }
-        if start < range.end() {
-            rest.push(AddressRange::new(start, range.end()));
-        }
-    }
-    rest
-}
-
 #[cfg(test)]
 mod tests {
     use memmap2::UncheckedAdvice;
 
     use super::*;
     use crate::MemoryExt;
-
-    fn ranges(bounds: &[(u64, u64)]) -> Vec<AddressRange> {
-        let at =
-            |(start, end): &(u64, u64)| AddressRange::new(Address::new(*start), Address::new(*end));
-        bounds.iter().map(at).collect()
-    }
-
-    #[test]
-    fn ranges_are_taken_from_ranges() {
-        type Bounds = &'static [(u64, u64)];
-        let cases: [(Bounds, Bounds, Bounds); 6] = [
-            (&[], &[(0, 9)], &[]),
-            (&[(0, 9)], &[], &[(0, 9)]),
-            (&[(2, 8)], &[(0, 3), (4, 5), (7, 9)], &[(3, 4), (5, 7)]),
-            (&[(0, 2), (4, 6), (8, 9)], &[(1, 5)], &[(0, 1), (5, 6), (8, 9)]),
-            (&[(4, 6)], &[(0, 2), (6, 8)], &[(4, 6)]),
-            (&[(0, 2), (4, 6)], &[(0, 9)], &[]),
-        ];
-        for (from, taken, rest) in cases {
-            assert_eq!(without(&ranges(from), &ranges(taken)), ranges(rest), "{from:?}");
-        }
-    }
 
     #[test]
     #[expect(unsafe_code, reason = "giving pages back to the kernel is")]
@@ -255,7 +225,7 @@ mod tests {
         let pid = std::process::id();
         let memory = ProcessMemory::open(pid);
         let mut copy = Snapshot::default();
-        copy.plan(pid, &[Wanted { range, is_file: false }]);
+        copy.plan(pid, &[Wanted { range, is_file: false, is_left_to_file: false }]);
         assert_eq!(copy.run(&memory, None, &|_| {}), 0);
 
         // SAFETY: nothing borrows the mapping, which is private and reads as zeros afterwards.
@@ -264,7 +234,7 @@ mod tests {
                 .unchecked_advise_range(UncheckedAdvice::DontNeed, PAGE as usize, PAGE as usize)
                 .unwrap();
         }
-        copy.plan(pid, &[Wanted { range, is_file: false }]);
+        copy.plan(pid, &[Wanted { range, is_file: false, is_left_to_file: false }]);
         copy.run(&memory, None, &|_| {});
         let mut image = Image::default();
         copy.into_image(&mut image);

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use xtask::facts::{MapFact, SyncMapFact};
+use xtask::facts::{self, MapFact, SyncMapFact};
 use xtask::fixture::Symbols;
 
-use super::types;
+use super::{by_address, types};
 
 /// A map's name, and why it is excused. A name that ends in a dot stands for all that start with
 /// it.
@@ -42,6 +42,15 @@ pub(crate) fn open_types(symbols: Symbols) -> &'static [Excuse] {
     }
 }
 
+/// Counts the maps that the program does not tell of: the runtime's and the library's.
+pub(crate) fn other_maps(report: &Value, lines: &[String]) -> usize {
+    let own: Vec<u64> = facts::maps(lines).unwrap().iter().map(|fact| fact.address).collect();
+    by_address(report)
+        .iter()
+        .filter(|(address, map)| !own.contains(address) && map["type"] != "sync.Map")
+        .count()
+}
+
 /// Faults of one report.
 pub(crate) struct Check<'f> {
     /// What is checked, as faults call it.
@@ -68,6 +77,25 @@ impl Check<'_> {
 
     fn may_be_missing(&self, name: &str) -> bool {
         self.unseen.iter().any(|excuses| is_excused(name, excuses))
+    }
+
+    /// Checks every map that the program tells of, and that there is no garbage; returns how many
+    /// there are.
+    pub(crate) fn maps(&mut self, report: &Value, lines: &[String]) -> usize {
+        let maps = by_address(report);
+        let facts = facts::maps(lines).unwrap();
+        let mut checked = 0;
+        for fact in facts.iter().filter(|fact| fact.address != 0) {
+            self.map(fact, maps.get(&fact.address));
+            checked += 1;
+        }
+        for fact in facts::sync_maps(lines).unwrap() {
+            self.sync_map(&fact, maps.get(&fact.address));
+        }
+        for address in facts::garbage(lines).unwrap() {
+            self.that(!maps.contains_key(&address), "garbage was taken for a map");
+        }
+        checked
     }
 
     pub(crate) fn map(&mut self, fact: &MapFact, found: Option<&Value>) {

@@ -5,6 +5,7 @@
 pub(crate) mod check;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -103,6 +104,11 @@ pub(crate) fn types(map: &Value) -> Vec<String> {
             .map(|list| list.iter().map(|name| name.as_str().unwrap().to_owned()).collect())
             .unwrap_or_default(),
     }
+}
+
+/// Prints a line past the test harness, which hides what passing tests print.
+pub(crate) fn say(line: &str) {
+    writeln!(std::io::stderr().lock(), "{line}").unwrap();
 }
 
 /// A folder that goes away with the test.

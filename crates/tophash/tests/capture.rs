@@ -1,0 +1,252 @@
+//! Cores that `tophash capture` writes of real Go programs: read back, they must tell what the program
+//! says of its own maps, and what the live process shows. The process goes on as if nothing were.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use common::check::{Check, Excuse, UNSEEN_WHEN_STRIPPED, open_types};
+use common::{builds, folder, inspect, is_wide, releases, say, tophash};
+use xtask::debugger;
+use xtask::fixture::{Fixture, Symbols, build, build_experiment};
+use xtask::running::Running;
+
+/// The exit code for input that can't be read.
+const UNREADABLE: i32 = 3;
+
+#[test]
+fn captures_of_every_release_tell_what_the_program_says_of_itself() {
+    let mut faults = String::new();
+    let mut checked = 0;
+    for (version, experiment) in builds() {
+        for symbols in [Symbols::Kept, Symbols::Stripped] {
+            let program = build_experiment(version, experiment, Fixture::Maps, symbols).unwrap();
+            let running = Running::start(&program).unwrap();
+            let live = inspect(&[&running.pid().to_string(), "--max-pause", "20s"]);
+            for name in ["maps.core", "maps.core.zst"] {
+                let (_guard, dir) = folder();
+                let core = dir.join(name);
+                let output = capture(running.pid(), &core, &["--max-pause", "20s"]);
+                let said = String::from_utf8(output.stdout).unwrap();
+                let mut check = Check {
+                    case: format!("go{version} {experiment} {symbols:?} {name}"),
+                    open: open_types(symbols),
+                    unseen: unseen(symbols),
+                    faults: &mut faults,
+                };
+                check.that(output.status.success(), &String::from_utf8_lossy(&output.stderr));
+                check.that(said.contains("frozen: stopped for "), &said);
+                check.that(!said.contains("note:"), &said);
+                // The core leads to its executable.
+                let report = inspect(&[core.to_str().unwrap()]);
+                check.that(report["target"]["source"] == "core", "it is no core");
+                checked += check.maps(&report, running.lines());
+                for part in ["maps", "heap", "diagnostics"] {
+                    let is_same = report[part] == live[part];
+                    check.that(is_same, &format!("{part} differ from the live process's"));
+                }
+                check.that(is_going_on(running.pid()), "the process does not go on");
+                let mode = core.metadata().unwrap().permissions().mode() & 0o777;
+                check.that(mode == 0o600, &format!("the mode is {mode:o}"));
+                check.that(names(&dir) == [name], "something was left behind");
+            }
+        }
+    }
+    assert!(checked > 1000, "only {checked} maps were looked at");
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn a_process_that_is_never_stopped_is_captured_and_the_core_says_so() {
+    let (_guard, dir) = folder();
+    let program = build("1.27", Fixture::Maps, Symbols::Stripped).unwrap();
+    let running = Running::start(&program).unwrap();
+    let core = dir.join("maps.core");
+    let output = capture(running.pid(), &core, &["--unfrozen"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("unfrozen: never stopped; torn pages possible"), "{said}");
+    let report = inspect(&[core.to_str().unwrap()]);
+    let doubt = report["diagnostics"][0].as_str().unwrap();
+    assert!(doubt.contains("not stopped"), "{doubt}");
+    let mut faults = String::new();
+    let mut check = Check {
+        case: "unfrozen".to_owned(),
+        open: open_types(Symbols::Stripped),
+        unseen: unseen(Symbols::Stripped),
+        faults: &mut faults,
+    };
+    check.maps(&report, running.lines());
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn a_core_that_is_there_is_replaced_and_free_pages_are_kept_where_asked() {
+    let (_guard, dir) = folder();
+    // It has measured what garbage costs, and so has free pages.
+    let program = build("1.27", Fixture::MapCost, Symbols::Kept).unwrap();
+    let running = Running::start(&program).unwrap();
+    let core = dir.join("mapcost.core");
+    fs::write(&core, "not a core").unwrap();
+    let output = capture(running.pid(), &core, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = inspect(&[core.to_str().unwrap()]);
+    let lean = fs::metadata(&core).unwrap().len();
+
+    capture(running.pid(), &core, &["--full"]);
+    assert_eq!(inspect(&[core.to_str().unwrap()])["maps"], report["maps"]);
+    assert!(fs::metadata(&core).unwrap().len() >= lean);
+}
+
+#[test]
+fn what_can_not_be_captured_is_refused_and_leaves_no_file() {
+    let (_guard, dir) = folder();
+    let sleeper = Started::new({
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        command
+    });
+    let core = dir.join("core");
+    let refused = |pid: u32, core: &Path, words: &str| {
+        let output = capture(pid, core, &[]);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(UNREADABLE), "{errors}");
+        assert!(errors.contains(words), "{errors:?} does not say {words:?}");
+        assert!(output.stdout.is_empty());
+        assert_eq!(names(&dir), [""; 0]);
+    };
+    let ended = {
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    };
+    refused(ended, &core, &format!("there is no process {ended}"));
+    refused(sleeper.pid(), &core, "is not a Go program");
+    let pid = sleeper.pid();
+    refused(pid, &dir.join("none/core"), "none/core can't be written: No such file or directory");
+    refused(pid, &dir, "can't be written: is a directory");
+    refused(pid, Path::new("/dev/null/core"), "/dev/null/core can't be written");
+    refused(pid, Path::new("/proc/core"), "/proc/core can't be written");
+    assert!(is_going_on(pid));
+}
+
+#[test]
+fn a_core_that_does_not_fit_is_refused_and_leaves_no_file() {
+    let (_guard, dir) = folder();
+    let program = build("1.27", Fixture::Maps, Symbols::Kept).unwrap();
+    let running = Running::start(&program).unwrap();
+    // A limit of the file size stands in for a full disk: both end a write in the middle.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 100; exec {} capture {} --output {}",
+        env!("CARGO_BIN_EXE_tophash"),
+        running.pid(),
+        dir.join("core").display()
+    );
+    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(UNREADABLE), "{errors}");
+    assert!(errors.contains("name a file with more room"), "{errors}");
+    assert_eq!(names(&dir), [""; 0]);
+    assert!(is_going_on(running.pid()));
+}
+
+#[test]
+fn gdb_shows_threads_and_stacks_of_a_capture_if_it_is_installed_or_the_run_is_wide() {
+    let gdb = match is_wide() {
+        true => debugger::ensure().unwrap(),
+        false => match debugger::find() {
+            Some(gdb) => gdb,
+            None => return say("gdb opens a capture: NOT RUN, as gdb is not installed"),
+        },
+    };
+    let (_guard, dir) = folder();
+    let core = dir.join("maps.core");
+    for release in releases() {
+        let program = build(release.version, Fixture::Maps, Symbols::Kept).unwrap();
+        let running = Running::start(&program).unwrap();
+        capture(running.pid(), &core, &[]);
+        let threads = fs::read_dir(format!("/proc/{}/task", running.pid())).unwrap().count();
+        let output = Command::new(&gdb)
+            .args(["-nx", "-batch", "-ex", "thread apply all backtrace"])
+            .args([&program, &core])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let case = format!("go{}:\n{said}", release.version);
+        assert!(output.status.success(), "{case}");
+        let listed =
+            said.lines().filter(|line| line.contains(" LWP ") && !line.contains("Thread "));
+        assert_eq!(listed.count(), threads, "{case}");
+        assert!(said.contains("runtime.futex"), "{case}");
+        assert!(said.contains("main.main"), "{case}");
+    }
+}
+
+fn unseen(symbols: Symbols) -> &'static [&'static [Excuse]] {
+    match symbols {
+        Symbols::Kept => &[],
+        Symbols::Stripped => &[UNSEEN_WHEN_STRIPPED],
+    }
+}
+
+fn capture(pid: u32, core: &Path, more: &[&str]) -> Output {
+    let pid = pid.to_string();
+    let mut arguments = vec!["capture", &pid, "--output", core.to_str().unwrap()];
+    arguments.extend(more);
+    tophash(&arguments)
+}
+
+/// Tells whether a process is neither stopped nor traced, and is there.
+fn is_going_on(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks.into_iter().all(|task| {
+        // A thread may end between the two.
+        let Ok(status) = fs::read_to_string(task.unwrap().path().join("status")) else {
+            return true;
+        };
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().to_owned()
+        };
+        field("TracerPid:") == "0" && field("State:").starts_with(['R', 'S', 'D'])
+    })
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// A process that ends with the test.
+struct Started {
+    child: Child,
+}
+
+impl Started {
+    fn new(mut command: Command) -> Self {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let started = Self { child };
+        // Until it has become the program that it is to be.
+        let own = fs::read_link("/proc/self/exe").unwrap();
+        while fs::read_link(format!("/proc/{}/exe", started.pid())).unwrap() == own {
+            std::thread::yield_now();
+        }
+        started
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may be gone already, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
