@@ -25,11 +25,14 @@ pub enum Fixture {
     Leaky,
     /// Three maps of as many entries as are asked for.
     Bench,
+    /// Something to find for every rule, and something in order beside it.
+    Findings,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 4] = [Self::Maps, Self::MapCost, Self::Leaky, Self::Bench];
+    pub const ALL: [Self; 5] =
+        [Self::Maps, Self::MapCost, Self::Leaky, Self::Bench, Self::Findings];
 
     /// The name of its folder below `fixtures/` and of the built program.
     pub fn name(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Fixture {
             Self::MapCost => "mapcost",
             Self::Leaky => "leaky",
             Self::Bench => "bench",
+            Self::Findings => "findings",
         }
     }
 }

@@ -13,13 +13,14 @@ const FOREVER: [&str; 3] = ["(nil chan)", "(no cases)", "(durable)"];
 /// Calls of a goroutine that are listed.
 const CALLS: usize = 4;
 
-/// Says what alone keeps a map: the nearest such thing.
+/// Says what alone keeps a map: of several such things the outermost, as a timer whose function
+/// captured the map.
 pub(super) fn pinned(map: &MapEvidence, live: u64) -> Option<Finding> {
     let retained = map.retained_bytes.unwrap_or(map.own_bytes);
     if retained < NOTABLE {
         return None;
     }
-    let pin = map.pins.first()?;
+    let pin = map.pins.last()?;
     let name = type_name(map);
     let (rule, title, fix) = match pin {
         Pin::Iterator(blocked) => (

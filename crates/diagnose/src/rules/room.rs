@@ -15,9 +15,9 @@ use crate::finding::{Finding, Rule};
 const SPARSE: u64 = 4;
 /// A smaller map is not worth a word.
 const MIN_SLOTS: u64 = 1024;
-/// Tombstones of so many slots, one in four, lengthen every search: a Swiss table keeps at most 7 of
-/// 8 slots in use, tombstones included (`maxAvgGroupLoad`).
-const TOMBSTONE_SHARE: u64 = 4;
+/// One tombstone in so many slots is worth a word: a Swiss table keeps 1 of 8 slots empty, and counts
+/// tombstones as used (`maxAvgGroupLoad`), so that they take as much room as it leaves.
+const TOMBSTONE_SHARE: u64 = 8;
 /// One overflow bucket for so many regular ones: at the load factor of 6.5 chance makes about one in
 /// five, and the runtime rebuilds at one for each (`tooManyOverflowBuckets`).
 const OVERFLOW_SHARE: u64 = 2;

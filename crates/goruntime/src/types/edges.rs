@@ -77,6 +77,9 @@ fn collect(table: &TypeTable<'_>, id: TypeId, at: u64, depth: u32, out: &mut Vec
             for field in fields {
                 collect(table, field.ty, at + field.offset, depth - 1, out);
             }
+            if &*ty.name == "sync.Pool" {
+                type_pool_arrays(table, fields, at, &mut out[first..]);
+            }
             // An atomic.Pointer[T] keeps a bare pointer, but it can only be a *T.
             if let [edge] = &mut out[first..]
                 && edge.pointee == Pointee::Unknown
@@ -111,6 +114,17 @@ fn collect(table: &TypeTable<'_>, id: TypeId, at: u64, depth: u32, out: &mut Vec
         Shape::Func => Pointee::Closure,
     };
     out.push(Edge { offset: at, pointee });
+}
+
+/// A pool keeps bare pointers to arrays, but these are of a part for each processor (`sync/pool.go`).
+fn type_pool_arrays(table: &TypeTable<'_>, fields: &[StructField], at: u64, edges: &mut [Edge]) {
+    let Some(local) = table.by_name("sync.poolLocal") else { return };
+    for field in fields.iter().filter(|field| ["local", "victim"].contains(&&*field.name)) {
+        let of_field = edges.iter_mut().find(|edge| edge.offset == at + field.offset);
+        if let Some(edge) = of_field.filter(|edge| edge.pointee == Pointee::Unknown) {
+            edge.pointee = Pointee::Value(local);
+        }
+    }
 }
 
 /// Returns the `T` of an `atomic.Pointer[T]`: from Go 1.20 a field of no size mentions it, before

@@ -105,13 +105,20 @@ impl Gatherer<'_> {
         let is_large = row.own_bytes.max(row.retained_bytes.unwrap_or(0)) >= CLOSE_LOOK;
         if let (true, Some(retention)) = (is_large, self.retention) {
             let pins = Pins::new(self.program, self.walk, retention);
-            let header = match map.place {
-                MapPlace::Heap(id) => Some(GoHeap::node(id)),
-                MapPlace::Stack { .. } => None,
-            };
-            if let Some(header) = header {
-                evidence.pins = self.pins(&pins, header);
-                evidence.is_only_unsafe = pins.is_only_unsafe(header, map.address);
+            match map.place {
+                MapPlace::Heap(id) => {
+                    let header = GoHeap::node(id);
+                    evidence.pins = self.pins(&pins, header);
+                    evidence.is_only_unsafe = pins.is_only_unsafe(header, map.address);
+                }
+                // A header in a frame goes with the frame.
+                MapPlace::Stack { goroutine, .. } => {
+                    let pin = match pins.is_iterated(goroutine, map.address) {
+                        true => Pin::Iterator(goroutine),
+                        false => Pin::Goroutine(goroutine),
+                    };
+                    evidence.pins = vec![self.pin(pin)];
+                }
             }
             let site = sites.of_map(map.address);
             let calls = site.as_ref().and_then(super::AllocationSite::calls);
@@ -161,17 +168,18 @@ impl Gatherer<'_> {
     }
 
     fn pins(&self, pins: &Pins<'_>, header: NodeId) -> Vec<diagnose::Pin> {
-        pins.of(header)
-            .into_iter()
-            .map(|pin| match pin {
-                Pin::Goroutine(index) => diagnose::Pin::Goroutine(self.goroutine(index)),
-                Pin::Iterator(index) => diagnose::Pin::Iterator(self.goroutine(index)),
-                Pin::Closure(function) => diagnose::Pin::Closure(function),
-                Pin::Finalizer => diagnose::Pin::Finalizer,
-                Pin::Pool => diagnose::Pin::Pool,
-                Pin::Timer => diagnose::Pin::Timer,
-            })
-            .collect()
+        pins.of(header).into_iter().map(|pin| self.pin(pin)).collect()
+    }
+
+    fn pin(&self, pin: Pin) -> diagnose::Pin {
+        match pin {
+            Pin::Goroutine(index) => diagnose::Pin::Goroutine(self.goroutine(index)),
+            Pin::Iterator(index) => diagnose::Pin::Iterator(self.goroutine(index)),
+            Pin::Closure(function) => diagnose::Pin::Closure(function),
+            Pin::Finalizer => diagnose::Pin::Finalizer,
+            Pin::Pool => diagnose::Pin::Pool,
+            Pin::Timer => diagnose::Pin::Timer,
+        }
     }
 
     fn goroutine(&self, index: u32) -> Blocked {

@@ -5,9 +5,9 @@
 //! several holders share have no dominator but the collector's roots, and so no pin.
 
 use tophash_gomap::{ObjectType, RootPathKind, Walk};
-use tophash_goruntime::{ObjectId, Pointee, Program, RootKind};
+use tophash_goruntime::{Field, LayoutTable, ObjectId, Pointee, Program, Root, RootKind};
 use tophash_heapgraph::NodeId;
-use tophash_memory::{Address, MemoryExt};
+use tophash_memory::{Address, ByteSize, MemoryExt};
 
 use super::shares::Retention;
 
@@ -33,6 +33,28 @@ pub(super) struct Pins<'p> {
     program: &'p Program<'p>,
     walk: &'p Walk<'p>,
     retention: Retention<'p>,
+    iterator: Option<IteratorFields>,
+}
+
+/// Where an iterator keeps what tells it from other structs.
+struct IteratorFields {
+    size: u64,
+    ty: Field,
+    map: Field,
+}
+
+impl IteratorFields {
+    fn new(layout: &LayoutTable) -> Option<Self> {
+        const SWISS: &str = "internal/runtime/maps.Iter";
+        const CLASSIC: &str = "runtime.hiter";
+        let either =
+            |swiss, classic| layout.find(SWISS, swiss).or_else(|| layout.find(CLASSIC, classic));
+        Some(Self {
+            size: layout.size_of(&[SWISS, CLASSIC]).ok()?,
+            ty: either("typ", "t")?,
+            map: either("m", "h")?,
+        })
+    }
 }
 
 impl<'p> Pins<'p> {
@@ -41,7 +63,8 @@ impl<'p> Pins<'p> {
         walk: &'p Walk<'p>,
         retention: Retention<'p>,
     ) -> Self {
-        Self { program, walk, retention }
+        let iterator = IteratorFields::new(program.layout());
+        Self { program, walk, retention, iterator }
     }
 
     /// Returns what alone keeps the map with this header, the nearest first.
@@ -74,15 +97,17 @@ impl<'p> Pins<'p> {
                 let function = self.program.functions().find(code)?;
                 Some(Pin::Closure(function.name().into_owned()))
             }
-            ObjectType::Whole(ty) => match &*self.program.types().get(ty).name {
-                "sync.poolLocal" | "sync.poolLocalInternal" | "sync.poolChainElt" => {
-                    Some(Pin::Pool)
+            ObjectType::Whole(ty) | ObjectType::Part(ty) => {
+                match &*self.program.types().get(ty).name {
+                    "sync.poolLocal" | "sync.poolLocalInternal" | "sync.poolChainElt" => {
+                        Some(Pin::Pool)
+                    }
+                    "time.Timer" | "time.Ticker" | "runtime.timer" | "runtime.timeTimer" => {
+                        Some(Pin::Timer)
+                    }
+                    _ => None,
                 }
-                "time.Timer" | "time.Ticker" | "runtime.timer" | "runtime.timeTimer" => {
-                    Some(Pin::Timer)
-                }
-                _ => None,
-            },
+            }
             _ => None,
         }
     }
@@ -94,34 +119,58 @@ impl<'p> Pins<'p> {
         if self.retention.graph.dominator(header) != Some(holder) {
             return false;
         }
-        let mut words = 0;
-        for root in self.walk.roots() {
-            let (RootKind::Stack { goroutine: of, .. }
-            | RootKind::StackObject { goroutine: of, .. }) = root.kind
-            else {
-                continue;
-            };
-            let leads_here = of == goroutine
-                && self
-                    .retention
-                    .heap
-                    .node_at(root.value)
-                    .is_some_and(|target| self.retention.graph.dominates(header, target));
-            if leads_here {
-                words += 1;
-                let ty = self.walk.typed_place(root).map(|(ty, _)| self.program.types().get(ty));
-                let is_iterator = ty.is_some_and(|ty| {
-                    matches!(
-                        &*ty.name,
-                        "maps.Iter" | "internal/runtime/maps.Iter" | "runtime.hiter"
-                    )
-                });
-                if !is_iterator {
-                    return false;
-                }
+        let heap = self.program.heap();
+        let Ok(object) = self.retention.heap.resolve(header) else { return false };
+        let at = heap.object_start(heap.slot(object));
+        self.only_iterators(goroutine, at, |value| {
+            let target = self.retention.heap.node_at(value);
+            target.is_some_and(|target| self.retention.graph.dominates(header, target))
+        })
+    }
+
+    /// The same for a map whose header lies in a frame.
+    pub(super) fn is_iterated(&self, goroutine: u32, header: Address) -> bool {
+        self.only_iterators(goroutine, header, |value| value == header)
+    }
+
+    /// Tells whether the words of a goroutine that lead to a map are all an iterator's.
+    fn only_iterators(
+        &self,
+        goroutine: u32,
+        header: Address,
+        leads_to_map: impl Fn(Address) -> bool,
+    ) -> bool {
+        let of_goroutine = |root: &&Root| match root.kind {
+            RootKind::Stack { goroutine: of, .. } | RootKind::StackObject { goroutine: of, .. } => {
+                of == goroutine
             }
-        }
-        words > 0
+            _ => false,
+        };
+        let mut words = self
+            .walk
+            .roots()
+            .iter()
+            .filter(of_goroutine)
+            .filter(|root| leads_to_map(root.value))
+            .peekable();
+        words.peek().is_some() && words.all(|root| self.is_in_iterator(root, header))
+    }
+
+    /// Tells whether a word lies in an iterator over the map with this header. The compiler's
+    /// iterators have no names, but each holds the map's type beside the map
+    /// (`internal/runtime/maps.Iter`, to Go 1.23 `runtime.hiter`).
+    fn is_in_iterator(&self, root: &Root, header: Address) -> bool {
+        let Some(iterator) = &self.iterator else { return false };
+        let memory = self.program.memory();
+        let is_map_type = |at: Address| {
+            let types = self.program.types();
+            types.by_descriptor(at).is_some_and(|ty| types.get(ty).as_map().is_some())
+        };
+        (0..iterator.size / 8).any(|word| {
+            let start = root.at - ByteSize::new(8 * word);
+            iterator.map.read_address(memory, start).is_ok_and(|map| map == header)
+                && iterator.ty.read_address(memory, start).is_ok_and(is_map_type)
+        })
     }
 
     /// Tells whether every pointer to the map comes from a word of type `unsafe.Pointer`, as far as
