@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tophash_diagnose::Severity;
 use tophash_memory::ProcessMode;
 
 /// See what your Go maps really hold.
@@ -176,6 +177,10 @@ pub(crate) struct ViewOptions {
     #[arg(long, value_name = "N")]
     pub(crate) top: Option<usize>,
 
+    /// End with exit code 1 if a finding is at least this severe.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<FailOn>,
+
     /// Print up to N entries of each map shown. Keys and values may be secrets.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true)]
     pub(crate) show_entries: Option<usize>,
@@ -194,6 +199,7 @@ impl ViewOptions {
             what_if: false,
             sort: Sort::Retained,
             top: None,
+            fail_on: None,
             show_entries: None,
         }
     }
@@ -203,6 +209,24 @@ impl ViewOptions {
 pub(crate) enum Format {
     Table,
     Json,
+}
+
+/// Severities of findings, as they are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    Info,
+    Warning,
+    Critical,
+}
+
+impl From<FailOn> for Severity {
+    fn from(severity: FailOn) -> Self {
+        match severity {
+            FailOn::Info => Self::Info,
+            FailOn::Warning => Self::Warning,
+            FailOn::Critical => Self::Critical,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tophash_memory::Target;
 
+use crate::Outcome;
 use crate::analysis::analyse;
 use crate::args::{DemoOptions, Format};
-use crate::inspect::print;
+use crate::inspect::{outcome, print};
 use crate::progress::Progress;
 use crate::report::style::{bytes, count, heading};
 use crate::report::{MapRow, Report};
@@ -18,7 +19,7 @@ use crate::report::{MapRow, Report};
 const CORE: &[u8] = include_bytes!("../sample/leaky.core.zst");
 const EXECUTABLE: &[u8] = include_bytes!("../sample/leaky.zst");
 
-pub(crate) fn run(options: &DemoOptions) -> Result<()> {
+pub(crate) fn run(options: &DemoOptions) -> Result<Outcome> {
     let progress = Progress::new();
     progress.step("unpacking the sample");
     let dir = tempfile::tempdir().context("a temporary folder can't be made")?;
@@ -32,7 +33,7 @@ pub(crate) fn run(options: &DemoOptions) -> Result<()> {
     if options.view.format == Format::Table {
         tell(&report)?;
     }
-    Ok(())
+    Ok(outcome(&report, &options.view))
 }
 
 /// Says in words what the table shows.

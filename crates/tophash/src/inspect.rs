@@ -6,17 +6,28 @@ use std::path::Path;
 use anyhow::Result;
 use tophash_memory::{ProcessOptions, Target};
 
+use crate::Outcome;
 use crate::analysis::analyse;
 use crate::args::{Format, InspectOptions, TargetOptions, ViewOptions};
 use crate::progress::Progress;
 use crate::report::{Report, json, table};
 
-pub(crate) fn run(options: &InspectOptions) -> Result<()> {
+pub(crate) fn run(options: &InspectOptions) -> Result<Outcome> {
     let progress = Progress::new();
     let target = open(&options.target, &options.how, &progress)?;
     let report = analyse(&target, &options.view, &progress)?;
     drop(progress);
-    print(&report, &options.view)
+    print(&report, &options.view)?;
+    Ok(outcome(&report, &options.view))
+}
+
+/// Tells whether a finding is as severe as the person said.
+pub(crate) fn outcome(report: &Report, view: &ViewOptions) -> Outcome {
+    let worst = report.findings.iter().map(|finding| finding.severity).max();
+    match view.fail_on {
+        Some(least) if worst >= Some(least.into()) => Outcome::Found,
+        _ => Outcome::Done,
+    }
 }
 
 /// Opens what the person named: a process by its number, else a core or heap dump.

@@ -17,19 +17,31 @@ use args::{Arguments, Command};
 
 /// Done.
 const DONE: u8 = 0;
+/// Done, and a finding is as severe as `--fail-on` says.
+const FOUND: u8 = 1;
 /// The input could not be read. (2, wrong usage, is clap's own.)
 const UNREADABLE: u8 = 3;
+
+/// How a command that could do its work ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing more to say.
+    Done,
+    /// A finding is as severe as `--fail-on` says.
+    Found,
+}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Inspect(options) => inspect::run(options),
-        Command::Capture(options) => capture::run(options),
-        Command::Diff(options) => diff::run(options),
+        Command::Capture(options) => capture::run(options).map(|()| Outcome::Done),
+        Command::Diff(options) => diff::run(options).map(|()| Outcome::Done),
         Command::Demo(options) => demo::run(options),
     };
     match done {
-        Ok(()) => ExitCode::from(DONE),
+        Ok(Outcome::Done) => ExitCode::from(DONE),
+        Ok(Outcome::Found) => ExitCode::from(FOUND),
         // A reader that went away (`| head`) is no fault.
         Err(fault) if is_broken_pipe(&fault) => ExitCode::from(DONE),
         Err(fault) => {

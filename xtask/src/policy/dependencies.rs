@@ -26,17 +26,19 @@ const GORUNTIME: &str = "tophash-goruntime";
 const GOMAP: &str = "tophash-gomap";
 const HEAPGRAPH: &str = "tophash-heapgraph";
 const PROFILE: &str = "tophash-profile";
+const DIAGNOSE: &str = "tophash-diagnose";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
     (HEAPGRAPH, &[]),
     (PROFILE, &[]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE]),
+    (DIAGNOSE, &[]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, DIAGNOSE]),
     (XTASK, &[]),
 ];
 

@@ -117,6 +117,14 @@ impl<'p> GoHeap<'p> {
         self.heap.span(slot.span).elem_size()
     }
 
+    /// Returns what a node is: an object, or a holder.
+    pub(crate) fn resolve(&self, node: NodeId) -> Result<ObjectId, &Holder> {
+        match node.index().checked_sub(self.heap.slot_count()) {
+            None => Ok(ObjectId::from_index(node.index())),
+            Some(index) => Err(&self.holders[index]),
+        }
+    }
+
     fn root_targets(&self, root: &Root, visit: &mut dyn FnMut(NodeId)) {
         match (root.kind, self.heap.object_holding(root.value)) {
             // The object itself is not held, only what it points to.

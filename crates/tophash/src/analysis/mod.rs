@@ -1,6 +1,8 @@
 //! From an opened target to a report: everything between the command line and what is printed.
 
+mod evidence;
 mod heap_graph;
+mod pins;
 mod profiled;
 mod rows;
 mod shares;

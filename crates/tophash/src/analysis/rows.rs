@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tophash_diagnose::diagnose;
 use tophash_gomap::{
     FoundMap, FoundSyncMap, Growth, HeaderLayout, Holder, MapLayout, MapPlace, MapShape, PathNamer,
     RootPath, RootPathKind, Survey, SyncMapDesign, Walk, entries, fresh_cost,
@@ -9,6 +10,7 @@ use tophash_gomap::{
 use tophash_goruntime::{Program, Root, RootKind, global_uses};
 use tophash_memory::{Address, Consistency};
 
+use super::evidence::Gatherer;
 use super::profiled::ProfiledSites;
 use super::shares::{Retention, path_tree};
 use super::sites::AllocationSites;
@@ -81,6 +83,15 @@ impl RowBuilder<'_> {
             }
         }
         self.name_stripped_globals(&mut rows);
+        let heap = self.walk.attribution();
+        let gatherer = Gatherer {
+            program: self.program,
+            layout: self.layout,
+            walk: self.walk,
+            survey: self.survey,
+            retention: self.retention,
+        };
+        let findings = diagnose(&gatherer.gather(&rows, &mut sites, heap.live_bytes));
         let pause_ms = match target.consistency() {
             Consistency::Frozen { pause, .. } => Some(pause.as_secs_f64() * 1e3),
             _ => None,
@@ -97,7 +108,8 @@ impl RowBuilder<'_> {
                 types: if self.program.dwarf().is_some() { "dwarf" } else { "runtime" },
                 pause_ms,
             },
-            heap: self.walk.attribution(),
+            heap,
+            findings,
             spans: self.program.heap().spans().len(),
             holders: self.retention.map(|r| r.holders(self.program)).unwrap_or_default(),
             types: match self.retention {

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use serde::Serialize;
+use tophash_diagnose::Finding;
 use tophash_gomap::{RootPath, RootPathKind};
 use tophash_goruntime::CallFrame;
 use tophash_heapgraph::{PathRow, PathTree, Pruning};
@@ -27,7 +28,7 @@ struct Document<'r> {
     types: Vec<Type<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paths: Vec<Branch<'r>>,
-    findings: [(); 0],
+    findings: Vec<FindingLine<'r>>,
     diagnostics: &'r [String],
 }
 
@@ -132,6 +133,17 @@ struct Type<'r> {
     retained_bytes: u64,
 }
 
+#[derive(Serialize)]
+struct FindingLine<'r> {
+    rule: &'static str,
+    severity: &'static str,
+    map: Option<String>,
+    bytes: u64,
+    title: &'r str,
+    evidence: &'r [String],
+    fix: &'r str,
+}
+
 /// A step of the merged root paths; what is below it follows it.
 #[derive(Serialize)]
 struct Branch<'r> {
@@ -189,7 +201,7 @@ pub(crate) fn print(
         holders: report.holders.iter().take(top.min(HOLDERS)).map(Holder::of).collect(),
         types: report.types.iter().take(top).map(Type::of).collect(),
         paths: report.paths.as_ref().map(branches).unwrap_or_default(),
-        findings: [],
+        findings: report.findings.iter().map(FindingLine::of).collect(),
         diagnostics: &report.diagnostics,
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -287,6 +299,20 @@ impl<'r> Type<'r> {
             objects: row.objects,
             bytes: row.bytes,
             retained_bytes: row.retained_bytes,
+        }
+    }
+}
+
+impl<'r> FindingLine<'r> {
+    fn of(finding: &'r Finding) -> Self {
+        Self {
+            rule: finding.rule.name(),
+            severity: finding.severity.name(),
+            map: finding.map.map(|at| format!("{at:#x}")),
+            bytes: finding.bytes,
+            title: &finding.title,
+            evidence: &finding.evidence,
+            fix: &finding.fix,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod diff_table;
 pub(crate) mod entry;
+mod findings;
 pub(crate) mod json;
 pub(crate) mod style;
 pub(crate) mod table;
@@ -9,6 +10,9 @@ mod views;
 
 use std::time::Duration;
 
+pub(crate) use table::held_by;
+
+use tophash_diagnose::Finding;
 use tophash_gomap::{Attribution, RootPath, RootPathKind};
 use tophash_heapgraph::PathTree;
 use tophash_memory::Address;
@@ -31,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) types: Vec<TypeRow>,
     /// The paths of the maps that pass the filters, where they were asked for.
     pub(crate) paths: Option<PathTree<PathBranch>>,
+    /// What the rules found, the worst first.
+    pub(crate) findings: Vec<Finding>,
     pub(crate) diagnostics: Vec<String>,
 }
 

@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 use tophash_gomap::RootPath;
 
 use super::style::{bar, bytes, clean, count, duration, heading, warning};
-use super::{MapRow, Report, views};
+use super::{MapRow, Report, findings, views};
 use crate::args::{By, Sort, ViewOptions};
 
 /// Cells of the bar that shows how full a map is.
@@ -27,12 +27,17 @@ pub(crate) fn print(
 ) -> std::io::Result<()> {
     let ViewOptions { top, sort, by, .. } = *view;
     print_summary(out, report)?;
+    let findings_top = top;
     let top = match top.unwrap_or(DEFAULT_TOP) {
         0 => usize::MAX,
         top => top,
     };
     match by {
-        By::Maps => print_maps(out, report, top, sort)?,
+        By::Maps => {
+            print_maps(out, report, top, sort)?;
+            findings::print(out, &report.findings, findings_top)?;
+            print_next(out)?;
+        }
         By::Types => views::types(out, report, top)?,
         By::Holders => views::holders(out, report, top)?,
         By::Paths => views::paths(out, report, top)?,
@@ -232,7 +237,7 @@ pub(super) fn waiting(reason: Option<&str>, waited: Option<Duration>) -> String 
 }
 
 /// Spells a path on one line: `main.cache.sessions[…]`, `main.serve (main.go:31), goroutine 7: m`.
-fn held_by(root: Option<&RootPath>) -> String {
+pub(crate) fn held_by(root: Option<&RootPath>) -> String {
     let Some(root) = root else { return "-".to_owned() };
     let Some((name, steps)) = root.steps.split_first() else { return root.name.clone() };
     let mut out = name.clone();
@@ -321,5 +326,12 @@ fn print_footer(
             bytes(reclaimable)
         )?;
     }
-    writeln!(out, "Next: --by holders, --by types, --by paths, --sort reclaimable, --format json.")
+    Ok(())
+}
+
+fn print_next(out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "\nNext: --by holders, types or paths; --what-if; --sort reclaimable; --format json."
+    )
 }

@@ -36,7 +36,7 @@ impl Walk<'_> {
     }
 
     /// Finds the variable that a root belongs to: its type, and where it starts.
-    pub(crate) fn typed_place(&self, root: &Root) -> Option<(TypeId, Address)> {
+    pub fn typed_place(&self, root: &Root) -> Option<(TypeId, Address)> {
         let dwarf = self.program.dwarf()?;
         match root.kind {
             RootKind::Global => {
