@@ -26,6 +26,13 @@ pub(crate) fn without(ranges: &[AddressRange], others: &[AddressRange]) -> Vec<A
     rest
 }
 
+/// Returns those of a list that meet a range.
+pub(crate) fn meeting(ranges: &[AddressRange], with: AddressRange) -> &[AddressRange] {
+    let first = ranges.partition_point(|range| range.end() <= with.start());
+    let after = ranges.partition_point(|range| range.start() < with.end());
+    ranges.get(first..after).unwrap_or_default()
+}
+
 /// Returns what both lists hold, cut at the borders of either.
 pub(crate) fn both(ranges: &[AddressRange], others: &[AddressRange]) -> Vec<AddressRange> {
     let mut shared = Vec::new();
@@ -75,5 +82,14 @@ mod tests {
         let shared = both(&ranges(&[(0, 4), (6, 9)]), &ranges(&[(1, 2), (3, 7), (7, 8)]));
         assert_eq!(shared, ranges(&[(1, 2), (3, 4), (6, 7), (7, 8)]));
         assert_eq!(both(&ranges(&[(0, 4)]), &[]), []);
+    }
+
+    #[test]
+    fn neighbours_do_not_meet() {
+        let list = ranges(&[(0, 2), (2, 4), (5, 7), (9, 12)]);
+        let meeting = |bounds| meeting(&list, ranges(&[bounds])[0]).to_vec();
+        assert_eq!(meeting((2, 6)), ranges(&[(2, 4), (5, 7)]));
+        assert_eq!(meeting((7, 9)), []);
+        assert_eq!(meeting((10, 11)), ranges(&[(9, 12)]));
     }
 }

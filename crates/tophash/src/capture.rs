@@ -121,8 +121,7 @@ struct Summary<'s> {
 impl Summary<'_> {
     fn print(&self, notes: &[String]) -> io::Result<()> {
         let mut out = anstream::stdout().lock();
-        let CoreContents { mappings, threads, copied, free, stored, .. } = self.contents;
-        let zeros = copied - free - stored;
+        let CoreContents { mappings, threads, stored, free, zeros, .. } = self.contents;
         let rows = [
             ("file", self.options.output.display().to_string()),
             ("size", self.size()),

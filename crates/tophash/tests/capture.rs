@@ -9,9 +9,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use common::check::{Check, Excuse, UNSEEN_WHEN_STRIPPED, open_types};
-use common::{builds, folder, inspect, is_wide, releases, say, tophash};
+use common::{builds, by_address, folder, inspect, is_wide, releases, say, tophash};
 use xtask::debugger;
 use xtask::fixture::{Fixture, Symbols, build, build_experiment};
 use xtask::running::Running;
@@ -152,6 +153,41 @@ fn a_core_that_does_not_fit_is_refused_and_leaves_no_file() {
     assert!(errors.contains("name a file with more room"), "{errors}");
     assert_eq!(names(&dir), [""; 0]);
     assert!(is_going_on(running.pid()));
+}
+
+#[test]
+fn a_capture_that_is_ended_leaves_no_half_of_a_file_and_lets_the_process_go() {
+    let program = build("1.27", Fixture::Maps, Symbols::Kept).unwrap();
+    let running = Running::start(&program).unwrap();
+    let mut ended = 0;
+    for (round, signal) in ["-INT", "-TERM", "-KILL"].into_iter().cycle().take(24).enumerate() {
+        let (_guard, dir) = folder();
+        let core = dir.join("core.zst");
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_tophash"))
+            .args(["capture", &running.pid().to_string(), "--output"])
+            .arg(&core)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // At one step of its work or another.
+        std::thread::sleep(Duration::from_millis(2 * round as u64));
+        let sent = Command::new("kill").args([signal, &tool.id().to_string()]).output();
+        assert!(sent.unwrap().status.success());
+        let status = tool.wait().unwrap();
+        match status.success() {
+            true => assert!(!by_address(&inspect(&[core.to_str().unwrap()])).is_empty()),
+            false => {
+                ended += 1;
+                // It may have been ended when all was done but the summary.
+                assert!(names(&dir).iter().all(|name| name == "core.zst"), "{:?}", names(&dir));
+                if core.exists() {
+                    inspect(&[core.to_str().unwrap()]);
+                }
+            }
+        }
+        assert!(is_going_on(running.pid()), "round {round}: {status}");
+    }
+    assert!(ended > 0, "none was ended in time");
 }
 
 #[test]

@@ -32,7 +32,7 @@ use self::output::{CompressedOutput, FileOutput, Output};
 use self::plan::{Plan, Segment, Source};
 use crate::mapping::Mapping;
 use crate::process::{self, Taken};
-use crate::ranges::{both, without};
+use crate::ranges::{both, meeting, without};
 use crate::target::PAGE;
 use crate::{Address, AddressRange, ByteSize, Memory as _, OpenError, ProcessOptions, Target};
 
@@ -106,28 +106,25 @@ impl Capture {
         let mut stored = Vec::new();
         for mapping in target.mappings().iter().filter(|it| !is_outside(it.range)) {
             contents.mappings += 1;
-            let first = self.taken.copied.partition_point(|it| it.end() <= mapping.range.start());
-            let copied = self.taken.copied.get(first..).unwrap_or_default();
-            let after = copied.partition_point(|it| it.start() < mapping.range.end());
-            let copied = both(copied.get(..after).unwrap_or_default(), &[mapping.range]);
-            contents.copied += copied.iter().map(|it| it.size()).sum();
+            let copied = both(meeting(&self.taken.copied, mapping.range), &[mapping.range]);
             if mapping.file.is_some() {
                 // A page of zeros is one that the process has written, and not what the file holds.
                 stored.extend(self.with_globals(mapping, copied));
                 continue;
             }
-            let used = without(&copied, free);
-            let len = |list: &[AddressRange]| list.iter().map(|it| it.size()).sum::<ByteSize>();
-            contents.free += len(&copied) - len(&used);
-            for range in used {
-                self.add_written(range, &mut stored);
+            let used = without(&copied, meeting(free, mapping.range));
+            contents.free += size(&copied) - size(&used);
+            let before = stored.len();
+            for range in &used {
+                self.add_written(*range, &mut stored);
             }
+            contents.zeros += size(&used) - size(stored.get(before..).unwrap_or_default());
         }
         let mappings: Vec<&Mapping> =
             target.mappings().iter().filter(|it| !is_outside(it.range)).collect();
         let plan = Plan::new(&mappings, &stored, free, MOST_SEGMENTS)
             .ok_or(CoreError::TooManyMappings { count: contents.mappings, limit: MOST_SEGMENTS })?;
-        contents.stored = stored.iter().map(|it| it.size()).sum();
+        contents.stored = size(&stored);
         contents.threads = target.threads().len() + self.taken.details.running.len();
         let notes = notes::all(target, &self.taken.details);
         let head =
@@ -176,6 +173,10 @@ impl Capture {
     }
 }
 
+fn size(ranges: &[AddressRange]) -> ByteSize {
+    ranges.iter().map(|range| range.size()).sum()
+}
+
 /// The page at the top of the address space (`[vsyscall]`) is the same in every process.
 fn is_outside(range: AddressRange) -> bool {
     range.start() >= Address::new(1 << 63)
@@ -189,12 +190,12 @@ pub struct CoreContents {
     pub mappings: usize,
     /// Threads, with their registers where the process was stopped.
     pub threads: usize,
-    /// What the process has touched and no file holds.
-    pub copied: ByteSize,
-    /// Of that, what is left out as the caller said that it is free.
-    pub free: ByteSize,
-    /// What is stored: all the rest but zeros.
+    /// Memory that is stored.
     pub stored: ByteSize,
+    /// Memory that was touched and is left out, as the caller said that it is free.
+    pub free: ByteSize,
+    /// Memory that was touched and is left out, as it is zero.
+    pub zeros: ByteSize,
     /// The length of the file, holes included, before it is compressed.
     pub file_size: ByteSize,
 }

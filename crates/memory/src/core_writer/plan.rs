@@ -2,7 +2,7 @@
 
 use super::PAGE;
 use crate::mapping::{Mapping, Permissions};
-use crate::ranges::{both, without};
+use crate::ranges::{both, meeting, without};
 use crate::{AddressRange, ByteSize};
 
 /// A hole in anonymous memory that is smaller than this is one of the file: a program header costs
@@ -51,7 +51,8 @@ impl Plan {
         while smallest <= 1 << 47 {
             let mut plan = Self::default();
             for mapping in mappings {
-                plan.add(mapping, inside(stored, mapping), free, smallest);
+                let runs = both(meeting(stored, mapping.range), &[mapping.range]);
+                plan.add(mapping, runs, free, smallest);
             }
             if plan.segments.len() <= most {
                 return Some(plan);
@@ -87,7 +88,7 @@ impl Plan {
             });
         }
         let zeros = match is_anonymous && permissions.read {
-            true => without(&without(&[mapping.range], &runs), free),
+            true => without(&without(&[mapping.range], &runs), meeting(free, mapping.range)),
             false => Vec::new(),
         };
         let zeros = zeros
@@ -131,13 +132,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// Returns the runs in a mapping, by address.
-fn inside(stored: &[AddressRange], mapping: &Mapping) -> Vec<AddressRange> {
-    let first = stored.partition_point(|run| run.end() <= mapping.range.start());
-    let after = stored.partition_point(|run| run.start() < mapping.range.end());
-    both(stored.get(first..after).unwrap_or_default(), &[mapping.range])
 }
 
 #[cfg(test)]
