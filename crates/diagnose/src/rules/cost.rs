@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{GROUP, NOTABLE, bytes, finding, type_name};
+use super::{GROUP, NOTABLE, bytes, count, finding, type_name};
 use crate::evidence::MapEvidence;
 use crate::finding::{Finding, Rule};
 
@@ -33,7 +33,9 @@ pub(super) fn pointer_free(map: &MapEvidence, live: u64) -> Option<Finding> {
     let mut found = finding(Rule::PointerFree, map, map.scan_bytes, live, title);
     found.evidence.push(format!(
         "{} entries, each with an object of its own of {} bytes ({})",
-        map.entries, pointee.size, pointee.ty
+        count(map.entries),
+        pointee.size,
+        pointee.ty
     ));
     found.fix = format!(
         "store the values: then the map holds no pointer, and the collector skips it:\n    \
@@ -66,7 +68,9 @@ pub(super) fn indirect(map: &MapEvidence, live: u64) -> Option<Finding> {
     let mut found = finding(Rule::Indirect, map, map.cell_bytes, live, title);
     found.evidence.push(format!(
         "a key has {} bytes, an elem {}; {} entries",
-        map.key.size, map.elem.size, map.entries
+        map.key.size,
+        map.elem.size,
+        count(map.entries)
     ));
     found.fix = if large(map.key.size) {
         "use a shorter key, such as a hash of it or an index into a slice".to_owned()
@@ -100,9 +104,9 @@ fn tiny(maps: &[&MapEvidence], live: u64) -> Option<Finding> {
     }
     let title = format!(
         "{} maps of type {} hold {} entries in all: {} of {} is header and empty room",
-        maps.len(),
+        count(maps.len() as u64),
         first.ty,
-        entries,
+        count(entries),
         bytes(wasted),
         bytes(own)
     );

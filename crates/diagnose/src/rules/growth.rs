@@ -1,6 +1,6 @@
 //! Growth between two snapshots.
 
-use super::{NOTABLE, bytes, finding, type_name};
+use super::{NOTABLE, bytes, count, finding, type_name};
 use crate::evidence::MapEvidence;
 use crate::finding::{Finding, Rule};
 
@@ -18,8 +18,8 @@ pub(super) fn growing(map: &MapEvidence, live: u64) -> Option<Finding> {
     let title = format!(
         "{} grew from {} to {} entries and by {} between the snapshots",
         type_name(map),
-        before.entries,
-        map.entries,
+        count(before.entries),
+        count(map.entries),
         bytes(grown)
     );
     let mut found = finding(Rule::Growing, map, grown, live, title);

@@ -71,7 +71,30 @@ pub(crate) fn type_name(map: &MapEvidence) -> &str {
     if map.ty.is_empty() { "map" } else { &map.ty }
 }
 
+/// Spells a number with commas between thousands.
+pub(crate) fn count(n: u64) -> String {
+    let groups: Vec<String> = n
+        .to_string()
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|g| String::from_utf8_lossy(g).into())
+        .collect();
+    groups.join(",")
+}
+
 /// Spells bytes.
 pub(crate) fn bytes(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn counts_have_commas_between_thousands() {
+        let spelled = [0, 999, 1_000, 65_536, 1_234_567].map(count);
+        assert_eq!(spelled, ["0", "999", "1,000", "65,536", "1,234,567"]);
+    }
 }

@@ -6,7 +6,7 @@
 //! group without an empty slot (`internal/runtime/maps/table.go`, `Delete`). So tombstones and
 //! overflow buckets prove that a map was fuller, and their absence proves nothing.
 
-use super::{GROUP, NOTABLE, bytes, finding, type_name};
+use super::{GROUP, NOTABLE, bytes, count, finding, type_name};
 use crate::evidence::{Design, MapEvidence};
 use crate::finding::{Finding, Rule};
 
@@ -31,8 +31,8 @@ pub(super) fn never_shrinks(map: &MapEvidence, live: u64) -> Option<Finding> {
     let title = format!(
         "{} keeps room for {} entries and holds {}: {} would go with a fresh map",
         type_name(map),
-        map.slots,
-        map.entries,
+        count(map.slots),
+        count(map.entries),
         bytes(saved)
     );
     let mut found = finding(Rule::NeverShrinks, map, saved, live, title);
@@ -51,8 +51,8 @@ pub(super) fn over_hinted(map: &MapEvidence, live: u64) -> Option<Finding> {
         "{} was made for {} entries and holds {}: {} of room was never used, or has been emptied \
          without a trace",
         type_name(map),
-        map.slots,
-        map.entries,
+        count(map.slots),
+        count(map.entries),
         bytes(saved)
     );
     let mut found = finding(Rule::OverHinted, map, saved, live, title);
@@ -78,8 +78,8 @@ pub(super) fn tombstones(map: &MapEvidence, live: u64) -> Option<Finding> {
     }
     let title = format!(
         "{} of {} slots of {} are tombstones: every search walks over them, until a table grows",
-        map.tombstones,
-        map.slots,
+        count(map.tombstones),
+        count(map.slots),
         type_name(map)
     );
     let mut found = finding(Rule::Tombstones, map, at_stake, live, title);
@@ -99,8 +99,8 @@ pub(super) fn overflow(map: &MapEvidence, live: u64) -> Option<Finding> {
     let title = format!(
         "{} has {} overflow buckets beside {} regular ones: searches follow chains",
         type_name(map),
-        map.overflow_buckets,
-        regular
+        count(map.overflow_buckets),
+        count(regular)
     );
     let mut found = finding(Rule::Overflow, map, at_stake, live, title);
     if map.grows_in_place {
@@ -131,10 +131,10 @@ fn was_fuller(map: &MapEvidence) -> bool {
 fn figures(map: &MapEvidence) -> String {
     format!(
         "{} entries, {} slots, {} tombstones, {} overflow buckets, {} of its own",
-        map.entries,
-        map.slots,
-        map.tombstones,
-        map.overflow_buckets,
+        count(map.entries),
+        count(map.slots),
+        count(map.tombstones),
+        count(map.overflow_buckets),
         bytes(map.own_bytes)
     )
 }

@@ -1,6 +1,6 @@
 //! What is stored more than once: keys' text, entries of a `sync.Map`.
 
-use super::{NOTABLE, bytes, finding, type_name};
+use super::{NOTABLE, bytes, count, finding, type_name};
 use crate::evidence::{MapEvidence, SyncMapEvidence};
 use crate::finding::{Finding, Rule, Severity};
 
@@ -40,12 +40,18 @@ pub(super) fn sync_map_churn(map: &SyncMapEvidence, live: u64) -> Option<Finding
     let at_stake = map.own_bytes / 2;
     let title = match is_twice {
         true => format!(
-            "a sync.Map of {} entries holds most of them twice, as maps of {larger} and {smaller}: \
-             new keys come in faster than the second map becomes the first",
-            map.entries
+            "a sync.Map of {} entries holds most of them twice, as maps of {} and {}: new keys come \
+             in faster than the second map becomes the first",
+            count(map.entries),
+            count(*larger),
+            count(*smaller)
         ),
         false => {
-            format!("a sync.Map of {} entries still holds {deleted} deleted ones", map.entries)
+            format!(
+                "a sync.Map of {} entries still holds {} deleted ones",
+                count(map.entries),
+                count(deleted)
+            )
         }
     };
     Some(Finding {
@@ -95,9 +101,9 @@ mod tests {
 
     #[test]
     fn a_sync_map_that_holds_its_entries_twice_is_churned() {
-        assert!(sync_map_churn(&churned(), 0).unwrap().title.contains("10000 and 9000"));
+        assert!(sync_map_churn(&churned(), 0).unwrap().title.contains("10,000 and 9,000"));
         let dead = SyncMapEvidence { slots: 30_000, inner_entries: vec![30_000, 0], ..churned() };
-        assert!(sync_map_churn(&dead, 0).unwrap().title.contains("20000 deleted"));
+        assert!(sync_map_churn(&dead, 0).unwrap().title.contains("20,000 deleted"));
     }
 
     #[test]

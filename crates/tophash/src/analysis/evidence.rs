@@ -65,7 +65,8 @@ impl Gatherer<'_> {
             .survey
             .sync_maps
             .iter()
-            .map(|map| self.sync_map(map, &by_address, &sync_rows))
+            .filter_map(|map| Some((map, *sync_rows.get(&map.address.get())?)))
+            .map(|(map, row)| self.sync_map(map, row, &by_address))
             .collect();
         Evidence { live_bytes, maps, sync_maps }
     }
@@ -236,14 +237,13 @@ impl Gatherer<'_> {
     fn sync_map(
         &self,
         map: &FoundSyncMap,
+        row: &MapRow,
         maps: &HashMap<u64, &FoundMap>,
-        rows: &HashMap<u64, &MapRow>,
     ) -> SyncMapEvidence {
         let mut inner: Vec<u64> =
             map.inner.iter().filter_map(|at| Some(maps.get(&at.get())?.reading.entries)).collect();
         inner.sort_unstable_by(|a, b| b.cmp(a));
         inner.resize(2, 0);
-        let root = rows.get(&map.address.get()).and_then(|row| row.root.as_ref());
         SyncMapEvidence {
             address: map.address.get(),
             has_two_maps: map.design == SyncMapDesign::ReadDirty,
@@ -251,7 +251,7 @@ impl Gatherer<'_> {
             slots: map.slots,
             own_bytes: map.own.get(),
             inner_entries: inner,
-            held_by: held_by(root),
+            held_by: held_by(row.root.as_ref()),
         }
     }
 }

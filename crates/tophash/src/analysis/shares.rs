@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tophash_gomap::{FoundMap, FoundSyncMap, HeaderLayout, MapPlace, ObjectType, Walk};
+use tophash_gomap::{FoundMap, FoundSyncMap, HeaderLayout, ObjectType, Walk};
 use tophash_goruntime::{ObjectId, Program};
 use tophash_heapgraph::{HeapGraph, NodeId, PathTree};
 use tophash_memory::{ByteSize, MemoryExt};
@@ -19,20 +19,17 @@ pub(super) struct Retention<'g> {
 
 impl Retention<'_> {
     /// Bytes that would go with a map: its own, and what is reachable through it alone.
+    ///
+    /// That is what its header and arrays retain together: an iterator holds arrays of its own, so
+    /// that the header alone does not dominate them.
     pub(super) fn of_map(
         &self,
         program: &Program<'_>,
         headers: &HeaderLayout,
         map: &FoundMap,
     ) -> u64 {
-        match map.place {
-            MapPlace::Heap(id) => self.graph.retained(GoHeap::node(id)),
-            // The header is in a frame or among the globals: what it leads to is what would go.
-            MapPlace::Stack { .. } => {
-                let parts = headers.objects(program.heap(), map.address);
-                self.graph.retained_by_set(parts.into_iter().map(GoHeap::node))
-            }
-        }
+        let parts = headers.objects(program.heap(), map.address);
+        self.graph.retained_by_set(parts.into_iter().map(GoHeap::node))
     }
 
     /// The same for a `sync.Map`, which lies in something else: what its fields lead to.
