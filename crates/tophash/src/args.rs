@@ -82,6 +82,10 @@ pub(crate) struct DiffOptions {
     #[arg(long = "type", value_name = "TEXT")]
     pub(crate) type_contains: Option<String>,
 
+    /// End with exit code 1 if a finding is at least this severe.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<FailOn>,
+
     /// How many changes the table shows; 0 for all.
     #[arg(long, value_name = "N")]
     pub(crate) top: Option<usize>,

@@ -33,7 +33,7 @@ pub(crate) fn run(options: &DemoOptions) -> Result<Outcome> {
     if options.view.format == Format::Table {
         tell(&report)?;
     }
-    Ok(outcome(&report, &options.view))
+    Ok(outcome(&report.findings, options.view.fail_on))
 }
 
 /// Says in words what the table shows.

@@ -9,13 +9,15 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use tophash_diagnose::{Evidence, Finding, GrowthEvidence, MapEvidence, Rule, diagnose};
 
+use crate::Outcome;
 use crate::analysis::analyse;
 use crate::args::{DiffOptions, Format, TargetOptions, ViewOptions};
-use crate::inspect::open;
+use crate::inspect::{open, outcome};
 use crate::progress::Progress;
-use crate::report::{Report, diff_table};
+use crate::report::{FindingLine, Report, diff_table};
 
 /// The version of the JSON format.
 const SCHEMA: u32 = 1;
@@ -29,6 +31,9 @@ pub(crate) struct Diff {
     /// What changed, by the bytes it changed by.
     pub(crate) maps: Vec<Change<MapFigures>>,
     pub(crate) types: Vec<Change<TypeFigures>>,
+    /// What grew enough to be worth a word.
+    #[serde(serialize_with = "as_lines")]
+    pub(crate) findings: Vec<Finding>,
     /// How many maps, by type and root path, are as they were.
     pub(crate) unchanged_maps: usize,
 }
@@ -99,7 +104,7 @@ impl<F: Figures> Change<F> {
     }
 }
 
-pub(crate) fn run(options: &DiffOptions) -> Result<()> {
+pub(crate) fn run(options: &DiffOptions) -> Result<Outcome> {
     let progress = Progress::new();
     let exe_before = options.exe_before.as_ref().or(options.target.exe.as_ref());
     let target = TargetOptions { exe: exe_before.cloned(), ..options.target.clone() };
@@ -120,7 +125,7 @@ pub(crate) fn run(options: &DiffOptions) -> Result<()> {
             out.flush()?;
         }
     }
-    Ok(())
+    Ok(outcome(&diff.findings, options.fail_on))
 }
 
 /// A snapshot, reduced to what is compared.
@@ -265,6 +270,8 @@ struct SavedType {
 fn compare(before: Snapshot, after: Snapshot, options: &DiffOptions) -> Diff {
     let wanted = |ty: &str| options.type_contains.as_ref().is_none_or(|text| ty.contains(text));
     let (maps, unchanged_maps) = changes(before.maps, after.maps, |(ty, path)| (ty, path));
+    let maps: Vec<_> = maps.into_iter().filter(|change| wanted(&change.ty)).collect();
+    let findings = growth(&maps, after.source.live_bytes);
     // A saved report lists types only if it was asked to.
     let (types, _) = match before.types.is_empty() || after.types.is_empty() {
         true => Default::default(),
@@ -274,10 +281,40 @@ fn compare(before: Snapshot, after: Snapshot, options: &DiffOptions) -> Diff {
         schema: SCHEMA,
         before: before.source,
         after: after.source,
-        maps: maps.into_iter().filter(|change| wanted(&change.ty)).collect(),
+        maps,
+        findings,
         types: types.into_iter().filter(|change| wanted(&change.ty)).collect(),
         unchanged_maps,
     }
+}
+
+/// Applies the rule on growth to what was there before and is there now.
+fn growth(maps: &[Change<MapFigures>], live_bytes: u64) -> Vec<Finding> {
+    let evidence = |change: &Change<MapFigures>| {
+        let (was, is) = (change.before?, change.after?);
+        Some(MapEvidence {
+            ty: change.ty.clone(),
+            entries: is.entries,
+            own_bytes: is.own_bytes,
+            retained_bytes: Some(is.retained_bytes),
+            held_by: diff_table::path_text(&change.path),
+            before: Some(GrowthEvidence { entries: was.entries, own_bytes: was.own_bytes }),
+            ..MapEvidence::default()
+        })
+    };
+    let maps = maps.iter().filter_map(evidence).collect();
+    let mut found = diagnose(&Evidence { live_bytes, maps, sync_maps: Vec::new() });
+    found.retain(|finding| finding.rule == Rule::Growing);
+    // Maps are told by their paths here, not by address.
+    found.iter_mut().for_each(|finding| finding.map = None);
+    found
+}
+
+fn as_lines<S: Serializer>(
+    findings: &[Finding],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_seq(findings.iter().map(FindingLine::of))
 }
 
 /// Puts two sides together: what differs, by how much, and how many are the same.

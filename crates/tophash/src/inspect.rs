@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
+use tophash_diagnose::Finding;
 use tophash_memory::{ProcessOptions, Target};
 
 use crate::Outcome;
 use crate::analysis::analyse;
-use crate::args::{Format, InspectOptions, TargetOptions, ViewOptions};
+use crate::args::{FailOn, Format, InspectOptions, TargetOptions, ViewOptions};
 use crate::progress::Progress;
 use crate::report::{Report, json, table};
 
@@ -18,13 +19,13 @@ pub(crate) fn run(options: &InspectOptions) -> Result<Outcome> {
     let report = analyse(&target, &options.view, &progress)?;
     drop(progress);
     print(&report, &options.view)?;
-    Ok(outcome(&report, &options.view))
+    Ok(outcome(&report.findings, options.view.fail_on))
 }
 
 /// Tells whether a finding is as severe as the person said.
-pub(crate) fn outcome(report: &Report, view: &ViewOptions) -> Outcome {
-    let worst = report.findings.iter().map(|finding| finding.severity).max();
-    match view.fail_on {
+pub(crate) fn outcome(findings: &[Finding], fail_on: Option<FailOn>) -> Outcome {
+    let worst = findings.iter().map(|finding| finding.severity).max();
+    match fail_on {
         Some(least) if worst >= Some(least.into()) => Outcome::Found,
         _ => Outcome::Done,
     }

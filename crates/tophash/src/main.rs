@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         Command::Inspect(options) => inspect::run(options),
         Command::Capture(options) => capture::run(options).map(|()| Outcome::Done),
-        Command::Diff(options) => diff::run(options).map(|()| Outcome::Done),
+        Command::Diff(options) => diff::run(options),
         Command::Demo(options) => demo::run(options),
     };
     match done {

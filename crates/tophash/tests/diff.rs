@@ -37,8 +37,8 @@ fn what_grew_is_told_from_cores_and_saved_reports_alike() {
         let program = fixture::build(release.version, Fixture::Bench, Symbols::Kept).unwrap();
         let (_guard, dir) = folder();
         let [small, large, saved] = ["small", "large", "saved.json"].map(|name| dir.join(name));
-        core(&program, 6_000, &small);
-        core(&program, 9_000, &large);
+        core(&program, 60_000, &small);
+        core(&program, 90_000, &large);
         let [small, large] = [&small, &large].map(|path| path.to_str().unwrap());
         let exe = ["--exe", program.to_str().unwrap()];
         let report = inspect(&[&[small, "--by", "types"][..], &exe].concat());
@@ -47,9 +47,9 @@ fn what_grew_is_told_from_cores_and_saved_reports_alike() {
         for before in [small, saved.to_str().unwrap()] {
             let grown = diff(&[&[before, large][..], &exe].concat());
             for (ty, was, is) in [
-                ("map[string]*main.session", 2_000, 3_000),
-                ("map[int64]*main.item", 2_000, 3_000),
-                ("map[int64]int64", 200, 300),
+                ("map[string]*main.session", 20_000, 30_000),
+                ("map[int64]*main.item", 20_000, 30_000),
+                ("map[int64]int64", 2_000, 3_000),
             ] {
                 let change = change(&grown, ty);
                 let entries = |side: &str| change[side]["entries"].as_u64();
@@ -58,12 +58,26 @@ fn what_grew_is_told_from_cores_and_saved_reports_alike() {
             }
             let types = grown["types"].as_array().unwrap();
             let sessions = types.iter().find(|change| change["type"] == "main.session").unwrap();
-            assert_eq!(sessions["after"]["objects"], 3_000);
+            assert_eq!(sessions["after"]["objects"], 30_000);
+            let findings = grown["findings"].as_array().unwrap();
+            let grows = |finding: &Value| {
+                let title = finding["title"].as_str().unwrap();
+                finding["rule"] == "growing" && title.starts_with("map[string]*main.session grew")
+            };
+            assert!(findings.iter().any(grows), "{findings:#?}");
         }
 
         let same = diff(&[&[large, large][..], &exe].concat());
         assert_eq!(same["maps"].as_array().unwrap().len(), 0, "{same:#}");
         assert!(same["unchanged_maps"].as_u64().unwrap() >= 3);
+        assert_eq!(same["findings"].as_array().unwrap().len(), 0);
+        let shrunk = diff(&[&[large, small][..], &exe].concat());
+        assert_eq!(shrunk["findings"].as_array().unwrap().len(), 0, "{shrunk:#}");
+
+        let ends_with = |arguments: &[&str]| tophash(arguments).status.code();
+        let fail_on = [exe[0], exe[1], "--fail-on", "info"];
+        assert_eq!(ends_with(&[&["diff", small, large][..], &fail_on].concat()), Some(1));
+        assert_eq!(ends_with(&[&["diff", large, large][..], &fail_on].concat()), Some(0));
     }
 }
 

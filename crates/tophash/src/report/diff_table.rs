@@ -4,8 +4,10 @@ use std::io::Write;
 
 use comfy_table::{Cell, Color};
 
+use super::findings;
 use super::style::{bytes, clean, count, dim, heading};
-use super::table::{align_right, path_text, plain_table};
+pub(crate) use super::table::path_text;
+use super::table::{align_right, plain_table};
 use crate::diff::{Change, Diff, MapFigures, Source, TypeFigures};
 
 const DEFAULT_TOP: usize = 20;
@@ -33,6 +35,7 @@ pub(crate) fn print(out: &mut dyn Write, diff: &Diff, top: Option<usize>) -> std
         writeln!(out, "\n{}", types(diff.types.iter().take(top.min(TYPES))))?;
         rest(out, diff.types.len().saturating_sub(top.min(TYPES)), "types changed")?;
     }
+    findings::print(out, &diff.findings, None)?;
     writeln!(
         out,
         "\nMaps are matched by type and root path; those of one type that are held alike are added \

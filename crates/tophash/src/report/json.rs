@@ -133,8 +133,9 @@ struct Type<'r> {
     retained_bytes: u64,
 }
 
+/// A finding, in every report alike.
 #[derive(Serialize)]
-struct FindingLine<'r> {
+pub(crate) struct FindingLine<'r> {
     rule: &'static str,
     severity: &'static str,
     map: Option<String>,
@@ -304,7 +305,7 @@ impl<'r> Type<'r> {
 }
 
 impl<'r> FindingLine<'r> {
-    fn of(finding: &'r Finding) -> Self {
+    pub(crate) fn of(finding: &'r Finding) -> Self {
         Self {
             rule: finding.rule.name(),
             severity: finding.severity.name(),

@@ -10,6 +10,7 @@ mod views;
 
 use std::time::Duration;
 
+pub(crate) use json::FindingLine;
 pub(crate) use table::held_by;
 
 use tophash_diagnose::Finding;

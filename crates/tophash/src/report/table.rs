@@ -255,7 +255,7 @@ pub(crate) fn held_by(root: Option<&RootPath>) -> String {
 }
 
 /// Spells a path without what is known of its root besides the name.
-pub(super) fn path_text(path: &[String]) -> String {
+pub(crate) fn path_text(path: &[String]) -> String {
     let mut out = String::new();
     push_steps(&mut out, path);
     out
