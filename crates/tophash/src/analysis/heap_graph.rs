@@ -4,7 +4,8 @@
 //! Nodes are the heap's slots, by their number, and behind them a node for each *holder*: a global
 //! variable, a goroutine, or an object with a finalizer or cleanup. A holder has no bytes of its own;
 //! what it retains is what would be freed if it let go. Edges are exactly the words that the
-//! collector follows.
+//! collector follows, but for those to the records of goroutines (`runtime.g`): the runtime lists all
+//! of them and never frees one, so that each is held by its goroutine here, and by nothing else.
 
 use std::collections::HashMap;
 
@@ -35,6 +36,10 @@ pub(crate) struct GoHeap<'p> {
     holders: Vec<Holder>,
     /// Positions in the walk's roots, by holder.
     roots: Vec<Vec<u32>>,
+    /// The records of goroutines, by holder.
+    records: HashMap<usize, NodeId>,
+    /// A bit for each slot: whether it holds the record of a goroutine.
+    is_record: Vec<u64>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -86,7 +91,27 @@ impl<'p> GoHeap<'p> {
             });
             roots[index].push(position as u32);
         }
-        Self { heap: program.heap(), types: program.types(), walk, holders, roots }
+        let heap = program.heap();
+        let mut records = HashMap::new();
+        let mut is_record = vec![0; heap.slot_count().div_ceil(64)];
+        for (index, goroutine) in program.goroutines().iter().enumerate() {
+            let Some(slot) = heap.object_holding(goroutine.address) else { continue };
+            let node = Self::node(heap.id(slot));
+            is_record[node.index() / 64] |= 1 << (node.index() % 64);
+            let index = index as u32;
+            let holder = *by_key.entry(HolderKey::Goroutine(index)).or_insert_with(|| {
+                holders.push(Holder {
+                    kind: RootPathKind::Stack,
+                    name: innermost_function(program, index),
+                    goroutine: Some(index),
+                    at: Address::NULL,
+                });
+                roots.push(Vec::new());
+                holders.len() - 1
+            });
+            records.insert(holder, node);
+        }
+        Self { heap, types: program.types(), walk, holders, roots, records, is_record }
     }
 
     /// Returns the node of an object.
@@ -129,14 +154,25 @@ impl<'p> GoHeap<'p> {
         match (root.kind, self.heap.object_holding(root.value)) {
             // The object itself is not held, only what it points to.
             (RootKind::FinalizedObject, Some(slot)) => self.pointers(self.heap.id(slot), visit),
-            (_, Some(slot)) => visit(Self::node(self.heap.id(slot))),
+            (_, Some(slot)) => {
+                let node = Self::node(self.heap.id(slot));
+                if !self.is_record(node) {
+                    visit(node);
+                }
+            }
             (_, None) => {}
         }
     }
 
+    fn is_record(&self, node: NodeId) -> bool {
+        self.is_record[node.index() / 64] >> (node.index() % 64) & 1 != 0
+    }
+
     fn pointers(&self, id: ObjectId, visit: &mut dyn FnMut(NodeId)) {
         self.heap.for_each_pointer(self.types, self.heap.slot(id), |_, value| {
-            if let Some(node) = self.node_at(value) {
+            if let Some(node) = self.node_at(value)
+                && !self.is_record(node)
+            {
                 visit(node);
             }
         });
@@ -177,6 +213,7 @@ impl Source for GoHeap<'_> {
                 for &position in &self.roots[holder] {
                     self.root_targets(&self.walk.roots()[position as usize], visit);
                 }
+                self.records.get(&holder).into_iter().for_each(|record| visit(*record));
             }
         }
     }

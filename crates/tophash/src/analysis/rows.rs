@@ -16,10 +16,12 @@ use super::shares::{Retention, path_tree};
 use super::sites::AllocationSites;
 use super::what_if::WhatIf;
 use crate::args::{By, Format, Sort, ViewOptions};
-use crate::report::{MapRow, Report, TargetInfo, entry};
+use crate::report::{HolderRow, MapRow, Report, TargetInfo, entry};
 
 /// How many maps get their path for a table.
 const NAMED_FOR_TABLE: usize = 20_000;
+/// How many holders without a name are told by who uses them.
+const HOLDERS_NAMED: usize = 100;
 /// How many functions that use a nameless global are named.
 const USERS_NAMED: usize = 3;
 
@@ -82,7 +84,9 @@ impl RowBuilder<'_> {
                 }
             }
         }
-        self.name_stripped_globals(&mut rows);
+        let mut holders = self.retention.map(|r| r.holders(self.program)).unwrap_or_default();
+        let largest = holders.len().min(HOLDERS_NAMED);
+        self.name_stripped_globals(&mut rows, &mut holders[..largest]);
         let heap = self.walk.attribution();
         let gatherer = Gatherer {
             program: self.program,
@@ -111,7 +115,7 @@ impl RowBuilder<'_> {
             heap,
             findings,
             spans: self.program.heap().spans().len(),
-            holders: self.retention.map(|r| r.holders(self.program)).unwrap_or_default(),
+            holders,
             types: match self.retention {
                 Some(retention) if view.by == By::Types => retention.types(self.program, self.walk),
                 _ => Vec::new(),
@@ -125,25 +129,46 @@ impl RowBuilder<'_> {
     }
 
     /// A stripped global has no name; who uses it says what it is.
-    fn name_stripped_globals(&self, rows: &mut [MapRow]) {
-        let is_nameless = |root: &RootPath| {
-            root.kind == RootPathKind::Global && root.name.starts_with('.') && !root.at.is_null()
+    fn name_stripped_globals(&self, rows: &mut [MapRow], holders: &mut [HolderRow]) {
+        let is_nameless = |kind, name: &str, at: Address| {
+            kind == RootPathKind::Global && name.starts_with('.') && !at.is_null()
         };
-        let mut words: Vec<Address> = rows
-            .iter()
-            .filter_map(|row| row.root.as_ref().filter(|root| is_nameless(root)))
-            .map(|root| root.at)
-            .collect();
+        let is_root = |root: &RootPath| is_nameless(root.kind, &root.name, root.at);
+        let is_holder = |row: &HolderRow| is_nameless(row.kind, &row.name, row.at);
+        let roots = rows.iter().filter_map(|row| row.root.as_ref()).filter(|root| is_root(root));
+        let words = roots.map(|root| root.at);
+        let words = words.chain(holders.iter().filter(|row| is_holder(row)).map(|row| row.at));
+        let named = self.users_of(words.collect());
+        for root in rows.iter_mut().filter_map(|row| row.root.as_mut()) {
+            if is_root(root)
+                && let Some(used) = named.get(&root.at)
+            {
+                root.name = format!("{} ({used})", root.name);
+                if let Some(first) = root.steps.first_mut() {
+                    first.clone_from(&root.name);
+                }
+            }
+        }
+        for row in holders {
+            if is_holder(row)
+                && let Some(used) = named.get(&row.at)
+            {
+                row.name = format!("{} ({used})", row.name);
+            }
+        }
+    }
+
+    /// Says which functions use words of globals.
+    fn users_of(&self, mut words: Vec<Address>) -> HashMap<Address, String> {
         words.sort_unstable();
         words.dedup();
         if words.is_empty() {
-            return;
+            return HashMap::new();
         }
         let program = self.program;
         let functions = program.functions();
         let uses = global_uses(program.memory(), program.module(), functions, &words);
-        let named: HashMap<Address, String> = uses
-            .into_iter()
+        uses.into_iter()
             .map(|(word, found)| {
                 let mut names: Vec<String> = found
                     .functions
@@ -158,17 +183,7 @@ impl RowBuilder<'_> {
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 (word, format!("{verb} {}{more}", names.join(", ")))
             })
-            .collect();
-        for root in rows.iter_mut().filter_map(|row| row.root.as_mut()) {
-            if is_nameless(root)
-                && let Some(used) = named.get(&root.at)
-            {
-                root.name = format!("{} ({used})", root.name);
-                if let Some(first) = root.steps.first_mut() {
-                    first.clone_from(&root.name);
-                }
-            }
-        }
+            .collect()
     }
 
     /// Finds which maps are the insides of a `sync.Map`.

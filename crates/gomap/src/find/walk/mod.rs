@@ -118,11 +118,18 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Follows every root: first those whose type is known, then the rest.
+    /// Follows every root: first those whose type is known, then the rest, and the runtime's list of
+    /// goroutines last. Much can be reached through it, but only what can not be reached otherwise is
+    /// held by it in a sense that helps anybody.
     pub fn run(&mut self) {
         let mut rest = Vec::new();
+        let mut list = None;
         for index in 0..self.roots.len() {
             let root = self.roots[index];
+            if self.program.goroutine_list() == Some(root.at) {
+                list = Some(index);
+                continue;
+            }
             match self.claim_of_root(&root) {
                 Some(claim) => self.follow(root.value, claim, Parent::Root(index as u32)),
                 None => rest.push(index as u32),
@@ -141,6 +148,12 @@ impl<'p> Walk<'p> {
                 }
                 _ => self.follow_root(index, root),
             }
+            self.drain();
+        }
+        if let Some(index) = list {
+            let root = self.roots[index];
+            let claim = self.claim_of_root(&root).unwrap_or(Claim::Nothing);
+            self.follow(root.value, claim, Parent::Root(index as u32));
             self.drain();
         }
     }
