@@ -135,7 +135,7 @@ fn facts(lines: &[String]) -> Result<Facts> {
     for line in lines {
         let fields: Vec<&str> = line.split('\t').collect();
         match fields.as_slice() {
-            ["MAP", name, entries] => facts.maps.push(((*name).to_owned(), entries.parse()?)),
+            ["MAP", name, entries, _] => facts.maps.push(((*name).to_owned(), entries.parse()?)),
             ["OBJECT", address] => {
                 facts.object = u64::from_str_radix(address.trim_start_matches("0x"), 16)?;
             }
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_the_program_prints_is_read_and_other_lines_are_refused() {
-        let lines = ["MAP\tmap[int64]int64\t12", "OBJECT\t0xc000010000"].map(str::to_owned);
+        let lines = ["MAP\tmap[int64]int64\t12\t704", "OBJECT\t0xc000010000"].map(str::to_owned);
         let read = facts(&lines).unwrap();
         assert_eq!(read.maps, [("map[int64]int64".to_owned(), 12)]);
         assert_eq!(read.object, 0xc0_0001_0000);
