@@ -1,4 +1,5 @@
-//! How long tophash takes on cores of a program that leaks, beside viewcore on the same cores.
+//! How long tophash takes on cores of a program that leaks, beside viewcore and goref on the same
+//! cores.
 //!
 //! The program is `fixtures/bench` of Go 1.23, the last release on which all of viewcore works, with
 //! its symbols, which viewcore needs. The cores are gdb's where there is a `gcore`, else those of
@@ -29,6 +30,9 @@ pub struct BenchOptions {
     /// The viewcore program; without it only tophash is timed.
     #[arg(long)]
     viewcore: Option<PathBuf>,
+    /// The goref program (`grf`).
+    #[arg(long)]
+    goref: Option<PathBuf>,
     /// The tophash program; built from this tree if not given.
     #[arg(long)]
     tophash: Option<PathBuf>,
@@ -74,12 +78,16 @@ pub fn run(options: &BenchOptions) -> Result<()> {
         Some(path) => Some(fs::canonicalize(path).context("where is viewcore?")?),
         None => None,
     };
+    let goref = match &options.goref {
+        Some(path) => Some(fs::canonicalize(path).context("where is goref?")?),
+        None => None,
+    };
     let program = fixture::build(GO, Fixture::Bench, Symbols::Kept)?;
     let dir = paths::target().join("bench");
     fs::create_dir_all(&dir)?;
     println!("{}\n", machine());
     println!(
-        "| entries | command | wall s | CPU s | peak MB | wall to tophash | peak to tophash |"
+        "| entries | command | wall s | CPU s | peak MB | wall to `inspect` | peak to `inspect` |"
     );
     println!("| ---: | --- | ---: | ---: | ---: | ---: | ---: |");
     for entries in &options.entries {
@@ -87,7 +95,8 @@ pub fn run(options: &BenchOptions) -> Result<()> {
         let (facts, writer) = take_core(&program, *entries, &core)?;
         let size = fs::metadata(&core)?.len() >> 20;
         eprintln!("{entries} entries: {writer} wrote a core of {size} MiB");
-        let mut contenders = contenders(&tophash, viewcore.as_deref(), &program, &core, &facts);
+        let mut contenders =
+            contenders(&tophash, [viewcore.as_deref(), goref.as_deref()], &program, &core, &facts);
         let timed = time(&mut contenders, &facts, options.rounds);
         if !options.keep {
             fs::remove_file(&core)?;
@@ -148,7 +157,7 @@ fn facts(lines: &[String]) -> Result<Facts> {
 
 fn contenders(
     tophash: &Path,
-    viewcore: Option<&Path>,
+    [viewcore, goref]: [Option<&Path>; 2],
     program: &Path,
     core: &Path,
     facts: &Facts,
@@ -162,6 +171,14 @@ fn contenders(
         check: check_tophash,
         usages: Vec::new(),
     }];
+    let mut shallow = all[0].command.clone();
+    shallow.push("--no-retained".into());
+    all.push(Contender {
+        name: "`tophash inspect --no-retained`",
+        command: shallow,
+        check: check_tophash,
+        usages: Vec::new(),
+    });
     if let Some(viewcore) = viewcore {
         let object = format!("{:x}", facts.object);
         all.push(Contender {
@@ -177,7 +194,21 @@ fn contenders(
             usages: Vec::new(),
         });
     }
+    if let Some(goref) = goref {
+        let profile = core.with_extension("grf");
+        all.push(Contender {
+            name: "`grf core`",
+            command: words(&[&goref, &"core", &program, &core, &"--out", &profile]),
+            check: check_goref,
+            usages: Vec::new(),
+        });
+    }
     all
+}
+
+fn check_goref(printed: &str, _: &Facts) -> Result<()> {
+    ensure!(printed.contains("successfully output"), "goref wrote no profile:\n{printed}");
+    Ok(())
 }
 
 /// Every map of the program must be there, with its type and all its entries.
