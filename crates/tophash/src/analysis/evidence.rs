@@ -1,5 +1,6 @@
 //! Gathering what the rules conclude from.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
@@ -23,8 +24,10 @@ use crate::report::{MapRow, held_by};
 
 /// Only maps that own at least so much are looked at closely: the rules say nothing of less.
 const CLOSE_LOOK: u64 = 16 << 10;
-/// Keys whose text is compared: 16 bytes of state each.
-const MAX_KEYS: usize = 8 << 20;
+/// Keys of a map, and of all maps, whose text is compared: some forty bytes of state each. Of a
+/// larger map, what is said is of its first keys.
+const KEYS_COMPARED: usize = 1 << 16;
+const MAX_KEYS: usize = 1 << 21;
 /// Longer keys are not compared.
 const MAX_TEXT: u64 = 4096;
 /// Frames of a blocked goroutine that are named.
@@ -212,9 +215,10 @@ impl Gatherer<'_> {
         let heap = self.program.heap();
         let shape = MapShape::of(self.program.types(), info);
         let mut bytes = 0;
-        for entry in entries(memory, self.layout, &shape, &map.header).map_while(Result::ok) {
-            let Some((at, text)) = self.text(entry.key) else { continue };
-            if let Some(slot) = heap.object_holding(at)
+        let keys = entries(memory, self.layout, &shape, &map.header).map_while(Result::ok);
+        for entry in keys.take(KEYS_COMPARED) {
+            if let Some((at, text)) = self.text(entry.key)
+                && let Some(slot) = heap.object_holding(at)
                 && texts.is_stored_elsewhere(at, &text)
             {
                 bytes += heap.span(slot.span).elem_size();
@@ -223,15 +227,14 @@ impl Gatherer<'_> {
         bytes
     }
 
-    fn text(&self, string: Address) -> Option<(Address, Vec<u8>)> {
+    fn text(&self, string: Address) -> Option<(Address, Cow<'_, [u8]>)> {
         let memory = self.program.memory();
         let at = memory.read_address(string).ok()?;
         let len = memory.read_u64(string + ByteSize::new(8)).ok()?;
-        if at.is_null() || len == 0 || len > MAX_TEXT {
-            return None;
-        }
-        let bytes = memory.read_bytes(at, ByteSize::new(len)).ok()?;
-        Some((at, bytes.into_owned()))
+        let is_compared = !at.is_null() && (1..=MAX_TEXT).contains(&len);
+        let bytes =
+            is_compared.then(|| memory.read_bytes(at, ByteSize::new(len)).ok()).flatten()?;
+        Some((at, bytes))
     }
 
     fn sync_map(
