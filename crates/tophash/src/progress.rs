@@ -23,12 +23,6 @@ impl Progress {
         Self { bar }
     }
 
-    /// Says what is being done now, and how much of it is done.
-    pub(crate) fn part(&self, what: &str, done: u64, total: u64) {
-        let percent = 100 * done / total.max(1);
-        self.bar.set_message(format!("{what}: {percent} %"));
-    }
-
     /// Says what is being done now.
     pub(crate) fn step(&self, what: impl Into<String>) {
         self.bar.set_message(what.into());

@@ -7,111 +7,122 @@
 //! collector follows, but for those to the records of goroutines (`runtime.g`): the runtime lists all
 //! of them and never frees one, so that each is held by its goroutine here, and by nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use tophash_gomap::{PathNamer, RootPathKind, Walk};
-use tophash_goruntime::{Heap, ObjectId, Program, Root, RootKind, TypeTable};
+use tophash_gomap::{PathNamer, RootPathKind};
+use tophash_goruntime::{DwarfInfo, Heap, ObjectId, Pointee, Program, Root, RootKind, TypeTable};
 use tophash_heapgraph::{NodeId, Source};
-use tophash_memory::Address;
+use tophash_memory::{Address, AddressRange, ByteSize, MemoryExt};
 
 use super::sites::is_runtime;
 
-/// Something outside of the heap that holds objects in it.
-#[derive(Debug, Clone)]
+/// Something outside of the heap that holds objects in it: its first root, which says what it is.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Holder {
-    pub(crate) kind: RootPathKind,
-    /// The variable's name, or, stripped, its place; for a goroutine, the function it is in.
-    pub(crate) name: String,
-    /// A goroutine's index in the program's list.
-    pub(crate) goroutine: Option<u32>,
-    /// The first word of it that is a root; null where it is no word of memory.
-    pub(crate) at: Address,
+    root: Root,
+}
+
+impl Holder {
+    /// Returns what kind of root it is.
+    pub(crate) fn kind(&self) -> RootPathKind {
+        match self.root.kind {
+            RootKind::Global => RootPathKind::Global,
+            RootKind::Finalizer | RootKind::FinalizedObject => RootPathKind::Finalizer,
+            _ => RootPathKind::Stack,
+        }
+    }
+
+    /// Returns a goroutine's index in the program's list.
+    pub(crate) fn goroutine(&self) -> Option<u32> {
+        match self.root.kind {
+            RootKind::Stack { goroutine, .. }
+            | RootKind::StackObject { goroutine, .. }
+            | RootKind::Register { goroutine }
+            | RootKind::Goroutine { goroutine } => Some(goroutine),
+            _ => None,
+        }
+    }
+
+    /// Returns the word of memory that its first root is; null where it is none.
+    pub(crate) fn at(&self) -> Address {
+        self.root.at
+    }
+
+    /// Names it: the variable or, stripped, its place; for a goroutine, the function it is in.
+    pub(crate) fn name(&self, program: &Program<'_>, namer: &PathNamer<'_>) -> String {
+        match self.goroutine() {
+            Some(goroutine) => innermost_function(program, goroutine),
+            None => namer.name_root(&self.root).name,
+        }
+    }
 }
 
 /// The graph's nodes and edges, read from the heap whenever they are asked for.
 pub(crate) struct GoHeap<'p> {
     heap: &'p Heap<'p>,
     types: &'p TypeTable<'p>,
-    walk: &'p Walk<'p>,
     holders: Vec<Holder>,
-    /// Positions in the walk's roots, by holder.
-    roots: Vec<Vec<u32>>,
+    roots: Vec<Vec<Root>>,
     /// The records of goroutines, by holder.
     records: HashMap<usize, NodeId>,
     /// A bit for each slot: whether it holds the record of a goroutine.
     is_record: Vec<u64>,
 }
 
+/// What makes roots one holder's.
 #[derive(PartialEq, Eq, Hash)]
 enum HolderKey {
-    Global(String),
+    /// Of a variable, or of an unnamed global that only a variable leads to, the variable's address;
+    /// of any other word, its own.
+    Global(Address),
     Goroutine(u32),
+    /// The special record of the object.
     Finalized(Address),
 }
 
 impl<'p> GoHeap<'p> {
-    pub(crate) fn new(program: &'p Program<'p>, walk: &'p Walk<'p>) -> Self {
-        let namer = PathNamer::new(program, walk);
-        let mut holders = Vec::new();
-        let mut roots: Vec<Vec<u32>> = Vec::new();
-        let mut by_key = HashMap::new();
-        for (position, root) in walk.roots().iter().enumerate() {
-            if root.value.is_null() {
-                continue;
-            }
-            let named = match root.kind {
-                RootKind::Global => Some(namer.name_root(root)),
-                _ => None,
-            };
-            let (key, goroutine) = match root.kind {
-                RootKind::Global => {
-                    let name = named.as_ref().map(|path| path.name.clone()).unwrap_or_default();
-                    (HolderKey::Global(name), None)
-                }
-                RootKind::Stack { goroutine, .. }
-                | RootKind::StackObject { goroutine, .. }
-                | RootKind::Register { goroutine }
-                | RootKind::Goroutine { goroutine } => {
-                    (HolderKey::Goroutine(goroutine), Some(goroutine))
-                }
-                // The special record of the object.
-                RootKind::Finalizer | RootKind::FinalizedObject => {
-                    (HolderKey::Finalized(root.at), None)
-                }
-            };
-            let index = *by_key.entry(key).or_insert_with(|| {
-                let path = named.unwrap_or_else(|| namer.name_root(root));
-                let name = match goroutine {
-                    Some(goroutine) => innermost_function(program, goroutine),
-                    None => path.name,
-                };
-                holders.push(Holder { kind: path.kind, name, goroutine, at: root.at });
-                roots.push(Vec::new());
-                holders.len() - 1
-            });
-            roots[index].push(position as u32);
-        }
+    /// Takes a program's heap. Nothing needs to be known of it but the program.
+    pub(crate) fn new(program: &'p Program<'p>) -> Self {
         let heap = program.heap();
-        let mut records = HashMap::new();
-        let mut is_record = vec![0; heap.slot_count().div_ceil(64)];
+        let mut new = Self {
+            heap,
+            types: program.types(),
+            holders: Vec::new(),
+            roots: Vec::new(),
+            records: HashMap::new(),
+            is_record: vec![0; heap.slot_count().div_ceil(64)],
+        };
+        let owners = program.dwarf().map(|dwarf| owners(program, dwarf)).unwrap_or_default();
+        let mut by_key = HashMap::new();
+        for root in program.roots().roots.iter().filter(|root| !root.value.is_null()) {
+            let holder = Holder { root: *root };
+            let key = match (root.kind, holder.goroutine()) {
+                (_, Some(goroutine)) => HolderKey::Goroutine(goroutine),
+                (RootKind::Global, _) => HolderKey::Global(owner(program, &owners, root.at)),
+                _ => HolderKey::Finalized(root.at),
+            };
+            let index = *by_key.entry(key).or_insert_with(|| new.add(holder));
+            new.roots[index].push(*root);
+        }
         for (index, goroutine) in program.goroutines().iter().enumerate() {
             let Some(slot) = heap.object_holding(goroutine.address) else { continue };
             let node = Self::node(heap.id(slot));
-            is_record[node.index() / 64] |= 1 << (node.index() % 64);
+            new.is_record[node.index() / 64] |= 1 << (node.index() % 64);
             let index = index as u32;
+            let kind = RootKind::Goroutine { goroutine: index };
             let holder = *by_key.entry(HolderKey::Goroutine(index)).or_insert_with(|| {
-                holders.push(Holder {
-                    kind: RootPathKind::Stack,
-                    name: innermost_function(program, index),
-                    goroutine: Some(index),
-                    at: Address::NULL,
-                });
-                roots.push(Vec::new());
-                holders.len() - 1
+                let root = Root { kind, at: Address::NULL, value: goroutine.address };
+                new.add(Holder { root })
             });
-            records.insert(holder, node);
+            new.records.insert(holder, node);
         }
-        Self { heap, types: program.types(), walk, holders, roots, records, is_record }
+        new
+    }
+
+    fn add(&mut self, holder: Holder) -> usize {
+        self.holders.push(holder);
+        self.roots.push(Vec::new());
+        self.holders.len() - 1
     }
 
     /// Returns the node of an object.
@@ -179,6 +190,52 @@ impl<'p> GoHeap<'p> {
     }
 }
 
+/// Unnamed globals that are looked at: as many as a large program has.
+const MAX_UNNAMED: usize = 1 << 20;
+
+/// Unnamed globals that variables lead to, such as what composite literals compile to: where each
+/// ends, and the variable, by where it starts.
+type Owners = BTreeMap<Address, (Address, Address)>;
+
+fn owners(program: &Program<'_>, dwarf: &DwarfInfo) -> Owners {
+    let (types, memory, module) = (program.types(), program.memory(), program.module());
+    let mut found = Owners::new();
+    let mut open: Vec<_> =
+        dwarf.globals().iter().map(|global| (global.address, global.ty, global.address)).collect();
+    while let Some((at, ty, owner)) = open.pop() {
+        for edge in types.edges(ty) {
+            let Pointee::Value(pointee) = edge.pointee else { continue };
+            let Ok(target) = memory.read_address(at + ByteSize::new(edge.offset)) else { continue };
+            let size = types.get(pointee).size;
+            let is_unnamed = size > 0
+                && module.global_section(target).is_some()
+                && variable(program, target).is_none();
+            if is_unnamed && found.len() < MAX_UNNAMED && !found.contains_key(&target) {
+                let range = AddressRange::from_size(target, ByteSize::new(size));
+                found.insert(target, (range.end(), owner));
+                open.push((target, pointee, owner));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the address that a word of globals is told by.
+fn owner(program: &Program<'_>, owners: &Owners, at: Address) -> Address {
+    let unnamed = || {
+        let (_, (end, owner)) = owners.range(..=at).next_back()?;
+        (at < *end).then_some(*owner)
+    };
+    variable(program, at).or_else(unnamed).unwrap_or(at)
+}
+
+/// Finds the variable that an address lies in.
+fn variable(program: &Program<'_>, at: Address) -> Option<Address> {
+    let global = program.dwarf()?.global_before(at)?;
+    let into = (at - global.address).get();
+    (into < program.types().get(global.ty).size).then_some(global.address)
+}
+
 /// Returns the function that a goroutine is in, the runtime's own aside; that which it started in
 /// where there is no other.
 fn innermost_function(program: &Program<'_>, goroutine: u32) -> String {
@@ -210,9 +267,7 @@ impl Source for GoHeap<'_> {
         match node.index().checked_sub(self.heap.slot_count()) {
             None => self.pointers(ObjectId::from_index(node.index()), visit),
             Some(holder) => {
-                for &position in &self.roots[holder] {
-                    self.root_targets(&self.walk.roots()[position as usize], visit);
-                }
+                self.roots[holder].iter().for_each(|root| self.root_targets(root, visit));
                 self.records.get(&holder).into_iter().for_each(|record| visit(*record));
             }
         }

@@ -11,10 +11,13 @@ mod what_if;
 
 pub(crate) use sites::AllocationSite;
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use anyhow::{Result, anyhow};
 use tophash_gomap::{HeaderLayout, MapLayout, Surveyor, Walk, revalidate};
 use tophash_goruntime::{Program, Step};
-use tophash_heapgraph::{BuildError, HeapGraph, Stage};
+use tophash_heapgraph::HeapGraph;
 use tophash_memory::Target;
 
 use self::heap_graph::GoHeap;
@@ -41,11 +44,19 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
     .map_err(|error| explain(error, target))?;
     let layout = MapLayout::new(program.layout(), &program.build().version)?;
     let headers = HeaderLayout::new(program.layout(), program.heap())?;
-    progress.step("following pointers");
+    let heap = (!view.no_retained).then(|| GoHeap::new(&program));
     let mut walk = Walk::new(&program, &headers);
-    walk.run();
-    progress.step("decoding maps");
-    let mut survey = Surveyor::new(&program, &layout, &headers).run(&mut walk);
+    // Both read all of the heap and write nothing in common.
+    let (mut survey, graph) = thread::scope(|scope| {
+        let graph =
+            heap.as_ref().map(|heap| scope.spawn(|| HeapGraph::build(heap, &mut |_, _, _| {})));
+        progress.step("following pointers");
+        walk.run();
+        progress.step("decoding maps");
+        let survey = Surveyor::new(&program, &layout, &headers).run(&mut walk);
+        progress.step("finding what holds what");
+        (survey, graph.map(|graph| graph.join().unwrap_or_else(|panic| resume_unwind(panic))))
+    });
     let mut diagnostics = target.diagnostics().to_vec();
     diagnostics.extend(program.diagnostics().iter().cloned());
     diagnostics.append(&mut survey.diagnostics);
@@ -61,11 +72,9 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
             ),
         });
     }
-    let heap = (!view.no_retained).then(|| GoHeap::new(&program, &walk));
-    let graph = heap.as_ref().and_then(|heap| {
-        build_graph(heap, progress)
-            .inspect_err(|error| diagnostics.push(format!("retained sizes are missing: {error}")))
-            .ok()
+    let graph = graph.and_then(|graph| {
+        let missing = |error| diagnostics.push(format!("retained sizes are missing: {error}"));
+        graph.map_err(missing).ok()
     });
     progress.step("naming what holds them");
     let builder = RowBuilder {
@@ -78,18 +87,6 @@ pub(crate) fn analyse(target: &Target, view: &ViewOptions, progress: &Progress) 
         profile: profile.as_ref(),
     };
     Ok(builder.report(view, diagnostics))
-}
-
-fn build_graph(heap: &GoHeap<'_>, progress: &Progress) -> Result<HeapGraph, BuildError> {
-    HeapGraph::build(heap, &mut |stage, done, total| {
-        let stage = match stage {
-            Stage::Number => "numbering objects",
-            Stage::Referrers => "finding what points where",
-            Stage::Dominators => "finding what alone holds what",
-            _ => "adding up what is retained",
-        };
-        progress.part(stage, done, total);
-    })
 }
 
 /// Says what could not be analysed, why, and what was odd about the target to begin with: a core that

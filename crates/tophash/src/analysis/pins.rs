@@ -73,7 +73,7 @@ impl<'p> Pins<'p> {
         for node in self.retention.graph.dominators(header) {
             let pin = match self.retention.heap.resolve(node) {
                 Ok(object) => self.object_pin(object),
-                Err(holder) => match (holder.kind, holder.goroutine) {
+                Err(holder) => match (holder.kind(), holder.goroutine()) {
                     (_, Some(goroutine)) => Some(match self.is_iterator(goroutine, node, header) {
                         true => Pin::Iterator(goroutine),
                         false => Pin::Goroutine(goroutine),

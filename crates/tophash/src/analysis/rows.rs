@@ -84,7 +84,10 @@ impl RowBuilder<'_> {
                 }
             }
         }
-        let mut holders = self.retention.map(|r| r.holders(self.program)).unwrap_or_default();
+        let mut holders = self
+            .retention
+            .map(|retention| retention.holders(self.program, &namer))
+            .unwrap_or_default();
         let largest = holders.len().min(HOLDERS_NAMED);
         self.name_stripped_globals(&mut rows, &mut holders[..largest]);
         let heap = self.walk.attribution();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tophash_gomap::{FoundMap, FoundSyncMap, HeaderLayout, ObjectType, Walk};
+use tophash_gomap::{FoundMap, FoundSyncMap, HeaderLayout, ObjectType, PathNamer, Walk};
 use tophash_goruntime::{ObjectId, Program};
 use tophash_heapgraph::{HeapGraph, NodeId, PathTree};
 use tophash_memory::{ByteSize, MemoryExt};
@@ -43,18 +43,18 @@ impl Retention<'_> {
     }
 
     /// Every holder that retains something, the largest first.
-    pub(super) fn holders(&self, program: &Program<'_>) -> Vec<HolderRow> {
+    pub(super) fn holders(&self, program: &Program<'_>, namer: &PathNamer<'_>) -> Vec<HolderRow> {
         let mut rows: Vec<HolderRow> = self
             .heap
             .holders()
             .filter(|(node, _)| self.graph.retained(*node) > 0)
             .map(|(node, holder)| {
                 let goroutine =
-                    holder.goroutine.and_then(|index| program.goroutines().get(index as usize));
+                    holder.goroutine().and_then(|index| program.goroutines().get(index as usize));
                 HolderRow {
-                    kind: holder.kind,
-                    name: holder.name.clone(),
-                    at: holder.at,
+                    kind: holder.kind(),
+                    name: holder.name(program, namer),
+                    at: holder.at(),
                     goroutine: goroutine.map(|goroutine| goroutine.id),
                     wait_reason: goroutine.and_then(|goroutine| goroutine.wait_reason.clone()),
                     waited: goroutine.and_then(|goroutine| program.waited(goroutine)),
