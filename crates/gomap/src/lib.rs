@@ -17,7 +17,7 @@ pub use cost::{MapDesign, ValueShape, fresh_cost, grown_cost};
 pub use find::{
     Attribution, FoundMap, FoundSyncMap, HeaderLayout, HeapAllocations, Holder, MapPlace,
     ObjectType, OffHeapMap, Parent, PathNamer, RootPath, RootPathKind, StaticTarget, Survey,
-    Surveyor, SyncMapDesign, TypeEvidence, Walk, revalidate,
+    Surveyor, SyncMapDesign, TypeEvidence, ValueFormat, Walk, revalidate,
 };
 pub use hash::{AesHash, KeyHash, KeyHasher};
 pub use layout::{ClassicLayout, MapLayout, MapShape, SLOTS, SwissLayout};

@@ -11,7 +11,7 @@ mod values;
 mod walk;
 
 pub use headers::HeaderLayout;
-pub use path::{PathNamer, RootPath, RootPathKind};
+pub use path::{PathNamer, RootPath, RootPathKind, ValueFormat};
 pub use revalidate::revalidate;
 pub use survey::{FoundMap, HeapAllocations, MapPlace, Survey, Surveyor, TypeEvidence};
 pub use sync_maps::{FoundSyncMap, Holder, SyncMapDesign};

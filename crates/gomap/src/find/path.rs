@@ -1,13 +1,16 @@
 //! Naming what holds a map: from a root, through fields, elements and captured variables.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tophash_goruntime::{
-    FunctionId, Heap, ObjectId, Program, Root, RootKind, Shape, SourceLine, TypeId, TypeTable,
+    FunctionId, Heap, ObjectId, Program, Root, RootKind, Shape, Slot, SourceLine, TypeId, TypeTable,
 };
-use tophash_memory::Address;
+use tophash_memory::{Address, ByteSize, MemoryExt};
 
 use super::walk::{ObjectType, Parent, Walk};
+use crate::layout::{MapShape, SLOTS};
 
 /// The path that the walk took to an object.
 #[derive(Debug, Clone)]
@@ -48,18 +51,33 @@ const MAX_STEPS: usize = 24;
 /// A chain of objects is followed no further (a linked list of this length is named by its ends).
 const MAX_OBJECTS: usize = 1 << 20;
 
+/// Spells a value of a type at an address.
+pub type ValueFormat<'w> = dyn Fn(TypeId, Address) -> String + 'w;
+
 /// Names paths of one walk.
 pub struct PathNamer<'w> {
     walk: &'w Walk<'w>,
     program: &'w Program<'w>,
     heap: &'w Heap<'w>,
     types: &'w TypeTable<'w>,
+    /// How keys are spelled, where they may be shown at all.
+    keys: Option<&'w ValueFormat<'w>>,
+    /// The map type of each type of bucket or group.
+    maps: OnceCell<HashMap<TypeId, TypeId>>,
 }
 
 impl<'w> PathNamer<'w> {
     /// Makes a namer.
     pub fn new(program: &'w Program<'w>, walk: &'w Walk<'w>) -> Self {
-        Self { walk, program, heap: program.heap(), types: program.types() }
+        let (heap, types) = (program.heap(), program.types());
+        Self { walk, program, heap, types, keys: None, maps: OnceCell::new() }
+    }
+
+    /// Names entries of maps by their keys, which may be secrets: `["…"]` in place of `[…]`.
+    #[must_use]
+    pub fn showing_keys(mut self, format: &'w ValueFormat<'w>) -> Self {
+        self.keys = Some(format);
+        self
     }
 
     /// Names the path to an object; `None` where no root reaches it.
@@ -256,7 +274,8 @@ impl<'w> PathNamer<'w> {
                     || name.starts_with("map.group[")
                     || name.starts_with("noalg.map.")
                 {
-                    return Some("[…]".to_owned());
+                    let key = found.and_then(|offset| self.entry_key(slot, ty, offset));
+                    return Some(key.map_or_else(|| "[…]".to_owned(), |key| format!("[{key}]")));
                 }
                 let Some(offset) = found else { return Some("?".to_owned()) };
                 let size = self.types.get(ty).size.max(1);
@@ -270,6 +289,39 @@ impl<'w> PathNamer<'w> {
                 Some(found.map_or_else(|| "?".to_owned(), |offset| format!("+{offset:#x}")))
             }
         }
+    }
+
+    /// Spells the key of the entry that a word of a bucket or group array belongs to.
+    fn entry_key(&self, slot: Slot, group: TypeId, offset: u64) -> Option<String> {
+        let format = self.keys?;
+        let maps = self.maps.get_or_init(|| {
+            let all = (0..self.types.len()).filter_map(|index| self.types.id_at(index));
+            all.filter_map(|id| Some((self.types.get(id).as_map()?.group, id))).collect()
+        });
+        let info = self.types.get(*maps.get(&group)?).as_map()?;
+        let shape = MapShape::of(self.types, info);
+        let into = offset % shape.group_size.max(1);
+        let within = |start: u64, stride: u64| {
+            let index = into.checked_sub(start)?.checked_div(stride)?;
+            (index < SLOTS).then_some(index)
+        };
+        // Keys and elems may lie slot by slot, so that a word is looked for among the elems first.
+        let index = match (shape.keys_offset, shape.elems_offset) {
+            (keys, elems)
+                if shape.key_stride == shape.elem_stride && elems - keys < shape.key_stride =>
+            {
+                within(keys, shape.key_stride)
+            }
+            (keys, elems) => {
+                within(elems, shape.elem_stride).or_else(|| within(keys, shape.key_stride))
+            }
+        }?;
+        let into_key = offset - into + shape.keys_offset + index * shape.key_stride;
+        let mut at = self.heap.object_start(slot) + ByteSize::new(into_key);
+        if shape.indirect_key {
+            at = self.heap.memory().read_address(at).ok()?;
+        }
+        Some(format(info.key, at))
     }
 
     fn captured_name(&self, closure: ObjectId, offset: Option<u64>) -> String {

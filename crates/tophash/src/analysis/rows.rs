@@ -39,7 +39,11 @@ pub(super) struct RowBuilder<'b> {
 impl RowBuilder<'_> {
     pub(super) fn report(&self, view: &ViewOptions, diagnostics: Vec<String>) -> Report {
         let target = self.program.target();
-        let namer = PathNamer::new(self.program, self.walk);
+        let format = |ty, at| entry::format(self.program, ty, at);
+        let mut namer = PathNamer::new(self.program, self.walk);
+        if view.show_entries.is_some() {
+            namer = namer.showing_keys(&format);
+        }
         let inner = self.inner_maps();
         let mut rows: Vec<MapRow> =
             self.survey.maps.iter().map(|map| self.row(map, &inner)).collect();
