@@ -72,11 +72,30 @@ pub(crate) struct MapFigures {
 }
 
 /// Figures of all objects of one type.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TypeFigures {
     pub(crate) objects: u64,
     pub(crate) bytes: u64,
     pub(crate) retained_bytes: u64,
+}
+
+impl MapFigures {
+    fn add(&mut self, more: Self) {
+        self.maps = self.maps.saturating_add(more.maps);
+        self.entries = self.entries.saturating_add(more.entries);
+        self.slots = self.slots.saturating_add(more.slots);
+        self.tombstones = self.tombstones.saturating_add(more.tombstones);
+        self.own_bytes = self.own_bytes.saturating_add(more.own_bytes);
+        self.retained_bytes = self.retained_bytes.saturating_add(more.retained_bytes);
+    }
+}
+
+impl TypeFigures {
+    fn add(&mut self, more: Self) {
+        self.objects = self.objects.saturating_add(more.objects);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+        self.retained_bytes = self.retained_bytes.saturating_add(more.retained_bytes);
+    }
 }
 
 /// Figures that changes can be put in order by.
@@ -151,20 +170,22 @@ impl Snapshot {
         let mut maps: BTreeMap<_, MapFigures> = BTreeMap::new();
         for row in report.maps.iter().filter(|row| row.part_of.is_none()) {
             let path = row.root.as_ref().map(|root| root.steps.clone()).unwrap_or_default();
-            let sum = maps.entry((row.type_name(), path)).or_default();
-            sum.maps += 1;
-            sum.entries += row.entries;
-            sum.slots += row.slots;
-            sum.tombstones += row.tombstones;
-            sum.own_bytes += row.own_bytes;
-            sum.retained_bytes += row.retained_bytes.unwrap_or(row.own_bytes);
+            maps.entry((row.type_name(), path)).or_default().add(MapFigures {
+                maps: 1,
+                entries: row.entries,
+                slots: row.slots,
+                tombstones: row.tombstones,
+                own_bytes: row.own_bytes,
+                retained_bytes: row.retained_bytes.unwrap_or(row.own_bytes),
+            });
         }
         let mut types: BTreeMap<_, TypeFigures> = BTreeMap::new();
         for row in &report.types {
-            let sum = types.entry(row.name.clone()).or_default();
-            sum.objects += row.objects;
-            sum.bytes += row.bytes;
-            sum.retained_bytes += row.retained_bytes;
+            types.entry(row.name.clone()).or_default().add(TypeFigures {
+                objects: row.objects,
+                bytes: row.bytes,
+                retained_bytes: row.retained_bytes,
+            });
         }
         let source = Source {
             name: name.to_owned(),
@@ -183,21 +204,13 @@ impl Snapshot {
         let mut maps: BTreeMap<_, MapFigures> = BTreeMap::new();
         for map in saved.maps.into_iter().filter(|map| map.part_of.is_none()) {
             let ty = crate::report::type_name(map.ty.as_slice(), &map.type_candidates);
+            let figures = map.figures();
             let path = map.root.map(|root| root.path).unwrap_or_default();
-            let sum = maps.entry((ty, path)).or_default();
-            sum.maps += 1;
-            sum.entries += map.entries;
-            sum.slots += map.slots;
-            sum.tombstones += map.tombstones;
-            sum.own_bytes += map.own_bytes;
-            sum.retained_bytes += map.retained_bytes.unwrap_or(map.own_bytes);
+            maps.entry((ty, path)).or_default().add(figures);
         }
         let mut types: BTreeMap<_, TypeFigures> = BTreeMap::new();
         for row in saved.types {
-            let sum = types.entry(row.ty).or_default();
-            sum.objects += row.objects;
-            sum.bytes += row.bytes;
-            sum.retained_bytes += row.retained_bytes;
+            types.entry(row.ty).or_default().add(row.figures);
         }
         let source = Source {
             name: name.to_owned(),
@@ -253,6 +266,19 @@ struct SavedMap {
     part_of: Option<String>,
 }
 
+impl SavedMap {
+    fn figures(&self) -> MapFigures {
+        MapFigures {
+            maps: 1,
+            entries: self.entries,
+            slots: self.slots,
+            tombstones: self.tombstones,
+            own_bytes: self.own_bytes,
+            retained_bytes: self.retained_bytes.unwrap_or(self.own_bytes),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct SavedRoot {
     path: Vec<String>,
@@ -262,9 +288,8 @@ struct SavedRoot {
 struct SavedType {
     #[serde(rename = "type")]
     ty: String,
-    objects: u64,
-    bytes: u64,
-    retained_bytes: u64,
+    #[serde(flatten)]
+    figures: TypeFigures,
 }
 
 fn compare(before: Snapshot, after: Snapshot, options: &DiffOptions) -> Diff {
