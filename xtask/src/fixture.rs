@@ -27,12 +27,14 @@ pub enum Fixture {
     Bench,
     /// Something to find for every rule, and something in order beside it.
     Findings,
+    /// A large map held in each way there is, let go of one at a time.
+    Holdings,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 5] =
-        [Self::Maps, Self::MapCost, Self::Leaky, Self::Bench, Self::Findings];
+    pub const ALL: [Self; 6] =
+        [Self::Maps, Self::MapCost, Self::Leaky, Self::Bench, Self::Findings, Self::Holdings];
 
     /// The name of its folder below `fixtures/` and of the built program.
     pub fn name(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Fixture {
             Self::Leaky => "leaky",
             Self::Bench => "bench",
             Self::Findings => "findings",
+            Self::Holdings => "holdings",
         }
     }
 }

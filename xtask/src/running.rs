@@ -1,8 +1,8 @@
 //! A fixture program that runs, has said all it has to say, and now waits.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    output: BufReader<ChildStdout>,
     lines: Vec<String>,
 }
 
@@ -30,21 +31,41 @@ impl Running {
     /// As for [`start`](Self::start).
     pub fn start_command(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_owned();
-        let child = command
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", name.display()))?;
-        let mut running = Self { child, lines: Vec::new() };
-        let stdout = running.child.stdout.take().context("no standard output")?;
-        for line in BufReader::new(stdout).lines() {
+        let output = BufReader::new(child.stdout.take().context("no standard output")?);
+        let mut running = Self { child, output, lines: Vec::new() };
+        running.lines = running
+            .until_ready()
+            .with_context(|| format!("{} ended before it was ready", name.display()))?;
+        Ok(running)
+    }
+
+    /// Sends a line to a program that takes some, and returns what it prints until it is ready again.
+    ///
+    /// # Errors
+    ///
+    /// When it takes none, or ends.
+    pub fn tell(&mut self, line: &str) -> Result<Vec<String>> {
+        let input = self.child.stdin.as_mut().context("no standard input")?;
+        writeln!(input, "{line}")?;
+        input.flush()?;
+        self.until_ready().with_context(|| format!("ended when it was told {line}"))
+    }
+
+    fn until_ready(&mut self) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for line in (&mut self.output).lines() {
             let line = line?;
             if line == "READY" {
-                return Ok(running);
+                return Ok(lines);
             }
-            running.lines.push(line);
+            lines.push(line);
         }
-        bail!("{} ended before it was ready", name.display())
+        bail!("its output ended");
     }
 
     /// The process.

@@ -182,13 +182,18 @@ impl<'w> PathNamer<'w> {
         path
     }
 
+    /// Names the frame of a goroutine: one inside of the runtime by the function that called into it.
     fn name_frame(&self, path: &mut RootPath, goroutine: u32, frame: usize) {
         let Some(g) = self.program.goroutines().get(goroutine as usize) else { return };
         path.goroutine = Some(g.id);
         path.wait_reason.clone_from(&g.wait_reason);
         path.waited = self.program.waited(g);
         let frames = &self.program.roots().stacks[goroutine as usize].frames;
-        if let Some(frame) = frames.get(frame) {
+        let of_program = frames
+            .iter()
+            .skip(frame)
+            .find(|frame| !self.function_name(frame.function).starts_with("runtime."));
+        if let Some(frame) = of_program.or_else(|| frames.get(frame)) {
             path.name = self.function_name(frame.function);
             // The frame is the function's own, whatever was inlined into it.
             path.line = self.program.calls_at(frame.pc).pop().and_then(|call| call.line);
