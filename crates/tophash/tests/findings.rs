@@ -62,7 +62,7 @@ fn each_rule_finds_its_case_and_not_the_one_that_looks_alike() {
     for release in releases() {
         for symbols in [Symbols::Kept, Symbols::Stripped] {
             let program = fixture::build(release.version, Fixture::Findings, symbols).unwrap();
-            let running = Running::start(&program).unwrap();
+            let mut running = Running::start(&program).unwrap();
             let report = open(Way::Core, running.pid(), &program, &dir);
             let findings = report["findings"].as_array().unwrap();
             for case in cases(running.lines()) {
@@ -99,6 +99,17 @@ fn each_rule_finds_its_case_and_not_the_one_that_looks_alike() {
                         found.is_some(),
                     )
                     .unwrap();
+                }
+            }
+            for line in running.tell("rebuild").unwrap() {
+                let fields: Vec<&str> = line.split('\t').collect();
+                let ["REBUILT", rule, saved] = fields.as_slice() else { panic!("{line}") };
+                let saved: u64 = saved.parse().unwrap();
+                let of_rule = findings.iter().find(|finding| finding["rule"] == *rule);
+                let promised = of_rule.map_or(0, |finding| finding["bytes"].as_u64().unwrap());
+                if promised.abs_diff(saved) > saved / 100 {
+                    let case = format!("go{} {symbols:?} {rule}", release.version);
+                    writeln!(faults, "{case}: {promised} were promised, {saved} saved").unwrap();
                 }
             }
             for finding in findings {
