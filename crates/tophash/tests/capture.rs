@@ -191,6 +191,62 @@ fn a_capture_that_is_ended_leaves_no_half_of_a_file_and_lets_the_process_go() {
 }
 
 #[test]
+fn if_wide_two_gigabytes_under_load_are_captured_within_the_pause() {
+    if !is_wide() {
+        return say("a capture of 2 GiB under load: NOT RUN, as TOPHASH_WIDE is not set");
+    }
+    let (_guard, dir) = folder();
+    let program = build("1.27", Fixture::Bench, Symbols::Kept).unwrap();
+    let mut command = Command::new(&program);
+    // Little garbage, so that there are two gigabytes and not four.
+    command.args(["24000000", "busy"]).env("GOGC", "20");
+    let running = Running::start_command(&mut command).unwrap();
+    for (name, max_pause) in [("whole.core", 5000.0), ("part.core", 100.0)] {
+        let core = dir.join(name);
+        let told = capture(running.pid(), &core, &["--max-pause", &format!("{max_pause}ms")]);
+        let told = String::from_utf8(told.stdout).unwrap();
+        let (_, rest) = told.split_once("stopped for ").unwrap();
+        let pause: f64 = rest.split(' ').next().unwrap().parse().unwrap();
+        say(&format!("{name}: {}", told.lines().find(|line| line.starts_with("taken")).unwrap()));
+        // The bound is looked at between pieces of 8 MiB.
+        assert!(pause <= max_pause + 50.0, "{told}");
+        assert!(is_going_on(running.pid()));
+        if name == "whole.core" {
+            let report = inspect(&[core.to_str().unwrap(), "--no-retained"]);
+            assert!(report["heap"]["live_bytes"].as_u64().unwrap() > 2 << 30);
+            let maps = report["maps"].as_array().unwrap();
+            assert!(maps.iter().any(|map| map["type"] == "map[int64]int64"));
+        }
+        fs::remove_file(core).unwrap();
+    }
+}
+
+#[test]
+fn if_wide_a_hundred_captures_that_are_killed_let_the_process_go() {
+    if !is_wide() {
+        return say("a hundred killed captures: NOT RUN, as TOPHASH_WIDE is not set");
+    }
+    let (_guard, dir) = folder();
+    let core = dir.join("core");
+    let program = build("1.27", Fixture::Bench, Symbols::Kept).unwrap();
+    let mut command = Command::new(&program);
+    let running = Running::start_command(command.args(["300000", "busy"])).unwrap();
+    for round in 0..100 {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_tophash"))
+            .args(["capture", &running.pid().to_string(), "--output"])
+            .arg(&core)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Through all of the pause, and before and after it.
+        std::thread::sleep(Duration::from_micros(500 * round));
+        tool.kill().unwrap();
+        tool.wait().unwrap();
+        assert!(is_going_on(running.pid()), "round {round}");
+    }
+}
+
+#[test]
 fn gdb_shows_threads_and_stacks_of_a_capture_if_it_is_installed_or_the_run_is_wide() {
     let gdb = match is_wide() {
         true => debugger::ensure().unwrap(),
