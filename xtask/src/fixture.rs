@@ -29,12 +29,21 @@ pub enum Fixture {
     Findings,
     /// A large map held in each way there is, let go of one at a time.
     Holdings,
+    /// Leaks as real programs have had them.
+    Wild,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 6] =
-        [Self::Maps, Self::MapCost, Self::Leaky, Self::Bench, Self::Findings, Self::Holdings];
+    pub const ALL: [Self; 7] = [
+        Self::Maps,
+        Self::MapCost,
+        Self::Leaky,
+        Self::Bench,
+        Self::Findings,
+        Self::Holdings,
+        Self::Wild,
+    ];
 
     /// The name of its folder below `fixtures/` and of the built program.
     pub fn name(self) -> &'static str {
@@ -45,6 +54,7 @@ impl Fixture {
             Self::Bench => "bench",
             Self::Findings => "findings",
             Self::Holdings => "holdings",
+            Self::Wild => "wild",
         }
     }
 }
