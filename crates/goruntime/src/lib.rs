@@ -27,6 +27,7 @@ mod heap;
 mod inlining;
 mod layout;
 mod module_data;
+mod pacing;
 mod program;
 mod roots;
 mod samples;
@@ -51,6 +52,7 @@ pub use heap::{
 pub use inlining::CallFrame;
 pub use layout::{Field, LayoutTable};
 pub use module_data::{BitVector, ModuleData};
+pub use pacing::Pacing;
 pub use program::{Program, Step, free_heap_pages};
 pub use roots::{GoroutineStack, Root, RootKind, Roots};
 pub use samples::{AllocationSample, AllocationSamples};

@@ -17,6 +17,7 @@ use crate::heap::{self, Heap};
 use crate::inlining::{CallFrame, InlineTrees};
 use crate::layout::LayoutTable;
 use crate::module_data::ModuleData;
+use crate::pacing::Pacing;
 use crate::roots::Roots;
 use crate::samples::{BucketFields, Buckets, dumped_stack};
 use crate::types::TypeTable;
@@ -279,6 +280,11 @@ impl<'t> Program<'t> {
     /// Returns what DWARF says; `None` where it was stripped.
     pub fn dwarf(&self) -> Option<&DwarfInfo> {
         self.dwarf.as_ref()
+    }
+
+    /// Returns what the collector aims at; `None` in a stripped program.
+    pub fn pacing(&self) -> Option<Pacing> {
+        Pacing::read(self.memory(), self.dwarf.as_ref()?, &self.types)
     }
 
     /// Returns the calls at a program counter, those that were inlined first; of a return address,

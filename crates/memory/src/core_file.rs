@@ -198,6 +198,7 @@ fn assemble(
         heap_dump: None,
         diagnostics,
         clock: notes.capture.and_then(|capture| capture.clock),
+        resident: None,
     })
 }
 

@@ -48,6 +48,7 @@ pub struct Target {
     pub(crate) heap_dump: Option<HeapDump>,
     pub(crate) diagnostics: Vec<String>,
     pub(crate) clock: Option<Duration>,
+    pub(crate) resident: Option<ByteSize>,
 }
 
 impl Target {
@@ -135,6 +136,12 @@ impl Target {
     /// was copied; `None` for a file that does not say, as only our own cores do.
     pub fn clock(&self) -> Option<Duration> {
         self.clock
+    }
+
+    /// Returns the bytes of memory that a process had in use (its resident set) when it was copied;
+    /// `None` for a file, which does not say.
+    pub fn resident(&self) -> Option<ByteSize> {
+        self.resident
     }
 
     /// Returns what is missing or doubtful.

@@ -243,6 +243,8 @@ pub(crate) enum By {
     Holders,
     /// The root paths of all maps, merged into one tree.
     Paths,
+    /// Each slot size of the allocator: how much of its spans is in use.
+    Sizes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -5,9 +5,11 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use common::{Way, by_address, folder, open, releases};
+use serde_json::Value;
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::running::Running;
 
@@ -31,6 +33,38 @@ fn holding(line: &str) -> Holding {
     }
 }
 
+/// The bytes that a program says were freed.
+fn freed(line: &str) -> u64 {
+    let freed = line.rsplit('\t').next().unwrap().parse::<i64>().unwrap();
+    u64::try_from(freed).unwrap_or(0)
+}
+
+struct Check<'f> {
+    release: &'static str,
+    symbols: Symbols,
+    faults: &'f mut String,
+}
+
+impl Check<'_> {
+    fn holding(&mut self, one: &Holding, maps: &BTreeMap<u64, Value>, freed: u64) {
+        let case = format!("go{} {:?} {}", self.release, self.symbols, one.name);
+        let Some(map) = maps.get(&one.address) else {
+            writeln!(self.faults, "{case}: the map is missing").unwrap();
+            return;
+        };
+        let retained = map["retained_bytes"].as_u64().unwrap();
+        if retained.abs_diff(freed) > ALLOWANCE {
+            writeln!(self.faults, "{case}: retains {retained}, {freed} were freed").unwrap();
+        }
+        let path = map["root"]["path"].to_string();
+        // Without symbols, globals have no names, but functions have.
+        let is_named = self.symbols == Symbols::Kept || one.path.starts_with("main.wait");
+        if is_named && !path.contains(&one.path) {
+            writeln!(self.faults, "{case}: held by {path}, not {}", one.path).unwrap();
+        }
+    }
+}
+
 #[test]
 fn maps_retain_what_letting_go_of_them_frees() {
     let (_guard, dir) = folder();
@@ -43,26 +77,15 @@ fn maps_retain_what_letting_go_of_them_frees() {
             let maps = by_address(&report);
             let holdings: Vec<Holding> = running.lines().iter().map(|line| holding(line)).collect();
             assert!(holdings.len() >= 30, "only {} holdings", holdings.len());
+            let mut check = Check { symbols, release: release.version, faults: &mut faults };
             for one in holdings {
-                let case = format!("go{} {symbols:?} {}", release.version, one.name);
-                let Some(map) = maps.get(&one.address) else {
-                    writeln!(faults, "{case}: the map is missing").unwrap();
-                    continue;
-                };
                 let told = running.tell(&one.name).unwrap();
-                let freed = told[0].rsplit('\t').next().unwrap().parse::<i64>().unwrap();
-                let freed = u64::try_from(freed).unwrap_or(0);
-                let retained = map["retained_bytes"].as_u64().unwrap();
-                if retained.abs_diff(freed) > ALLOWANCE {
-                    writeln!(faults, "{case}: retains {retained}, {freed} were freed").unwrap();
-                }
-                let path = map["root"]["path"].to_string();
-                // Without symbols, globals have no names, but functions have.
-                let is_named = symbols == Symbols::Kept || one.path.starts_with("main.wait");
-                if is_named && !path.contains(&one.path) {
-                    writeln!(faults, "{case}: held by {path}, not {}", one.path).unwrap();
-                }
+                check.holding(&one, &maps, freed(&told[0]));
             }
+            // What a pool holds is gone after two collections, so that it comes last.
+            let told = running.tell("pool").unwrap();
+            let report = open(Way::Core, running.pid(), &program, &dir);
+            check.holding(&holding(&told[0]), &by_address(&report), freed(&told[1]));
         }
     }
     assert!(faults.is_empty(), "\n{faults}");

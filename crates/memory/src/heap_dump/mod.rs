@@ -222,6 +222,7 @@ pub(crate) fn open(
         heap_dump: Some(dump),
         diagnostics,
         clock: None,
+        resident: None,
     })
 }
 

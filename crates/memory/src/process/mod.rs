@@ -159,8 +159,16 @@ pub(crate) fn take(pid: u32, options: &ProcessOptions<'_>) -> Result<Taken, Open
         heap_dump: None,
         diagnostics,
         clock,
+        resident: resident(pid),
     };
     Ok(Taken { target, details, copied })
+}
+
+/// Asks for the resident set: the second number of `statm`, in pages.
+fn resident(pid: u32) -> Option<ByteSize> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    Some(ByteSize::new(pages.saturating_mul(PAGE)))
 }
 
 struct Frozen {

@@ -1,5 +1,6 @@
 //! From an opened target to a report: everything between the command line and what is printed.
 
+mod bill;
 mod evidence;
 mod heap_graph;
 mod pins;

@@ -10,6 +10,7 @@ use tophash_gomap::{
 use tophash_goruntime::{Program, Root, RootKind, global_uses};
 use tophash_memory::{Address, Consistency};
 
+use super::bill::bill;
 use super::evidence::Gatherer;
 use super::profiled::ProfiledSites;
 use super::shares::{Retention, path_tree};
@@ -119,6 +120,7 @@ impl RowBuilder<'_> {
                 types: if self.program.dwarf().is_some() { "dwarf" } else { "runtime" },
                 pause_ms,
             },
+            bill: bill(self.program, &heap, total_own),
             heap,
             findings,
             spans: self.program.heap().spans().len(),

@@ -8,7 +8,7 @@ use tophash_gomap::{RootPath, RootPathKind};
 use tophash_goruntime::CallFrame;
 use tophash_heapgraph::{PathRow, PathTree, Pruning};
 
-use super::{HolderRow, MapRow, PathBranch, Report, TypeRow};
+use super::{Bill, HolderRow, MapRow, PathBranch, Report, SizeClassRow, TypeRow};
 use crate::analysis::AllocationSite;
 use crate::args::ViewOptions;
 
@@ -22,6 +22,7 @@ struct Document<'r> {
     schema: u32,
     target: Target<'r>,
     heap: Heap,
+    bill: BillFields<'r>,
     maps: Vec<Map<'r>>,
     holders: Vec<Holder<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -49,6 +50,48 @@ struct Heap {
     live_bytes: u64,
     reachable_bytes: u64,
     unattributed_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct BillFields<'r> {
+    resident_bytes: Option<u64>,
+    reachable_bytes: u64,
+    maps_own_bytes: u64,
+    garbage_bytes: u64,
+    free_slot_bytes: u64,
+    stack_bytes: u64,
+    other_bytes: Option<u64>,
+    gc: Option<Gc>,
+    size_classes: &'r [SizeClassRow],
+}
+
+#[derive(Serialize)]
+struct Gc {
+    percent: Option<u32>,
+    memory_limit_bytes: Option<u64>,
+    marked_bytes: u64,
+    goal_bytes: Option<u64>,
+}
+
+impl<'r> BillFields<'r> {
+    fn of(bill: &'r Bill) -> Self {
+        Self {
+            resident_bytes: bill.resident,
+            reachable_bytes: bill.reachable,
+            maps_own_bytes: bill.maps_own,
+            garbage_bytes: bill.garbage,
+            free_slot_bytes: bill.free_slots,
+            stack_bytes: bill.stacks,
+            other_bytes: bill.other,
+            gc: bill.pacing.map(|pacing| Gc {
+                percent: pacing.gc_percent,
+                memory_limit_bytes: pacing.memory_limit.map(|limit| limit.get()),
+                marked_bytes: pacing.marked.get(),
+                goal_bytes: pacing.goal.map(|goal| goal.get()),
+            }),
+            size_classes: &bill.size_classes,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -198,6 +241,7 @@ pub(crate) fn print(
             reachable_bytes: report.heap.reachable_bytes,
             unattributed_bytes: report.heap.reachable_bytes - report.heap.attributed_bytes,
         },
+        bill: BillFields::of(&report.bill),
         maps: report.maps.iter().take(top).map(Map::of).collect(),
         holders: report.holders.iter().take(top.min(HOLDERS)).map(Holder::of).collect(),
         types: report.types.iter().take(top).map(Type::of).collect(),

@@ -13,8 +13,10 @@ use std::time::Duration;
 pub(crate) use json::FindingLine;
 pub(crate) use table::held_by;
 
+use serde::Serialize;
 use tophash_diagnose::Finding;
 use tophash_gomap::{Attribution, RootPath, RootPathKind};
+use tophash_goruntime::Pacing;
 use tophash_heapgraph::PathTree;
 use tophash_memory::Address;
 
@@ -25,6 +27,7 @@ pub(crate) struct Report {
     pub(crate) target: TargetInfo,
     pub(crate) heap: Attribution,
     pub(crate) spans: usize,
+    pub(crate) bill: Bill,
     /// The rows that pass the filters, sorted; all of them.
     pub(crate) maps: Vec<MapRow>,
     /// How many maps there are, filters aside, and what they own.
@@ -39,6 +42,31 @@ pub(crate) struct Report {
     /// What the rules found, the worst first.
     pub(crate) findings: Vec<Finding>,
     pub(crate) diagnostics: Vec<String>,
+}
+
+/// What the memory of a program is. All in bytes.
+pub(crate) struct Bill {
+    /// What the kernel counts; none for a file.
+    pub(crate) resident: Option<u64>,
+    pub(crate) reachable: u64,
+    pub(crate) maps_own: u64,
+    /// Allocated, and reached by no root.
+    pub(crate) garbage: u64,
+    /// Slots of spans in use that hold no object, and what is left beside them.
+    pub(crate) free_slots: u64,
+    pub(crate) stacks: u64,
+    /// Of the resident set, what is none of these: code, the runtime's own, free pages, C.
+    pub(crate) other: Option<u64>,
+    pub(crate) pacing: Option<Pacing>,
+    pub(crate) size_classes: Vec<SizeClassRow>,
+}
+
+/// All spans of one slot size; 0 for those of a single large object.
+#[derive(Default, Serialize)]
+pub(crate) struct SizeClassRow {
+    pub(crate) slot_bytes: u64,
+    pub(crate) span_bytes: u64,
+    pub(crate) live_bytes: u64,
 }
 
 /// A global, a goroutine or a finalizer, with what it alone keeps alive.

@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 use tophash_gomap::RootPath;
 
 use super::style::{bar, bytes, clean, count, duration, heading, warning};
-use super::{MapRow, Report, findings, views};
+use super::{Bill, MapRow, Report, findings, views};
 use crate::args::{By, Sort, ViewOptions};
 
 /// Cells of the bar that shows how full a map is.
@@ -41,6 +41,7 @@ pub(crate) fn print(
         By::Types => views::types(out, report, top)?,
         By::Holders => views::holders(out, report, top)?,
         By::Paths => views::paths(out, report, top)?,
+        By::Sizes => views::sizes(out, report)?,
     }
     Ok(())
 }
@@ -104,7 +105,42 @@ fn print_summary(out: &mut dyn Write, report: &Report) -> std::io::Result<()> {
         count(report.total_maps as u64),
         bytes(report.total_own),
         share(report.total_own, heap.reachable_bytes),
-    )
+    )?;
+    print_bill(out, &report.bill)
+}
+
+/// Prints what the rest of the memory is.
+fn print_bill(out: &mut dyn Write, bill: &Bill) -> std::io::Result<()> {
+    write!(
+        out,
+        "{} {} garbage, {} free between objects, {} stacks",
+        heading("besides"),
+        bytes(bill.garbage),
+        bytes(bill.free_slots),
+        bytes(bill.stacks),
+    )?;
+    if let (Some(resident), Some(other)) = (bill.resident, bill.other) {
+        write!(
+            out,
+            ", {} code, free pages and the runtime's own; RSS {}, {:.0} % of it maps",
+            bytes(other),
+            bytes(resident),
+            100.0 * bill.maps_own as f64 / resident.max(1) as f64
+        )?;
+    }
+    if let Some(pacing) = bill.pacing {
+        let percent = pacing.gc_percent.map_or("off".to_owned(), |percent| percent.to_string());
+        let goal = pacing.goal.map_or_else(String::new, |goal| {
+            let live = bill.reachable + bill.garbage;
+            let headroom = goal.get().saturating_sub(live);
+            format!(", next collection at {}, {} from here", bytes(goal.get()), bytes(headroom))
+        });
+        let limit = pacing.memory_limit;
+        let limit =
+            limit.map_or_else(String::new, |limit| format!(", limit {}", bytes(limit.get())));
+        write!(out, "; GOGC={percent}{goal}{limit}")?;
+    }
+    writeln!(out)
 }
 
 /// Maps of one type that are held alike, such as those in the elems of another map.
@@ -332,6 +368,6 @@ fn print_footer(
 fn print_next(out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,
-        "\nNext: --by holders, types or paths; --what-if; --sort reclaimable; --format json."
+        "\nNext: --by holders, types, paths or sizes; --what-if; --sort reclaimable; --format json."
     )
 }

@@ -55,6 +55,32 @@ pub(super) fn holders(out: &mut dyn Write, report: &Report, top: usize) -> std::
     )
 }
 
+/// Prints how much of the spans of each slot size is in use.
+pub(super) fn sizes(out: &mut dyn Write, report: &Report) -> std::io::Result<()> {
+    let mut table = plain_table(&["SLOT", "SPANS", "OBJECTS", "FREE", ""]);
+    for row in &report.bill.size_classes {
+        let free = row.span_bytes.saturating_sub(row.live_bytes);
+        let slot = match row.slot_bytes {
+            0 => "larger".to_owned(),
+            slot => bytes(slot),
+        };
+        table.add_row([
+            Cell::new(slot),
+            Cell::new(bytes(row.span_bytes)),
+            Cell::new(bytes(row.live_bytes)),
+            Cell::new(bytes(free)),
+            Cell::new(format!("{:>3} %", 100 * free / row.span_bytes.max(1))),
+        ]);
+    }
+    align_right(&mut table, &[0, 1, 2, 3]);
+    writeln!(out, "\n{table}")?;
+    print_notes(out, report)?;
+    writeln!(
+        out,
+        "\nFREE is room that only objects of that size can use: what is free between objects."
+    )
+}
+
 fn kind(row: &HolderRow) -> &'static str {
     match row.kind {
         RootPathKind::Global => "global",
