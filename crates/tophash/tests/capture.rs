@@ -163,12 +163,7 @@ fn a_capture_that_is_ended_leaves_no_half_of_a_file_and_lets_the_process_go() {
     for (round, signal) in ["-INT", "-TERM", "-KILL"].into_iter().cycle().take(24).enumerate() {
         let (_guard, dir) = folder();
         let core = dir.join("core.zst");
-        let mut tool = Command::new(env!("CARGO_BIN_EXE_tophash"))
-            .args(["capture", &running.pid().to_string(), "--output"])
-            .arg(&core)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut tool = start_capture(running.pid(), &core);
         // At one step of its work or another.
         std::thread::sleep(Duration::from_millis(2 * round as u64));
         let sent = Command::new("kill").args([signal, &tool.id().to_string()]).output();
@@ -232,12 +227,7 @@ fn if_wide_a_hundred_captures_that_are_killed_let_the_process_go() {
     let mut command = Command::new(&program);
     let running = Running::start_command(command.args(["300000", "busy"])).unwrap();
     for round in 0..100 {
-        let mut tool = Command::new(env!("CARGO_BIN_EXE_tophash"))
-            .args(["capture", &running.pid().to_string(), "--output"])
-            .arg(&core)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut tool = start_capture(running.pid(), &core);
         // Through all of the pause, and before and after it.
         std::thread::sleep(Duration::from_micros(500 * round));
         tool.kill().unwrap();
@@ -290,6 +280,16 @@ fn capture(pid: u32, core: &Path, more: &[&str]) -> Output {
     let mut arguments = vec!["capture", &pid, "--output", core.to_str().unwrap()];
     arguments.extend(more);
     tophash(&arguments)
+}
+
+/// Starts a capture that is to be ended before it is done.
+fn start_capture(pid: u32, core: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_tophash"))
+        .args(["capture", &pid.to_string(), "--output"])
+        .arg(core)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Tells whether a process is neither stopped nor traced, and is there.
