@@ -39,8 +39,15 @@ fn the_bill_is_what_the_runtime_says_of_its_memory() {
             match symbols {
                 Symbols::Kept => {
                     assert_eq!(bill["gc"]["percent"], 150, "{case}");
-                    assert_eq!(bill["gc"]["memory_limit_bytes"], serde_json::Value::Null);
-                    near("goal", bill["gc"]["goal_bytes"].as_u64().unwrap(), *next);
+                    let gc = |field: &str| bill["gc"][field].as_u64().unwrap();
+                    assert_eq!(gc("memory_limit_bytes"), 1 << 30, "{case}");
+                    near("goal", gc("goal_bytes"), *next);
+                    near("headroom", gc("headroom_bytes"), next - alloc);
+                    near(
+                        "below the limit",
+                        gc("limit_headroom_bytes"),
+                        (1 << 30) - in_use - stacks,
+                    );
                 }
                 Symbols::Stripped => assert!(bill["gc"].is_null(), "{case}"),
             }

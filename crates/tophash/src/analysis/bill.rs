@@ -28,6 +28,7 @@ pub(super) fn bill(program: &Program<'_>, heap: &Attribution, maps_own: u64) -> 
     let spans: u64 = size_classes.iter().map(|row| row.span_bytes).sum();
     let stacks = go_heap.stack_bytes().get();
     let resident = program.target().resident().map(|resident| resident.get());
+    let pacing = program.pacing();
     Bill {
         resident,
         reachable: heap.reachable_bytes,
@@ -38,7 +39,13 @@ pub(super) fn bill(program: &Program<'_>, heap: &Attribution, maps_own: u64) -> 
         // Spans and stacks that were never touched are not resident, so that this can only be too
         // small.
         other: resident.map(|resident| resident.saturating_sub(spans + stacks)),
-        pacing: program.pacing(),
+        pacing,
+        goal_headroom: pacing
+            .and_then(|pacing| pacing.goal)
+            .map(|goal| goal.get().saturating_sub(heap.live_bytes)),
+        limit_headroom: pacing
+            .and_then(|pacing| pacing.memory_limit)
+            .map(|limit| limit.get().saturating_sub(spans + stacks)),
         size_classes,
     }
 }

@@ -71,6 +71,8 @@ struct Gc {
     memory_limit_bytes: Option<u64>,
     marked_bytes: u64,
     goal_bytes: Option<u64>,
+    headroom_bytes: Option<u64>,
+    limit_headroom_bytes: Option<u64>,
 }
 
 impl<'r> BillFields<'r> {
@@ -88,6 +90,8 @@ impl<'r> BillFields<'r> {
                 memory_limit_bytes: pacing.memory_limit.map(|limit| limit.get()),
                 marked_bytes: pacing.marked.get(),
                 goal_bytes: pacing.goal.map(|goal| goal.get()),
+                headroom_bytes: bill.goal_headroom,
+                limit_headroom_bytes: bill.limit_headroom,
             }),
             size_classes: &bill.size_classes,
         }

@@ -58,6 +58,12 @@ pub(crate) struct Bill {
     /// Of the resident set, what is none of these: code, the runtime's own, free pages, C.
     pub(crate) other: Option<u64>,
     pub(crate) pacing: Option<Pacing>,
+    /// How much the heap may grow before the next collection; `None` where the collector is off or its
+    /// aims are not known.
+    pub(crate) goal_headroom: Option<u64>,
+    /// How much it may grow before the memory limit makes the collector run, at the most: what the
+    /// runtime takes for itself counts against the limit, too.
+    pub(crate) limit_headroom: Option<u64>,
     pub(crate) size_classes: Vec<SizeClassRow>,
 }
 

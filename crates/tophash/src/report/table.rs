@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use tophash_gomap::RootPath;
+use tophash_memory::ByteSize;
 
 use super::style::{bar, bytes, clean, count, duration, heading, warning};
 use super::{Bill, MapRow, Report, findings, views};
@@ -130,14 +131,12 @@ fn print_bill(out: &mut dyn Write, bill: &Bill) -> std::io::Result<()> {
     }
     if let Some(pacing) = bill.pacing {
         let percent = pacing.gc_percent.map_or("off".to_owned(), |percent| percent.to_string());
-        let goal = pacing.goal.map_or_else(String::new, |goal| {
-            let live = bill.reachable + bill.garbage;
-            let headroom = goal.get().saturating_sub(live);
-            format!(", next collection at {}, {} from here", bytes(goal.get()), bytes(headroom))
-        });
-        let limit = pacing.memory_limit;
-        let limit =
-            limit.map_or_else(String::new, |limit| format!(", limit {}", bytes(limit.get())));
+        let from_here = |what: &str, at: Option<ByteSize>, headroom: Option<u64>| {
+            let (Some(at), Some(headroom)) = (at, headroom) else { return String::new() };
+            format!(", {what} {}, {} from here", bytes(at.get()), bytes(headroom))
+        };
+        let goal = from_here("next collection at", pacing.goal, bill.goal_headroom);
+        let limit = from_here("limit", pacing.memory_limit, bill.limit_headroom);
         write!(out, "; GOGC={percent}{goal}{limit}")?;
     }
     writeln!(out)
