@@ -12,6 +12,8 @@ mod find;
 mod hash;
 mod layout;
 mod read;
+mod run;
+mod types;
 
 pub use cost::{MapDesign, ValueShape, fresh_cost, grown_cost};
 pub use find::{
@@ -25,3 +27,5 @@ pub use read::{
     Allocation, Allocations, ClassicHeader, Entries, Entry, Growth, Header, MapReading, NotAMap,
     SwissHeader, entries, read_header, read_map,
 };
+pub use run::{Heap, OutOfMemory, Piece, Request};
+pub use types::{GoType, StructField};

@@ -19,6 +19,7 @@
 //! This crate knows nothing of Go but how it writes a heap dump, and never writes to a target.
 
 mod address;
+mod arena;
 mod capture_note;
 mod compressed;
 mod core_file;
@@ -38,6 +39,7 @@ mod read;
 mod target;
 
 pub use address::{Address, AddressRange, ByteSize};
+pub use arena::Arena;
 pub use core_writer::{Capture, Compression, Core, CoreContents, CoreError};
 pub use error::OpenError;
 pub use executable::{Executable, Segment};

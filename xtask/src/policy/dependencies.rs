@@ -26,19 +26,21 @@ const GORUNTIME: &str = "tophash-goruntime";
 const GOMAP: &str = "tophash-gomap";
 const HEAPGRAPH: &str = "tophash-heapgraph";
 const PROFILE: &str = "tophash-profile";
+const LAB: &str = "tophash-lab";
 const DIAGNOSE: &str = "tophash-diagnose";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
     (HEAPGRAPH, &[]),
     (PROFILE, &[]),
+    (LAB, &[MEMORY, GORUNTIME, GOMAP, PROFILE]),
     (DIAGNOSE, &[]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, DIAGNOSE]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE]),
     (XTASK, &[]),
 ];
 

@@ -1,0 +1,1 @@
+//! Go's allocator and collector, executable; predictions and experiments.
