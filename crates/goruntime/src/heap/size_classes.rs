@@ -42,4 +42,14 @@ impl SizeClasses {
         }
         size.saturating_add(PAGE - 1) / PAGE * PAGE
     }
+
+    /// Returns how many bytes of such a slot an object can use: those that are not the header's
+    /// (`roundupsize`).
+    pub fn usable_size(&self, size: u64, is_noscan: bool) -> u64 {
+        let has_header = self.has_headers && !is_noscan && size > HEADER_ABOVE;
+        match has_header && size.saturating_add(HEADER) <= MAX_SMALL {
+            true => self.slot_size(size, is_noscan).saturating_sub(HEADER),
+            false => self.slot_size(size, is_noscan),
+        }
+    }
 }

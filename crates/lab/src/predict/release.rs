@@ -1,0 +1,108 @@
+//! A Go release, or one with an experiment, as far as its maps and its allocator are concerned.
+
+use tophash_gomap::{MapDesign, MapLayout};
+use tophash_goruntime::{Error, GoVersion, LayoutTable, SizeClasses};
+
+use super::ledger::Object;
+
+/// A release whose maps can be predicted.
+#[derive(Debug, Clone)]
+pub struct Release {
+    name: String,
+    minor: u32,
+    design: MapDesign,
+    layout: MapLayout,
+    classes: SizeClasses,
+}
+
+impl Release {
+    /// Finds a release by its name, with an experiment behind a dash: `1.23`, `1.25-noswissmap`.
+    /// `go1.23.4` and `go1.25.1 X:noswissmap` are understood, too.
+    ///
+    /// # Errors
+    ///
+    /// Fails where there is no layout table of the release; the error names those there are.
+    pub fn named(name: &str) -> Result<Self, PredictError> {
+        let unknown = || PredictError::UnknownRelease {
+            name: name.to_owned(),
+            known: Self::names().collect::<Vec<_>>().join(", "),
+        };
+        let plain = name.trim().trim_start_matches("go").replace(" X:", "-");
+        let (number, experiment) = match plain.split_once('-') {
+            Some((number, experiment)) => (number, Some(experiment)),
+            None => (plain.as_str(), None),
+        };
+        let full = match experiment {
+            Some(experiment) => format!("go{number} X:{experiment}"),
+            None => format!("go{number}"),
+        };
+        let version = GoVersion::parse(&full).ok_or_else(unknown)?;
+        let table = LayoutTable::for_version(&version).map_err(|_| unknown())?;
+        let minor = format!("1.{}", version.minor());
+        Ok(Self {
+            name: experiment.map_or_else(|| minor.clone(), |name| format!("{minor}-{name}")),
+            minor: version.minor(),
+            design: MapDesign::of(&table),
+            layout: MapLayout::new(&table, &version)?,
+            classes: SizeClasses::new(&table, &version),
+        })
+    }
+
+    /// Returns the names of all releases and experiments that can be predicted.
+    pub fn names() -> impl Iterator<Item = String> {
+        LayoutTable::known().map(|name| name.replace("-amd64", "").replacen("go", "", 1))
+    }
+
+    /// Returns the releases without experiments, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails where a layout table that is built in lacks something.
+    pub fn all() -> Result<Vec<Self>, PredictError> {
+        Self::names().filter(|name| !name.contains('-')).map(|name| Self::named(&name)).collect()
+    }
+
+    /// Returns the name: `1.23`, `1.25-noswissmap`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the second number of the version.
+    pub fn minor(&self) -> u32 {
+        self.minor
+    }
+
+    /// Returns how its maps are laid out.
+    pub fn design(&self) -> MapDesign {
+        self.design
+    }
+
+    pub(super) fn layout(&self) -> &MapLayout {
+        &self.layout
+    }
+
+    pub(super) fn object(&self, size: u64, pointer_bytes: u64) -> Object {
+        Object { bytes: self.classes.slot_size(size, pointer_bytes == 0), scan: pointer_bytes }
+    }
+
+    pub(super) fn usable_size(&self, size: u64, is_noscan: bool) -> u64 {
+        self.classes.usable_size(size, is_noscan)
+    }
+}
+
+/// Why a prediction could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// There is no layout table of the release.
+    #[error("no layouts of Go {name} are known; there are {known}")]
+    UnknownRelease {
+        /// The release that was asked for.
+        name: String,
+        /// Those that can be asked for.
+        known: String,
+    },
+    /// A layout table lacks something.
+    #[error(transparent)]
+    Layout(#[from] Error),
+}
