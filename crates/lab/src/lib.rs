@@ -3,5 +3,5 @@
 mod predict;
 
 pub use predict::{
-    MAX_ENTRIES, Plan, PredictError, Prediction, Release, predict, retained_along,
+    Deviation, MAX_ENTRIES, Plan, PredictError, Prediction, Release, predict, retained_along,
 };

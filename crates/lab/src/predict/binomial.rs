@@ -46,7 +46,8 @@ fn sum_down(n: u64, part: f64, from: u64) -> f64 {
         if k == 0 {
             break;
         }
-        let left = if n >= MANY { n as f64 * part } else { (n - k + 1) as f64 * part / (1.0 - part) };
+        let left =
+            if n >= MANY { n as f64 * part } else { (n - k + 1) as f64 * part / (1.0 - part) };
         term *= k as f64 / left;
         k -= 1;
     }
@@ -85,7 +86,8 @@ fn ln_factorial(n: f64) -> f64 {
         return (2..=n as u32).map(|factor| f64::from(factor).ln()).sum();
     }
     let (x, inverse) = (n + 1.0, 1.0 / (n + 1.0));
-    let series = inverse * (1.0 / 12.0 - inverse * inverse * (1.0 / 360.0 - inverse * inverse / 1260.0));
+    let series =
+        inverse * (1.0 / 12.0 - inverse * inverse * (1.0 / 360.0 - inverse * inverse / 1260.0));
     (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series
 }
 

@@ -128,6 +128,11 @@ impl<'k> ClassicMap<'k> {
         self.count
     }
 
+    /// How many buckets one that is followed stands for.
+    pub(super) fn scale(&self) -> u64 {
+        self.scale
+    }
+
     /// Room for entries: in the array, and in overflow buckets that are in use.
     pub(super) fn slots(&self) -> u64 {
         if self.chains.is_empty() {

@@ -27,7 +27,9 @@ const ASSIGNMENTS: u64 = 1_500_000;
 /// An assignment that is simulated stands for more than one beyond this many.
 const FOLLOWED: u64 = 1 << 15;
 /// Maps that are simulated, at least and at most.
-const MAPS: (u64, u64) = (6, 8000);
+const MAPS: (u64, u64) = (24, 8000);
+/// Maps that a curve is the mean of.
+const CURVES: u64 = 8;
 /// So many maps that came out alike say that chance has no say.
 const ALIKE: u64 = 64;
 
@@ -65,8 +67,19 @@ pub struct Prediction {
     pub peak_bytes: u64,
     /// The hash seed decides nothing.
     pub is_exact: bool,
-    /// How far a single map's retained bytes lie from the mean (standard deviation), in bytes.
-    pub deviation_bytes: u64,
+    /// How far a single map lies from the mean.
+    pub deviation: Deviation,
+}
+
+/// How far figures of single maps lie from their means (standard deviations).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Deviation {
+    /// Of the bytes that stay allocated.
+    pub retained_bytes: f64,
+    /// Of the objects that stay allocated.
+    pub objects: f64,
+    /// Of the allocations on the way.
+    pub mallocs: f64,
 }
 
 /// Predicts what a map of a type costs under a release.
@@ -112,14 +125,14 @@ pub fn retained_along(
                 extra: release.object(layout.extra_size.get(), layout.extra_size.get()),
             };
             let mut sums = vec![0.0; counts.len()];
-            for seed in 0..MAPS.0 {
+            for seed in 0..CURVES {
                 let mut map = ClassicMap::new(&kind, hint.min(MAX_ENTRIES), seed);
                 for (sum, &count) in sums.iter_mut().zip(counts) {
                     map.grow_to(count.min(MAX_ENTRIES));
                     *sum += map.ledger.live_bytes as f64;
                 }
             }
-            sums.into_iter().map(|sum| (sum / MAPS.0 as f64) as u64).collect()
+            sums.into_iter().map(|sum| (sum / CURVES as f64) as u64).collect()
         }
         MapLayout::Swiss(layout) => {
             let table_pointers = layout.table_groups.offset + layout.table_groups.size;
@@ -138,7 +151,7 @@ fn classic(kind: &ClassicKind<'_>, plan: Plan) -> Prediction {
     let steps = plan.entries.min(FOLLOWED) + FOLLOWED * doublings(plan.entries / FOLLOWED);
     let maps = (ASSIGNMENTS / steps.max(1)).clamp(MAPS.0, MAPS.1);
     let mut sums = [0.0_f64; 8];
-    let (mut squares, mut first) = (0.0, None);
+    let (mut squares, mut first, mut scale) = ([0.0_f64; 8], None, 1);
     let (mut are_alike, mut made) = (true, 0);
     for seed in 0..maps {
         let mut map = ClassicMap::new(kind, plan.hint, seed);
@@ -156,10 +169,11 @@ fn classic(kind: &ClassicKind<'_>, plan: Plan) -> Prediction {
             map.slots(),
             map.most_entries().max(map.count()),
         ];
-        for (sum, figure) in sums.iter_mut().zip(figures) {
+        for ((sum, square), figure) in sums.iter_mut().zip(&mut squares).zip(figures) {
             *sum += figure as f64;
+            *square += (figure as f64).powi(2);
         }
-        squares += (retained as f64).powi(2);
+        scale = map.scale();
         are_alike &= *first.get_or_insert(figures) == figures;
         made += 1;
         if map.is_certain() {
@@ -168,6 +182,10 @@ fn classic(kind: &ClassicKind<'_>, plan: Plan) -> Prediction {
     }
     let is_exact = are_alike && (made == 1 || made >= ALIKE);
     let mean = sums.map(|sum| sum / made as f64);
+    // Where a bucket stands for many, there is more chance in the part than in the whole.
+    let deviation = |at: usize| {
+        (squares[at] / made as f64 - mean[at].powi(2)).max(0.0).sqrt() / (scale as f64).sqrt()
+    };
     let [retained, allocated, objects, mallocs, scan, peak, slots, next] =
         mean.map(|mean| mean.round() as u64);
     Prediction {
@@ -181,7 +199,11 @@ fn classic(kind: &ClassicKind<'_>, plan: Plan) -> Prediction {
         next_growth_at: next,
         peak_bytes: peak,
         is_exact,
-        deviation_bytes: (squares / made as f64 - mean[0].powi(2)).max(0.0).sqrt().round() as u64,
+        deviation: Deviation {
+            retained_bytes: deviation(0),
+            objects: deviation(2),
+            mallocs: deviation(3),
+        },
     }
 }
 
@@ -205,7 +227,12 @@ fn swiss(kind: &SwissKind<'_>, pieces: &Pieces<'_>, plan: Plan) -> Prediction {
         next_growth_at: kind.next_growth(plan.entries, &now),
         peak_bytes: kind.peak(plan.entries, &now, cells).round() as u64,
         is_exact: now.is_certain,
-        deviation_bytes: now.deviation.round() as u64,
+        // With a table goes its array, and with a split another table.
+        deviation: Deviation {
+            retained_bytes: now.deviation,
+            objects: 2.0 * now.deviation / kind.table_bytes(),
+            mallocs: 4.0 * now.deviation / kind.table_bytes(),
+        },
     }
 }
 

@@ -69,9 +69,8 @@ impl<'p> SwissKind<'p> {
         let target = hint.saturating_mul(SLOTS) / MAX_LOAD;
         let tables = target.div_ceil(MAX_TABLE).next_power_of_two();
         let bytes = tables.saturating_mul(MAX_TABLE).saturating_mul(pieces.shape.group_size);
-        let first = (hint > SLOTS && bytes <= MAX_ALLOC).then(|| {
-            (tables.trailing_zeros(), (target / tables).max(SLOTS).next_power_of_two())
-        });
+        let first = (hint > SLOTS && bytes <= MAX_ALLOC)
+            .then(|| (tables.trailing_zeros(), (target / tables).max(SLOTS).next_power_of_two()));
         Self { pieces, table, first }
     }
 
@@ -161,7 +160,8 @@ impl<'p> SwissKind<'p> {
         let (before, after) = (self.at(grew), self.at(grew + 1));
         // What grew was replaced by what is new: a table by one of twice its capacity, or by two.
         let made = after.allocated - before.allocated;
-        let single = after.slots <= MAX_TABLE as f64 && self.first.is_none_or(|(depth, _)| depth == 0);
+        let single =
+            after.slots <= MAX_TABLE as f64 && self.first.is_none_or(|(depth, _)| depth == 0);
         let replaced = match (single, before.slots <= SLOTS as f64) {
             (true, _) | (_, true) => return held.max(with_cells(&before, grew) + made),
             // Of many tables one grows; the mean of what is made tells less than a table's size.
@@ -199,6 +199,11 @@ impl<'p> SwissKind<'p> {
             }
         }
         low
+    }
+
+    /// Bytes of a table of the largest size.
+    pub(super) fn table_bytes(&self) -> f64 {
+        self.bytes(MAX_TABLE)
     }
 
     fn bytes(&self, capacity: u64) -> f64 {
