@@ -28,4 +28,7 @@ pub use read::{
     SwissHeader, entries, read_header, read_map,
 };
 pub use run::{Heap, OutOfMemory, Piece, Request};
-pub use types::{GoType, StructField};
+pub use types::{
+    ConstantDefinition, Definition, GoSource, GoType, MapType, ProgramTypes, SourceText,
+    StandardTypes, StructField, TypeError, TypeFault, TypeNames, parse_map_type,
+};

@@ -15,6 +15,8 @@ mod cursor;
 mod record;
 mod relocate;
 
+pub(crate) use relocate::relocated;
+
 use std::path::Path;
 use std::sync::Arc;
 
