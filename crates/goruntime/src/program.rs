@@ -21,6 +21,7 @@ use crate::pacing::Pacing;
 use crate::roots::Roots;
 use crate::samples::{BucketFields, Buckets, dumped_stack};
 use crate::types::TypeTable;
+use crate::version::GoVersion;
 
 /// A Go program in a target's memory.
 pub struct Program<'t> {

@@ -11,7 +11,6 @@ pub(crate) enum Unit {
 
 /// How values become places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "experiments draw linear axes"))]
 pub(crate) enum Scale {
     Linear,
     Log,
@@ -28,7 +27,8 @@ pub(crate) struct Axis {
 impl Axis {
     /// From the least to the largest of the values that can be shown.
     pub(super) fn range(&self, values: impl Iterator<Item = f64>) -> (f64, f64) {
-        let is_shown = |value: &f64| value.is_finite() && (*value > 0.0 || self.scale == Scale::Linear);
+        let is_shown =
+            |value: &f64| value.is_finite() && (*value > 0.0 || self.scale == Scale::Linear);
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.filter(is_shown) {
             low = low.min(value);

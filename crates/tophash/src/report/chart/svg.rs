@@ -51,10 +51,7 @@ pub(crate) fn svg(chart: &Chart) -> String {
         line(&mut out, (LEFT, y), (right, y));
         text(&mut out, "tick", LEFT - 8.0, y + 4.0, "end", &chart.y.spell(tick));
     }
-    push(
-        &mut out,
-        format_args!("<path class=\"axis\" d=\"M{LEFT} {TOP}V{bottom}H{right}\"/>\n"),
-    );
+    push(&mut out, format_args!("<path class=\"axis\" d=\"M{LEFT} {TOP}V{bottom}H{right}\"/>\n"));
     text(&mut out, "label", LEFT + inner_width / 2.0, HEIGHT - 14.0, "middle", &chart.x.label);
     push(
         &mut out,
@@ -97,10 +94,7 @@ pub(crate) fn svg(chart: &Chart) -> String {
         let y = box_y + LEGEND_LINE * (index as f64 + 0.75);
         push(
             &mut out,
-            format_args!(
-                "<path class=\"line s{index}\" d=\"M{} {y}h26\"/>\n",
-                box_x + 10.0
-            ),
+            format_args!("<path class=\"line s{index}\" d=\"M{} {y}h26\"/>\n", box_x + 10.0),
         );
         text(&mut out, "name", box_x + 44.0, y + 4.0, "start", &series.name);
     }

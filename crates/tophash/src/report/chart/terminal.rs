@@ -129,7 +129,8 @@ impl Canvas {
 
     /// A row, each run of one line's characters in its colour.
     fn row(&self, row: usize) -> String {
-        let cells = self.cells.get(row * self.columns..(row + 1) * self.columns).unwrap_or_default();
+        let cells =
+            self.cells.get(row * self.columns..(row + 1) * self.columns).unwrap_or_default();
         let mut out = String::new();
         for run in cells.chunk_by(|a, b| (a.0 == 0, a.1) == (b.0 == 0, b.1)) {
             let dots = |cell: &(u8, usize)| match cell.0 {
@@ -160,7 +161,8 @@ mod tests {
             let text = plain(&terminal(&super::super::sample(), width));
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(widest <= width.clamp(40, 200), "{widest} of {width}\n{text}");
-            for part in ["bytes retained", "entries", "a ━━ 1.19, 1.23", "b ━━ 1.24 to 1.27"] {
+            for part in ["bytes retained", "entries", "a ━━ 1.19, 1.23", "b ━━ 1.24 to 1.27"]
+            {
                 assert!(text.contains(part), "{text}");
             }
             assert!(text.lines().any(|line| line.ends_with(" a")), "{text}");
