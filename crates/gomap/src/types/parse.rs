@@ -136,6 +136,9 @@ impl Parser {
             if self.cursor.take("}") {
                 return Ok(TypeKind::Struct(fields));
             }
+            if self.cursor.is_at_end() {
+                return Err(self.cursor.expected("a closing brace"));
+            }
             if self.cursor.take(";") {
                 continue;
             }
@@ -202,6 +205,9 @@ impl Parser {
         loop {
             if self.cursor.take("}") {
                 return Ok(TypeKind::Interface { methods, embedded });
+            }
+            if self.cursor.is_at_end() {
+                return Err(self.cursor.expected("a closing brace"));
             }
             if self.cursor.take(";") {
                 continue;

@@ -41,7 +41,7 @@ impl GoSource {
         if !self.packages.contains(&package) {
             self.packages.push(package.clone());
         }
-        let mut reader = Reader { cursor, package, into: self };
+        let mut reader = Reader { cursor, package, into: self, is_broken: false };
         reader.declarations();
         Ok(())
     }
@@ -80,6 +80,8 @@ struct Reader<'s> {
     cursor: Cursor,
     package: String,
     into: &'s mut GoSource,
+    /// A bracket was never closed: from there on, brackets enclose nothing.
+    is_broken: bool,
 }
 
 impl Reader<'_> {
@@ -253,9 +255,16 @@ impl Reader<'_> {
     /// Skips a token; of an opening bracket, all that it encloses.
     fn skip_token(&mut self) {
         let mut depth = 0_u32;
+        self.cursor.skip(true);
+        let start = self.cursor.at;
         loop {
             self.cursor.skip(true);
             match self.cursor.peek() {
+                None if depth > 0 => {
+                    self.is_broken = true;
+                    self.cursor.at = start + 1;
+                    return;
+                }
                 None => return,
                 Some('(' | '[' | '{') => {
                     depth += 1;
@@ -276,7 +285,7 @@ impl Reader<'_> {
                     len => self.cursor.at += len,
                 },
             }
-            if depth == 0 {
+            if depth == 0 || self.is_broken {
                 return;
             }
         }

@@ -23,6 +23,8 @@ const MAX_ALLOC: u64 = 1 << 48;
 const MAX_DEPTH: u32 = 48;
 /// What is less likely than this does not happen.
 const NEVER: f64 = 1e-9;
+/// Of so many maps, one is another than all others.
+const RARELY: f64 = 1e-6;
 
 /// What is the same for all maps of a type that are made with one hint.
 #[derive(Debug)]
@@ -102,7 +104,7 @@ impl<'p> SwissKind<'p> {
         let mut capacity = capacity;
         while capacity <= MAX_TABLE {
             let over = likely_over(n, depth, most_in(capacity));
-            means.is_certain &= is_certain(over);
+            means.is_certain &= is_certain(over, places);
             let there = places * (reached - over).max(0.0);
             self.make_tables(&mut means, capacity, places * reached);
             self.keep_tables(&mut means, capacity, there);
@@ -139,7 +141,7 @@ impl<'p> SwissKind<'p> {
             depth += 1;
             let places = 2.0 * places;
             let over = likely_over(n, depth, most_in(MAX_TABLE));
-            means.is_certain &= is_certain(over);
+            means.is_certain &= is_certain(over, places);
             self.make_tables(means, MAX_TABLE, places * above);
             self.keep_tables(means, MAX_TABLE, places * (above - over).max(0.0));
             means.growths += places * over;
@@ -227,6 +229,7 @@ fn most_in(capacity: u64) -> u64 {
     if capacity <= SLOTS { capacity - 1 } else { capacity * MAX_LOAD / SLOTS }
 }
 
-fn is_certain(likelihood: f64) -> bool {
-    !(NEVER..=1.0 - NEVER).contains(&likelihood)
+/// Tells whether so many places agree on something that is so likely for each.
+fn is_certain(likelihood: f64, places: f64) -> bool {
+    likelihood * places < RARELY || (1.0 - likelihood) * places < RARELY
 }

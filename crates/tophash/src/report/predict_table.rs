@@ -61,7 +61,7 @@ pub(crate) fn print(
     if forecast.rows.iter().any(|row| !row.prediction.is_exact) {
         writeln!(out, "{}", dim("~ the hash seed decides: the mean over seeds"))?;
     }
-    print_advice(out, &forecast.advice)?;
+    print_advice(out, forecast)?;
     print_next(out, options)
 }
 
@@ -95,22 +95,27 @@ fn print_heading(out: &mut dyn Write, forecast: &Forecast) -> std::io::Result<()
     Ok(())
 }
 
-fn print_advice(out: &mut dyn Write, advice: &[Advice]) -> std::io::Result<()> {
-    for (index, Advice { go, what, now, then }) in advice.iter().enumerate() {
+fn print_advice(out: &mut dyn Write, forecast: &Forecast) -> std::io::Result<()> {
+    for (index, Advice { go, what, now, then }) in forecast.advice.iter().enumerate() {
         if index == 0 {
             writeln!(out, "\n{}", heading("Cheaper"))?;
         }
         match what {
-            AdviceKind::Hint(hint) => writeln!(
-                out,
-                "  → make(map, {hint}): Go {go} allocates {} in place of {} on the way, and {} at \
-                 its peak in place of {}; {} stay",
-                bytes(then.allocated_bytes),
-                bytes(now.allocated_bytes),
-                bytes(then.peak_bytes),
-                bytes(now.peak_bytes),
-                bytes(then.retained_bytes),
-            )?,
+            AdviceKind::Hint(hint) => {
+                let than = |what, then: u64, now: u64| match then.abs_diff(now) <= now / 50 {
+                    true => String::new(),
+                    false => format!(", {what} {} in place of {}", bytes(then), bytes(now)),
+                };
+                writeln!(
+                    out,
+                    "  → make({}, {hint}): Go {go} allocates {} in place of {}{}{}",
+                    clean(&forecast.spelling),
+                    bytes(then.allocated_bytes),
+                    bytes(now.allocated_bytes),
+                    than("peaks at", then.peak_bytes, now.peak_bytes),
+                    than("retains", then.retained_bytes, now.retained_bytes),
+                )?;
+            }
             AdviceKind::SplitGroups => writeln!(
                 out,
                 "  → GOEXPERIMENT=mapsplitgroup: keys and elems apart and without padding: {} in \

@@ -79,7 +79,8 @@ fn bottom(chart: &Chart, range: (f64, f64), columns: usize) -> String {
     for tick in chart.x.ticks(range, columns / 12) {
         let at = (chart.x.place(tick, range) * (columns - 1) as f64).round() as usize;
         let label: Vec<char> = chart.x.spell(tick).chars().collect();
-        let start = (MARGIN + 1 + at).saturating_sub(label.len() / 2);
+        let last = text.len().saturating_sub(label.len());
+        let start = (MARGIN + 1 + at).saturating_sub(label.len() / 2).min(last);
         if start < free_from || start + label.len() > text.len() {
             continue;
         }
