@@ -31,11 +31,13 @@ pub enum Fixture {
     Holdings,
     /// Leaks as real programs have had them.
     Wild,
+    /// Maps of types that few think of, measured.
+    Predict,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -43,6 +45,7 @@ impl Fixture {
         Self::Findings,
         Self::Holdings,
         Self::Wild,
+        Self::Predict,
     ];
 
     /// The name of its folder below `fixtures/` and of the built program.
@@ -55,6 +58,7 @@ impl Fixture {
             Self::Findings => "findings",
             Self::Holdings => "holdings",
             Self::Wild => "wild",
+            Self::Predict => "predict",
         }
     }
 }

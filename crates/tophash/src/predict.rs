@@ -4,9 +4,12 @@ mod curves;
 mod named_types;
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use tophash_gomap::{MapDesign, MapType, StandardTypes, TypeNames, parse_map_type};
+use anyhow::{Context, Result, anyhow, bail};
+use tophash_gomap::{
+    MapDesign, MapType, StandardTypes, TypeError, TypeFault, TypeNames, parse_map_type,
+};
 use tophash_lab::{MAX_ENTRIES, Plan, Prediction, Release, predict};
 
 use crate::args::{Deletion, Format, Hint, PredictOptions};
@@ -57,7 +60,8 @@ pub(crate) fn run(options: &PredictOptions) -> Result<()> {
     let releases = releases(&options.go)?;
     let plan = plan(options)?;
     let given = named_types::read(options.types.as_deref())?;
-    let forecast = given.with(|names| forecast(&options.map_type, names, releases, plan))?;
+    let forecast = given.with(|names| forecast(&options.map_type, names, releases, plan));
+    let forecast = forecast.map_err(|fault| with_place(fault, options.types.as_deref()))?;
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match options.format {
         Format::Json => predict_json::print(&mut out, &forecast)?,
@@ -76,6 +80,20 @@ pub(crate) fn run(options: &PredictOptions) -> Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// Says of a name that is not known where it was looked up.
+fn with_place(fault: anyhow::Error, types: Option<&Path>) -> anyhow::Error {
+    let unknown = fault.downcast_ref::<TypeError>().map(|error| &error.fault);
+    match (unknown, types) {
+        (Some(TypeFault::UnknownType { .. }), Some(path)) => {
+            let path = path.display();
+            anyhow!(
+                "{fault}\n{path} declares none (of a program's types, the linker keeps those used)"
+            )
+        }
+        _ => fault,
+    }
 }
 
 fn releases(wanted: &[String]) -> Result<Vec<Release>> {

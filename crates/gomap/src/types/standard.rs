@@ -132,11 +132,19 @@ const TYPES: &[Row] = &[
     ("textproto.MIMEHeader", ALL, NONE, FIELDS_MAP),
     (
         "url.URL",
-        ALL,
+        0..=25,
         NONE,
         "struct { Scheme, Opaque string; User *Userinfo; Host, Path, RawPath string; \
          OmitHost, ForceQuery bool; RawQuery, Fragment, RawFragment string }",
     ),
+    (
+        "url.URL",
+        26..=u32::MAX,
+        NONE,
+        "struct { Scheme, Opaque string; User *Userinfo; Host, Path, Fragment, RawQuery, RawPath, \
+         RawFragment string; ForceQuery, OmitHost bool }",
+    ),
+    ("jsontext.Value", 25..=u32::MAX, NONE, "[]byte"),
     ("json.RawMessage", ALL, NONE, "[]byte"),
     ("json.Number", ALL, NONE, "string"),
     ("bytes.Buffer", ALL, NONE, "struct { buf []byte; off int; lastRead int8 }"),

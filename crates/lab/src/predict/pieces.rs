@@ -14,8 +14,8 @@ const WORD: u64 = 8;
 pub(super) struct Pieces<'r> {
     release: &'r Release,
     pub(super) shape: MapShape,
-    /// Bytes of a bucket or group up to the end of its last pointer.
-    group_pointer_bytes: u64,
+    /// Where the pointers of a bucket or group end, in order.
+    pointers: Vec<u64>,
     pub(super) header: Object,
     /// Of an entry, what lies outside the slot: a key's cell, an elem's cell.
     pub(super) cells: [Option<Object>; 2],
@@ -37,28 +37,29 @@ impl<'r> Pieces<'r> {
             }
         };
         let cell = |ty: &GoType, is_indirect: bool| {
-            is_indirect.then(|| object(ty.size(), ty.pointer_bytes()))
+            is_indirect.then(|| release.array(1, ty.size(), |end| last_pointer(ty, end)))
         };
-        let pointer_bytes = |ty: &GoType, is_indirect: bool| match is_indirect {
-            true => WORD,
-            false => ty.pointer_bytes(),
-        };
-        let last = |offset: u64, stride: u64, pointer_bytes: u64| match pointer_bytes {
-            0 => 0,
-            bytes => offset + (SLOTS - 1) * stride + bytes,
-        };
-        let key_pointers = pointer_bytes(key, shape.indirect_key);
-        let elem_pointers = pointer_bytes(elem, shape.indirect_elem);
-        let group_pointer_bytes = match (release.layout(), shape.is_noscan) {
-            (_, true) => 0,
-            // A bucket ends in the link to the next.
-            (MapLayout::Classic(_), false) => shape.group_size,
-            (MapLayout::Swiss(_), false) => last(shape.keys_offset, shape.key_stride, key_pointers)
-                .max(last(shape.elems_offset, shape.elem_stride, elem_pointers)),
-        };
+        let mut pointers = Vec::new();
+        for slot in 0..SLOTS {
+            let key_at = shape.keys_offset + slot * shape.key_stride;
+            let elem_at = shape.elems_offset + slot * shape.elem_stride;
+            for (ty, at, is_indirect) in
+                [(key, key_at, shape.indirect_key), (elem, elem_at, shape.indirect_elem)]
+            {
+                match is_indirect {
+                    true => pointers.push(at + WORD),
+                    false => ty.pointers(at, u64::MAX, &mut |at| pointers.push(at + WORD)),
+                }
+            }
+        }
+        // A bucket ends in the link to the next.
+        if let (MapLayout::Classic(_), false) = (release.layout(), shape.is_noscan) {
+            pointers.push(shape.group_size);
+        }
+        pointers.sort_unstable();
         Self {
             release,
-            group_pointer_bytes,
+            pointers,
             header,
             cells: [cell(key, shape.indirect_key), cell(elem, shape.indirect_elem)],
             entry_bytes: key.size().saturating_add(elem.size()),
@@ -68,12 +69,10 @@ impl<'r> Pieces<'r> {
 
     /// An array of so many buckets or groups.
     pub(super) fn groups(&self, count: u64) -> Object {
-        let size = self.shape.group_size.saturating_mul(count);
-        let pointers = match self.group_pointer_bytes {
-            0 => 0,
-            last => size.saturating_sub(self.shape.group_size).saturating_add(last),
-        };
-        self.release.object(size, pointers)
+        self.release.array(count, self.shape.group_size, |end| {
+            let index = self.pointers.partition_point(|pointer| *pointer <= end);
+            index.checked_sub(1).and_then(|index| self.pointers.get(index)).copied().unwrap_or(0)
+        })
     }
 
     /// How many buckets or groups fit what the allocator takes for so many.
@@ -84,7 +83,7 @@ impl<'r> Pieces<'r> {
 
     /// An array of so many pointers.
     pub(super) fn pointers(&self, count: u64) -> Object {
-        self.release.object(count.saturating_mul(WORD), count.saturating_mul(WORD))
+        self.release.array(count, WORD, |end| end)
     }
 
     /// How many pointers fit what the allocator takes for so many.
@@ -106,4 +105,18 @@ impl<'r> Pieces<'r> {
         }
         (sum, self.cells.iter().flatten().count() as u64)
     }
+}
+
+/// Where the last pointer of a value ends that ends at `end` or before.
+fn last_pointer(ty: &GoType, end: u64) -> u64 {
+    if end >= ty.size() {
+        return ty.pointer_bytes();
+    }
+    let mut last = 0;
+    ty.pointers(0, end, &mut |at| {
+        if at + WORD <= end {
+            last = at + WORD;
+        }
+    });
+    last
 }

@@ -85,6 +85,28 @@ impl Release {
         Object { bytes: self.classes.slot_size(size, pointer_bytes == 0), scan: pointer_bytes }
     }
 
+    /// An object that consists of `count` values of `size` bytes, with `pointers_to(end)` giving where
+    /// the last pointer of a value ends that ends there or before.
+    ///
+    /// From Go 1.22 on, the collector takes the pointers of an object of more than 512 bytes from the
+    /// value's type, over and over to the end of the slot (`runtime.typePointers`).
+    pub(super) fn array(&self, count: u64, size: u64, pointers_to: impl Fn(u64) -> u64) -> Object {
+        let (bytes, last) = (size.saturating_mul(count), pointers_to(size));
+        if last == 0 || count == 0 {
+            return self.object(bytes, 0);
+        }
+        let mut scan = bytes.saturating_sub(size).saturating_add(last);
+        if self.classes.is_scanned_by_type(bytes, false) {
+            let usable = self.usable_size(bytes, false);
+            let (whole, rest) = (usable / size, usable % size);
+            scan = match pointers_to(rest) {
+                0 => (whole - 1) * size + last,
+                partial => whole * size + partial,
+            };
+        }
+        Object { bytes: self.classes.slot_size(bytes, false), scan }
+    }
+
     pub(super) fn usable_size(&self, size: u64, is_noscan: bool) -> u64 {
         self.classes.usable_size(size, is_noscan)
     }

@@ -34,8 +34,15 @@ struct Row<'f> {
     next_growth_at: u64,
     peak_bytes: u64,
     exact: bool,
-    /// How far single maps lie from the mean.
-    deviation_bytes: u64,
+    deviation: Spread,
+}
+
+/// How far single maps lie from the means (standard deviations).
+#[derive(Serialize)]
+struct Spread {
+    retained_bytes: f64,
+    objects: f64,
+    allocations: f64,
 }
 
 /// Prints a forecast.
@@ -59,10 +66,18 @@ pub(crate) fn print(out: &mut dyn Write, forecast: &Forecast) -> std::io::Result
             next_growth_at: p.next_growth_at,
             peak_bytes: p.peak_bytes,
             exact: p.is_exact,
-            deviation_bytes: p.deviation.retained_bytes.round() as u64,
+            deviation: Spread {
+                retained_bytes: tenths(p.deviation.retained_bytes),
+                objects: tenths(p.deviation.objects),
+                allocations: tenths(p.deviation.mallocs),
+            },
         }
     });
     let document = Document { schema: SCHEMA, spelling: &forecast.spelling, rows: rows.collect() };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
+}
+
+fn tenths(value: f64) -> f64 {
+    (10.0 * value).round() / 10.0
 }

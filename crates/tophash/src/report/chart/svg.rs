@@ -7,7 +7,7 @@ use super::Chart;
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 480.0;
 const LEFT: f64 = 84.0;
-const RIGHT: f64 = 24.0;
+const RIGHT: f64 = 40.0;
 const TOP: f64 = 52.0;
 const BOTTOM: f64 = 56.0;
 /// Pixels of a line of the legend.
