@@ -83,6 +83,8 @@ fn predictions_are_what_real_maps_cost() {
                 let ours = row[name].as_f64().unwrap();
                 let chance = 3.0 * chance / maps.sqrt() + (runtime + 0.5) / maps;
                 let tolerance = match is_exact {
+                    // Large objects are scanned in parts, each to its own last pointer.
+                    true if name == "scan_bytes" => runtime / maps + 0.01 * real,
                     true => runtime / maps,
                     false => 0.01 * real + chance + 0.5,
                 };

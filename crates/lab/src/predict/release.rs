@@ -89,7 +89,8 @@ impl Release {
     /// the last pointer of a value ends that ends there or before.
     ///
     /// From Go 1.22 on, the collector takes the pointers of an object of more than 512 bytes from the
-    /// value's type, over and over to the end of the slot (`runtime.typePointers`).
+    /// value's type, over and over to the end of the slot (`runtime.typePointers`). That it looks at
+    /// large objects in parts of 128 KiB, each to its own last pointer, is left out: less than 1 %.
     pub(super) fn array(&self, count: u64, size: u64, pointers_to: impl Fn(u64) -> u64) -> Object {
         let (bytes, last) = (size.saturating_mul(count), pointers_to(size));
         if last == 0 || count == 0 {
