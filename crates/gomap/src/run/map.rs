@@ -283,7 +283,7 @@ impl RunningIter {
     }
 
     #[inline(always)]
-    fn advance<K: Keys, H: Heap>(&mut self, keys: K, heap: &mut H) -> Option<Slot> {
+    pub(super) fn advance<K: Keys, H: Heap>(&mut self, keys: K, heap: &mut H) -> Option<Slot> {
         match &mut self.iter {
             Iter::Classic(iter) => iter.next(keys, &self.ty, heap),
             Iter::Swiss(iter) => iter.next(keys, &self.ty, heap),
