@@ -21,14 +21,20 @@ pub use find::{
     ObjectType, OffHeapMap, Parent, PathNamer, RootPath, RootPathKind, StaticTarget, Survey,
     Surveyor, SyncMapDesign, TypeEvidence, ValueFormat, Walk, revalidate,
 };
-pub use hash::{AesHash, KeyHash, KeyHasher};
+pub use hash::{
+    AesHash, FallbackHash, HashPlan, HashRules, KeyField, KeyHash, KeyHasher, KeyReferences,
+    KeyShape, MemoryHash,
+};
 pub use layout::{ClassicLayout, MapLayout, MapShape, SLOTS, SwissLayout};
 pub use read::{
     Allocation, Allocations, ClassicHeader, Entries, Entry, Growth, Header, MapReading, NotAMap,
     SwissHeader, entries, read_header, read_map,
 };
-pub use run::{Heap, OutOfMemory, Piece, Request};
+pub use run::{
+    BadMapType, BumpHeap, GoKey, GoValue, Heap, HeapCounts, MapType, OutOfMemory, Piece, Release,
+    Request, RunningIter, RunningMap, Slot, TypedIter, TypedMap, TypedMapError,
+};
 pub use types::{
-    ConstantDefinition, Definition, GoSource, GoType, MapType, ProgramTypes, SourceText,
-    StandardTypes, StructField, TypeError, TypeFault, TypeNames, parse_map_type,
+    ConstantDefinition, Definition, GoSource, GoType, ProgramTypes, SourceText, StandardTypes,
+    StructField, TypeError, TypeFault, TypeNames, WrittenMapType, parse_map_type,
 };

@@ -1,11 +1,13 @@
 //! Map types as people write them.
 
 use proptest::prelude::*;
-use tophash_gomap::{GoSource, MapType, StandardTypes, TypeError, TypeFault, parse_map_type};
+use tophash_gomap::{
+    GoSource, StandardTypes, TypeError, TypeFault, WrittenMapType, parse_map_type,
+};
 
 const NEWEST: u32 = 27;
 
-fn parse(text: &str) -> Result<MapType, TypeError> {
+fn parse(text: &str) -> Result<WrittenMapType, TypeError> {
     parse_map_type(text, &StandardTypes::of(NEWEST))
 }
 
@@ -197,7 +199,7 @@ fn source() -> GoSource {
     source
 }
 
-fn from_source(text: &str) -> Result<MapType, TypeError> {
+fn from_source(text: &str) -> Result<WrittenMapType, TypeError> {
     let source = source();
     parse_map_type(text, &(&source as &dyn tophash_gomap::TypeNames, &StandardTypes::of(NEWEST)))
 }

@@ -3,5 +3,5 @@
 mod predict;
 
 pub use predict::{
-    Deviation, MAX_ENTRIES, Plan, PredictError, Prediction, Release, predict, retained_along,
+    Deviation, MAX_ENTRIES, NamedRelease, Plan, PredictError, Prediction, predict, retained_along,
 };

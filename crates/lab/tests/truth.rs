@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tophash_gomap::GoType;
-use tophash_lab::{Deviation, Plan, Prediction, Release, predict};
+use tophash_lab::{Deviation, NamedRelease, Plan, Prediction, predict};
 
 /// What the runtime may have made for itself during a measure of all maps together.
 const RUNTIME_BYTES: f64 = 8192.0;
@@ -63,7 +63,7 @@ fn key_and_elem(type_name: &str) -> (GoType, GoType) {
 fn compare(release: &str) -> (Vec<String>, f64, [usize; 2]) {
     let minor = release.rsplitn(2, '.').last().unwrap();
     let minor = if minor == "1" { release } else { minor };
-    let known = Release::named(minor).unwrap();
+    let known = NamedRelease::named(minor).unwrap();
     let (mut faults, mut worst, mut exact) = (Vec::new(), 0.0_f64, [0; 2]);
     for real in measured(release) {
         let (key, elem) = key_and_elem(&real.type_name);

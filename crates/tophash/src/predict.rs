@@ -8,9 +8,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tophash_gomap::{
-    MapDesign, MapType, StandardTypes, TypeError, TypeFault, TypeNames, parse_map_type,
+    MapDesign, StandardTypes, TypeError, TypeFault, TypeNames, WrittenMapType, parse_map_type,
 };
-use tophash_lab::{MAX_ENTRIES, Plan, Prediction, Release, predict};
+use tophash_lab::{MAX_ENTRIES, NamedRelease, Plan, Prediction, predict};
 
 use crate::args::{Deletion, Format, Hint, PredictOptions};
 use crate::report::chart;
@@ -27,8 +27,8 @@ pub(crate) struct Forecast {
 
 /// A release, and what the map costs under it.
 pub(crate) struct Row {
-    pub(crate) release: Release,
-    pub(crate) map: MapType,
+    pub(crate) release: NamedRelease,
+    pub(crate) map: WrittenMapType,
     pub(crate) prediction: Prediction,
 }
 
@@ -96,10 +96,10 @@ fn with_place(fault: anyhow::Error, types: Option<&Path>) -> anyhow::Error {
     }
 }
 
-fn releases(wanted: &[String]) -> Result<Vec<Release>> {
+fn releases(wanted: &[String]) -> Result<Vec<NamedRelease>> {
     let mut found = match wanted {
-        [] => Release::all()?,
-        names => names.iter().map(|name| Release::named(name)).collect::<Result<_, _>>()?,
+        [] => NamedRelease::all()?,
+        names => names.iter().map(|name| NamedRelease::named(name)).collect::<Result<_, _>>()?,
     };
     found.dedup_by(|a, b| a.name() == b.name());
     Ok(found)
@@ -129,11 +129,11 @@ fn plan(options: &PredictOptions) -> Result<Plan> {
 fn forecast(
     text: &str,
     names: &dyn TypeNames,
-    releases: Vec<Release>,
+    releases: Vec<NamedRelease>,
     plan: Plan,
 ) -> Result<Forecast> {
     // The standard library's types differ from release to release.
-    let with_types: Vec<(Release, MapType)> = releases
+    let with_types: Vec<(NamedRelease, WrittenMapType)> = releases
         .into_iter()
         .map(|release| {
             let map = parse_map_type(text, &(names, &StandardTypes::of(release.minor())))?;
@@ -159,7 +159,7 @@ fn forecast(
 
 /// Looks for what would cost a good deal less.
 fn advice(row: &Row, plan: Plan) -> Result<Vec<Advice>> {
-    let MapType { key, elem, .. } = &row.map;
+    let WrittenMapType { key, elem, .. } = &row.map;
     let mut found = Vec::new();
     let mut offer = |go: &str, what, then| {
         found.push(Advice { go: go.to_owned(), what, now: row.prediction, then });
@@ -173,7 +173,7 @@ fn advice(row: &Row, plan: Plan) -> Result<Vec<Advice>> {
         }
     }
     if row.release.design() == MapDesign::Swiss
-        && let Ok(split) = Release::named(&format!("{}-mapsplitgroup", row.release.name()))
+        && let Ok(split) = NamedRelease::named(&format!("{}-mapsplitgroup", row.release.name()))
     {
         let then = predict(&split, key, elem, plan);
         let now = row.prediction.retained_bytes;

@@ -14,7 +14,7 @@ mod syntax;
 pub use error::{SourceText, TypeError, TypeFault};
 pub use names::{ConstantDefinition, Definition, TypeNames};
 pub use program::ProgramTypes;
-pub use resolve::{MapType, parse_map_type};
+pub use resolve::{WrittenMapType, parse_map_type};
 pub use source::GoSource;
 pub use standard::StandardTypes;
 
@@ -163,6 +163,17 @@ impl GoType {
             Self::Struct(fields) => fields.iter().all(|field| field.ty.is_comparable()),
             _ => true,
         }
+    }
+
+    /// Tells whether a value of the type holds one of a type that `is_meant`, itself included. Blank
+    /// fields and arrays without elements count.
+    pub fn any(&self, is_meant: &dyn Fn(&Self) -> bool) -> bool {
+        is_meant(self)
+            || match self {
+                Self::Array(_, elem) => elem.any(is_meant),
+                Self::Struct(fields) => fields.iter().any(|field| field.ty.any(is_meant)),
+                _ => false,
+            }
     }
 
     /// Returns what a map's layout needs to know of the type.

@@ -22,7 +22,7 @@ const MAX_SPELLING: usize = 1 << 14;
 
 /// A map type.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MapType {
+pub struct WrittenMapType {
     /// The type of its keys.
     pub key: GoType,
     /// The type of its elems.
@@ -47,7 +47,7 @@ pub struct MapType {
 ///
 /// Fails where the text is no map type, keys can't be compared, or a name is not known that the
 /// layout depends on. The error says where.
-pub fn parse_map_type(text: &str, names: &dyn TypeNames) -> Result<MapType, TypeError> {
+pub fn parse_map_type(text: &str, names: &dyn TypeNames) -> Result<WrittenMapType, TypeError> {
     let source = Arc::new(SourceText { file: None, text: text.to_owned() });
     let mut parser = Parser::new(source.clone(), 0);
     let syntax = parser.ty()?;
@@ -120,12 +120,12 @@ impl Resolver<'_> {
         syntax: &TypeSyntax,
         scope: &Scope,
         spelling: String,
-    ) -> Result<MapType, TypeError> {
+    ) -> Result<WrittenMapType, TypeError> {
         self.count(syntax.at, scope)?;
         match &syntax.kind {
             TypeKind::Map(key, elem) => {
                 let key_type = self.key(key, scope)?;
-                Ok(MapType { key: key_type, elem: self.ty(elem, scope)?, spelling })
+                Ok(WrittenMapType { key: key_type, elem: self.ty(elem, scope)?, spelling })
             }
             TypeKind::Name { package, name, arguments } => {
                 match self.find(syntax.at, package.as_deref(), name, arguments, scope)? {

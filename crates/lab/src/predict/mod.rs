@@ -12,7 +12,7 @@ mod pieces;
 mod release;
 mod swiss;
 
-pub use release::{PredictError, Release};
+pub use release::{NamedRelease, PredictError};
 
 use tophash_gomap::{GoType, MapLayout};
 
@@ -83,7 +83,7 @@ pub struct Deviation {
 }
 
 /// Predicts what a map of a type costs under a release.
-pub fn predict(release: &Release, key: &GoType, elem: &GoType, plan: Plan) -> Prediction {
+pub fn predict(release: &NamedRelease, key: &GoType, elem: &GoType, plan: Plan) -> Prediction {
     let pieces = Pieces::new(release, key, elem);
     let plan = Plan {
         entries: plan.entries.min(MAX_ENTRIES),
@@ -109,7 +109,7 @@ pub fn predict(release: &Release, key: &GoType, elem: &GoType, plan: Plan) -> Pr
 
 /// Returns the bytes that a map retains at each of several counts of entries, which rise.
 pub fn retained_along(
-    release: &Release,
+    release: &NamedRelease,
     key: &GoType,
     elem: &GoType,
     hint: u64,

@@ -4,7 +4,7 @@
 use tophash_gomap::{GoType, MapLayout, MapShape, SLOTS};
 
 use super::ledger::Object;
-use super::release::Release;
+use super::release::NamedRelease;
 
 /// Bytes of a pointer.
 const WORD: u64 = 8;
@@ -12,7 +12,7 @@ const WORD: u64 = 8;
 /// Sizes of the objects of one map type under one release.
 #[derive(Debug, Clone)]
 pub(super) struct Pieces<'r> {
-    release: &'r Release,
+    release: &'r NamedRelease,
     pub(super) shape: MapShape,
     /// Where the pointers of a bucket or group end, in order.
     pointers: Vec<u64>,
@@ -24,7 +24,7 @@ pub(super) struct Pieces<'r> {
 }
 
 impl<'r> Pieces<'r> {
-    pub(super) fn new(release: &'r Release, key: &GoType, elem: &GoType) -> Self {
+    pub(super) fn new(release: &'r NamedRelease, key: &GoType, elem: &GoType) -> Self {
         let shape = MapShape::for_values(release.design(), key.value_shape(), elem.value_shape());
         let object = |size, pointer_bytes| release.object(size, pointer_bytes);
         let header = match release.layout() {

@@ -1,21 +1,18 @@
 //! A Go release, or one with an experiment, as far as its maps and its allocator are concerned.
 
-use tophash_gomap::{MapDesign, MapLayout};
-use tophash_goruntime::{Error, GoVersion, LayoutTable, SizeClasses};
+use tophash_gomap::{MapDesign, MapLayout, Release};
+use tophash_goruntime::{Error, GoVersion, LayoutTable};
 
 use super::ledger::Object;
 
 /// A release whose maps can be predicted.
 #[derive(Debug, Clone)]
-pub struct Release {
+pub struct NamedRelease {
     name: String,
-    minor: u32,
-    design: MapDesign,
-    layout: MapLayout,
-    classes: SizeClasses,
+    release: Release,
 }
 
-impl Release {
+impl NamedRelease {
     /// Finds a release by its name, with an experiment behind a dash: `1.23`, `1.25-noswissmap`.
     /// `go1.23.4` and `go1.25.1 X:noswissmap` are understood, too.
     ///
@@ -37,14 +34,11 @@ impl Release {
             None => format!("go{number}"),
         };
         let version = GoVersion::parse(&full).ok_or_else(unknown)?;
-        let table = LayoutTable::for_version(&version).map_err(|_| unknown())?;
+        LayoutTable::for_version(&version).map_err(|_| unknown())?;
         let minor = format!("1.{}", version.minor());
         Ok(Self {
             name: experiment.map_or_else(|| minor.clone(), |name| format!("{minor}-{name}")),
-            minor: version.minor(),
-            design: MapDesign::of(&table),
-            layout: MapLayout::new(&table, &version)?,
-            classes: SizeClasses::new(&table, &version),
+            release: Release::new(&version)?,
         })
     }
 
@@ -69,20 +63,23 @@ impl Release {
 
     /// Returns the second number of the version.
     pub fn minor(&self) -> u32 {
-        self.minor
+        self.release.version().minor()
     }
 
     /// Returns how its maps are laid out.
     pub fn design(&self) -> MapDesign {
-        self.design
+        self.release.design()
     }
 
     pub(super) fn layout(&self) -> &MapLayout {
-        &self.layout
+        self.release.layout()
     }
 
     pub(super) fn object(&self, size: u64, pointer_bytes: u64) -> Object {
-        Object { bytes: self.classes.slot_size(size, pointer_bytes == 0), scan: pointer_bytes }
+        Object {
+            bytes: self.release.sizes().slot_size(size, pointer_bytes == 0),
+            scan: pointer_bytes,
+        }
     }
 
     /// An object that consists of `count` values of `size` bytes, with `pointers_to(end)` giving where
@@ -97,7 +94,7 @@ impl Release {
             return self.object(bytes, 0);
         }
         let mut scan = bytes.saturating_sub(size).saturating_add(last);
-        if self.classes.is_scanned_by_type(bytes, false) {
+        if self.release.sizes().is_scanned_by_type(bytes, false) {
             let usable = self.usable_size(bytes, false);
             let (whole, rest) = (usable / size, usable % size);
             scan = match pointers_to(rest) {
@@ -105,11 +102,11 @@ impl Release {
                 partial => whole * size + partial,
             };
         }
-        Object { bytes: self.classes.slot_size(bytes, false), scan }
+        Object { bytes: self.release.sizes().slot_size(bytes, false), scan }
     }
 
     pub(super) fn usable_size(&self, size: u64, is_noscan: bool) -> u64 {
-        self.classes.usable_size(size, is_noscan)
+        self.release.sizes().usable_size(size, is_noscan)
     }
 }
 
