@@ -21,11 +21,17 @@ pub use find::{
     ObjectType, OffHeapMap, Parent, PathNamer, RootPath, RootPathKind, StaticTarget, Survey,
     Surveyor, SyncMapDesign, TypeEvidence, ValueFormat, Walk, revalidate,
 };
-pub use hash::{AesHash, KeyHash, KeyHasher};
+pub use hash::{
+    AesHash, FallbackHash, HashPlan, HashRules, KeyField, KeyHash, KeyHasher, KeyReferences,
+    KeyShape, MemoryHash,
+};
 pub use layout::{ClassicLayout, MapLayout, MapShape, SLOTS, SwissLayout};
 pub use read::{
     Allocation, Allocations, ClassicHeader, Entries, Entry, Growth, Header, MapReading, NotAMap,
     SwissHeader, entries, read_header, read_map,
 };
-pub use run::{Heap, OutOfMemory, Piece, Request};
+pub use run::{
+    BadMapType, BumpHeap, Heap, HeapCounts, MapType, OutOfMemory, Piece, Release, Request,
+    RunningIter, RunningMap, Slot,
+};
 pub use types::{GoType, StructField};

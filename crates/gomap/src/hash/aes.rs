@@ -1,141 +1,190 @@
 //! The AES-based memory hash of amd64 (`aeshashbody`, `memhash32` and `memhash64` in
-//! `runtime/asm_amd64.s`).
+//! `runtime/asm_amd64.s`; from Go 1.27 `internal/runtime/maps/memhash_amd64.s`). It is the same in
+//! every release from 1.19 to 1.27.
 //!
-//! The seed and the length make the start value, scrambled with the key schedule; each 16 bytes of
-//! the key are mixed in and scrambled three times. Keys of more than 16 bytes are taken as blocks
-//! from both ends, each with a start value of its own, and the results are combined.
+//! Eight lanes of 16 bytes stand side by side. Each lane starts from the seed and the length,
+//! mixed with the lane's part of the key schedule; it takes in one block of the key, is scrambled
+//! three times, and the lanes are combined by exclusive or. A key of 16, 32, 64 or 128 bytes fills
+//! one, two, four or eight lanes; a shorter one is taken as blocks from both of its ends, which
+//! overlap in the middle. Over 128 bytes, all lanes take in the last 128 bytes first and then
+//! everything from the start on, so that again only the end is taken in twice.
 
-use aes::Block;
-use aes::hazmat::cipher_round;
+use super::lane::{self, Job, Lane};
 
-/// Bytes of the key schedule (`hashRandomBytes` times two words).
-pub(super) const SCHEDULE: usize = 128;
-/// Longer keys are hashed in a loop that is not needed for telling types apart.
-const MAX_KEY: usize = 128;
+/// Bytes of a block.
+const BLOCK: usize = 16;
+/// Lanes side by side, each with a part of the key schedule of its own.
+const LANES: usize = 8;
+/// Bytes that all lanes take in at once.
+const STRIPE: usize = LANES * BLOCK;
+/// Bytes of the key schedule (`aeskeysched`).
+pub(super) const SCHEDULE: usize = STRIPE;
 
-/// A process's hash function.
+/// A process's AES hash, by its key schedule.
+///
+/// ```
+/// use tophash_gomap::AesHash;
+///
+/// let hash = AesHash::new(&[7; 128]).unwrap();
+/// assert_ne!(hash.hash(b"key", 1), hash.hash(b"key", 2));
+/// ```
 #[derive(Clone)]
 pub struct AesHash {
-    schedule: [Block; SCHEDULE / 16],
+    schedule: [u128; LANES],
+    is_native: bool,
 }
 
 impl AesHash {
-    /// Makes the function of a key schedule; `None` where it is all zero, as in a process whose
+    /// Makes the hash of a key schedule; `None` where it is all zero, as in a process whose
     /// processor has no AES instructions.
     pub fn new(schedule: &[u8; SCHEDULE]) -> Option<Self> {
         if schedule.iter().all(|byte| *byte == 0) {
             return None;
         }
-        let mut blocks = [Block::default(); SCHEDULE / 16];
-        for (block, bytes) in blocks.iter_mut().zip(schedule.as_chunks::<16>().0) {
-            *block = (*bytes).into();
+        let mut blocks = [0; LANES];
+        for (block, bytes) in blocks.iter_mut().zip(schedule.as_chunks::<BLOCK>().0) {
+            *block = u128::from_le_bytes(*bytes);
         }
-        Some(Self { schedule: blocks })
+        Some(Self { schedule: blocks, is_native: lane::is_native() })
     }
 
-    /// Hashes four bytes (`memhash32`).
+    /// Hashes four bytes (`memhash32`). It differs from [`Self::hash`] of the same bytes.
+    #[inline]
     pub fn hash_4(&self, key: [u8; 4], seed: u64) -> u64 {
-        let mut state = [0; 16];
-        state[..8].copy_from_slice(&seed.to_le_bytes());
-        state[8..12].copy_from_slice(&key);
-        self.three_keys(state)
+        self.hash_word(u32::from_le_bytes(key).into(), seed)
     }
 
-    /// Hashes eight bytes (`memhash64`).
+    /// Hashes eight bytes (`memhash64`). It differs from [`Self::hash`] of the same bytes.
+    #[inline]
     pub fn hash_8(&self, key: [u8; 8], seed: u64) -> u64 {
-        let mut state = [0; 16];
-        state[..8].copy_from_slice(&seed.to_le_bytes());
-        state[8..].copy_from_slice(&key);
-        self.three_keys(state)
+        self.hash_word(u64::from_le_bytes(key), seed)
     }
 
-    fn three_keys(&self, state: [u8; 16]) -> u64 {
-        let mut state: Block = state.into();
-        for key in &self.schedule[..3] {
-            cipher_round(&mut state, key);
-        }
-        low(&state)
+    /// One block of seed and key, under three parts of the schedule.
+    #[inline]
+    fn hash_word(&self, key: u64, seed: u64) -> u64 {
+        lane::run(Word { schedule: &self.schedule, key, seed }, self.is_native)
     }
 
-    /// Hashes a string or a value of any size (`memhash`, `strhash`); `None` over 128 bytes.
-    pub fn hash(&self, key: &[u8], seed: u64) -> Option<u64> {
-        let len = key.len();
-        if len > MAX_KEY {
-            return None;
-        }
-        let mut start = [0; 16];
-        start[..8].copy_from_slice(&seed.to_le_bytes());
-        for pair in start[8..].as_chunks_mut::<2>().0 {
-            *pair = (len as u16).to_le_bytes();
-        }
-        let start: Block = start.into();
-        if len == 0 {
-            let mut state = self.scrambled(start, 0);
-            scramble(&mut state);
-            return Some(low(&state));
-        }
-        let blocks = blocks_of(key);
-        let mut total = [0u8; 16];
-        for (index, block) in blocks.iter().enumerate() {
-            let mut state = xor(&self.scrambled(start, index), &(*block).into());
-            for _ in 0..3 {
-                scramble(&mut state);
-            }
-            for (sum, byte) in total.iter_mut().zip(state) {
-                *sum ^= byte;
-            }
-        }
-        Some(low(&total.into()))
-    }
-
-    /// The start value of a block: the seed under one of the keys.
-    fn scrambled(&self, start: Block, index: usize) -> Block {
-        let mut state = xor(&start, &self.schedule[index]);
-        scramble(&mut state);
-        state
+    /// Hashes bytes of any number (`memhash`, `strhash`).
+    #[inline]
+    pub fn hash(&self, key: &[u8], seed: u64) -> u64 {
+        lane::run(Bytes { schedule: &self.schedule, key, seed }, self.is_native)
     }
 }
 
-/// Splits a key into 1, 2, 4 or 8 blocks, from both ends; they overlap in the middle.
-fn blocks_of(key: &[u8]) -> Vec<[u8; 16]> {
-    let len = key.len();
-    if len < 16 {
-        let mut block = [0; 16];
-        block[..len].copy_from_slice(key);
-        return vec![block];
+/// The hash of a word.
+struct Word<'h> {
+    schedule: &'h [u128; LANES],
+    key: u64,
+    seed: u64,
+}
+
+impl Job for Word<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) -> u64 {
+        let [first, second, third, ..] = self.schedule;
+        L::of(u128::from(self.key) << 64 | u128::from(self.seed))
+            .round(L::of(*first))
+            .round(L::of(*second))
+            .round(L::of(*third))
+            .low_word()
     }
-    let at = |start: usize| {
-        let mut block = [0; 16];
-        block.copy_from_slice(&key[start..start + 16]);
-        block
-    };
-    let half = match len {
-        16 => return vec![at(0)],
-        17..=32 => 1,
-        33..=64 => 2,
-        _ => 4,
-    };
-    let front = (0..half).map(|index| at(16 * index));
-    let back = (0..half).map(|index| at(len - 16 * (half - index)));
-    front.chain(back).collect()
+}
+
+/// The hash of bytes.
+struct Bytes<'h> {
+    schedule: &'h [u128; LANES],
+    key: &'h [u8],
+    seed: u64,
+}
+
+impl Job for Bytes<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) -> u64 {
+        let key = self.key;
+        // The lower 16 bits of the length, four times.
+        let length = u128::from(key.len() as u16) * 0x0001_0001_0001_0001;
+        let start = L::of(length << 64 | u128::from(self.seed));
+        let lane = |index: usize| scramble(start.xor(L::of(self.schedule[index % LANES])));
+        match key.len() {
+            0 => scramble(lane(0)).low_word(),
+            1..=BLOCK => finish(lane(0).xor(L::of(short_block(key)))),
+            length @ 17..=STRIPE => {
+                let lanes = if length <= 32 {
+                    2
+                } else if length <= 64 {
+                    4
+                } else {
+                    LANES
+                };
+                // Half of the lanes take in the start of the key, half of them its end.
+                let half = lanes / 2 * BLOCK;
+                let front = key[..half].as_chunks::<BLOCK>().0;
+                let back = key[length - half..].as_chunks::<BLOCK>().0;
+                front
+                    .iter()
+                    .chain(back)
+                    .enumerate()
+                    .fold(0, |sum, (index, block)| sum ^ finish(lane(index).xor(block_of(block))))
+            }
+            length => {
+                let mut lanes: [L; LANES] = std::array::from_fn(lane);
+                let (tail, _) = key[length - STRIPE..].as_chunks::<BLOCK>();
+                for (lane, block) in lanes.iter_mut().zip(tail) {
+                    *lane = lane.xor(block_of(block));
+                }
+                // The stripe that holds the last byte has been taken in, whole or in part.
+                for stripe in key.chunks_exact(STRIPE).take((length - 1) / STRIPE) {
+                    for (lane, block) in lanes.iter_mut().zip(stripe.as_chunks::<BLOCK>().0) {
+                        *lane = scramble(*lane).round(block_of(block));
+                    }
+                }
+                lanes.into_iter().fold(0, |sum, lane| sum ^ finish(lane))
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for AesHash {
+    /// Keeps the schedule to itself: it is a secret of the process.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AesHash").finish_non_exhaustive()
+    }
+}
+
+/// Up to 16 bytes as a block, filled up with zeros.
+#[inline(always)]
+fn short_block(key: &[u8]) -> u128 {
+    // Two words that overlap, or fewer bytes one by one: a copy of variable length is slow.
+    match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(front), Some(back)) => {
+            let (front, back) = (u64::from_le_bytes(*front), u64::from_le_bytes(*back));
+            u128::from(front) | u128::from(back) << (8 * (key.len() - 8))
+        }
+        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (Some(front), Some(back)) => {
+                let (front, back) = (u32::from_le_bytes(*front), u32::from_le_bytes(*back));
+                u128::from(front) | u128::from(back) << (8 * (key.len() - 4))
+            }
+            _ => key.iter().rev().fold(0, |block, byte| block << 8 | u128::from(*byte)),
+        },
+    }
+}
+
+#[inline(always)]
+fn block_of<L: Lane>(bytes: &[u8; BLOCK]) -> L {
+    L::of(u128::from_le_bytes(*bytes))
 }
 
 /// One round under the state itself.
-fn scramble(state: &mut Block) {
-    let key = *state;
-    cipher_round(state, &key);
+#[inline(always)]
+fn scramble<L: Lane>(state: L) -> L {
+    state.round(state)
 }
 
-fn xor(a: &Block, b: &Block) -> Block {
-    let mut out = *a;
-    for (byte, other) in out.iter_mut().zip(b) {
-        *byte ^= other;
-    }
-    out
-}
-
-fn low(state: &Block) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&state[..8]);
-    u64::from_le_bytes(word)
+/// What a lane adds to the hash.
+#[inline(always)]
+fn finish<L: Lane>(lane: L) -> u64 {
+    scramble(scramble(scramble(lane))).low_word()
 }

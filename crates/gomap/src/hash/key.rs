@@ -7,6 +7,9 @@ use tophash_memory::{Address, ByteSize, Memory, MemoryExt};
 
 use super::aes::AesHash;
 
+/// Longer keys and longer strings are not read to tell types apart.
+const MAX_BYTES: u64 = 1 << 16;
+
 /// How a map type hashes its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Function {
@@ -88,14 +91,14 @@ impl<'p> KeyHasher<'p> {
     }
 
     fn bytes(&self, hash: &AesHash, at: Address, len: u64, seed: u64) -> Option<KeyHash> {
-        if len > 128 {
+        if len > MAX_BYTES {
             return Some(KeyHash::Unknown);
         }
         let bytes = match len {
             0 => std::borrow::Cow::default(),
             _ => self.memory.read_bytes(at, ByteSize::new(len)).ok()?,
         };
-        Some(hash.hash(&bytes, seed).map_or(KeyHash::Unknown, KeyHash::Known))
+        Some(KeyHash::Known(hash.hash(&bytes, seed)))
     }
 
     /// Recognises a map type's hash function by its name.
