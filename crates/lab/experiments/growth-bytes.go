@@ -24,7 +24,7 @@ func growthBytes() {
 	for i := 1; ; i++ {
 		bytes, _ := allocated(func() { hinted[key(i)] = i })
 		if slots(hinted) > room {
-			report("growing insert of a map made for 1024", float64(i), "entries")
+			report("insert that grows a map made for 1,024", float64(i), "entries")
 			report("its bytes", float64(bytes), "bytes")
 			break
 		}

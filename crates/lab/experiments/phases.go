@@ -8,7 +8,7 @@ const phaseStep = 4_000
 
 func phases() {
 	quiet()
-	const n = 100_000
+	const n, most = 100_000, 125_000
 	before := live()
 	m := make(map[int]int)
 	kept = m
@@ -22,14 +22,20 @@ func phases() {
 		}
 	}
 	runtime.ReadMemStats(&end)
-	full := change(before, live())
 	report("bytes allocated by 100,000 inserts", float64(end.TotalAlloc-start.TotalAlloc), "bytes")
-	report("live bytes after 100,000 inserts", full, "bytes")
-	for i := 0; i < n/2; i++ {
+	for i := n; i < most; i++ {
+		m[key(i)] = i
+		if (i+1)%phaseStep == 0 {
+			reportAt("live bytes while it fills, by entries", i+1, change(before, live()), "bytes")
+		}
+	}
+	full := change(before, live())
+	runtime.ReadMemStats(&start)
+	for i := 0; i < most/2; i++ {
 		delete(m, key(i))
 	}
 	report("bytes that deleting half frees", full-change(before, live()), "bytes")
-	runtime.ReadMemStats(&start)
-	report("bytes by which TotalAlloc falls meanwhile", change(start.TotalAlloc, end.TotalAlloc), "bytes")
+	runtime.ReadMemStats(&end)
+	report("bytes by which TotalAlloc falls meanwhile", change(end.TotalAlloc, start.TotalAlloc), "bytes")
 	runtime.KeepAlive(m)
 }

@@ -73,6 +73,5 @@ func profiles() {
 	report("a heap profile names the function that filled a map", has("profiledFill"), "")
 	report("a heap profile names runtime.mapassign", has("runtime.mapassign"), "")
 	report("a heap profile names runtime.makemap", has("runtime.makemap"), "")
-	report("a heap profile names runtime.growslice", has("runtime.growslice"), "")
 	runtime.MemProfileRate = 0
 }

@@ -6,6 +6,7 @@ mod capture;
 mod demo;
 mod diff;
 mod inspect;
+mod lab;
 mod progress;
 mod report;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Capture(options) => capture::run(options).map(|()| Outcome::Done),
         Command::Diff(options) => diff::run(options),
         Command::Demo(options) => demo::run(options),
+        Command::Lab(options) => lab::run(options),
     };
     match done {
         Ok(Outcome::Done) => ExitCode::from(DONE),

@@ -1,7 +1,7 @@
 //! Pieces of folklore, with the bounds within which each would be true.
 
 use super::quantity::{Agreement, Measurement, Quantity, Versions};
-use super::release::Release;
+use super::release::GoRelease;
 
 /// A piece of folklore.
 #[derive(Debug, Clone, Copy)]
@@ -39,18 +39,12 @@ pub struct Bound {
 pub enum Verdict {
     /// On every release.
     Holds,
-    /// With classic maps (to Go 1.23), and not at all with Swiss ones.
-    ClassicOnly,
-    /// With Swiss maps (from Go 1.24), and not at all with classic ones.
-    SwissOnly,
-    /// Up to Go 1.n.
-    Until(u32),
-    /// From Go 1.n on.
-    From(u32),
+    /// On these releases, and nothing of it on others.
+    On(Versions),
     /// A part of it, on every release.
     Partly,
-    /// A part of it, with classic maps; nothing of it with Swiss ones.
-    PartlyClassic,
+    /// A part of it, on these releases; nothing of it on others.
+    PartlyOn(Versions),
     /// On no release, and no part of it.
     DoesNotHold,
 }
@@ -97,7 +91,7 @@ impl Bound {
     fn is_met(
         &self,
         quantities: &[Quantity],
-        release: &Release,
+        release: &GoRelease,
         measured: &[Measurement],
     ) -> Option<bool> {
         let quantity = quantities.iter().find(|quantity| quantity.name == self.quantity)?;
@@ -120,14 +114,11 @@ impl Claim {
     pub fn outcome(
         &self,
         quantities: &[Quantity],
-        release: &Release,
+        release: &GoRelease,
         measured: &[Measurement],
     ) -> Option<Outcome> {
-        let met: Option<Vec<bool>> = self
-            .bounds
-            .iter()
-            .map(|bound| bound.is_met(quantities, release, measured))
-            .collect();
+        let met: Option<Vec<bool>> =
+            self.bounds.iter().map(|bound| bound.is_met(quantities, release, measured)).collect();
         let met = met.filter(|met| !met.is_empty())?;
         Some(match (met.contains(&true), met.contains(&false)) {
             (true, false) => Outcome::All,
@@ -148,21 +139,15 @@ impl Claim {
 
 impl Verdict {
     /// Returns what the figures of a release must then say.
-    pub fn expects(self, release: &Release) -> Outcome {
-        let whole = |on: Versions| match on.contains(release) {
-            true => Outcome::All,
-            false => Outcome::None,
+    pub fn expects(self, release: &GoRelease) -> Outcome {
+        let (versions, outcome) = match self {
+            Self::Holds => (Versions::All, Outcome::All),
+            Self::On(versions) => (versions, Outcome::All),
+            Self::Partly => (Versions::All, Outcome::Some),
+            Self::PartlyOn(versions) => (versions, Outcome::Some),
+            Self::DoesNotHold => (Versions::All, Outcome::None),
         };
-        match self {
-            Self::Holds => Outcome::All,
-            Self::ClassicOnly => whole(Versions::Classic),
-            Self::SwissOnly => whole(Versions::Swiss),
-            Self::Until(last) => whole(Versions::Until(last)),
-            Self::From(first) => whole(Versions::From(first)),
-            Self::Partly => Outcome::Some,
-            Self::PartlyClassic if release.is_classic() => Outcome::Some,
-            Self::PartlyClassic | Self::DoesNotHold => Outcome::None,
-        }
+        if versions.contains(release) { outcome } else { Outcome::None }
     }
 }
 
@@ -170,12 +155,9 @@ impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Holds => f.write_str("holds"),
-            Self::ClassicOnly => f.write_str("holds for classic maps only"),
-            Self::SwissOnly => f.write_str("holds for Swiss maps only"),
-            Self::Until(last) => write!(f, "holds up to Go 1.{last}"),
-            Self::From(first) => write!(f, "holds from Go 1.{first} on"),
+            Self::On(versions) => write!(f, "holds {versions}"),
             Self::Partly => f.write_str("holds in part"),
-            Self::PartlyClassic => f.write_str("holds in part, for classic maps only"),
+            Self::PartlyOn(versions) => write!(f, "holds in part, {versions}"),
             Self::DoesNotHold => f.write_str("does not hold"),
         }
     }
@@ -195,14 +177,14 @@ mod tests {
         says: "",
         figure: "",
         bounds: &[Bound::exactly("header", 48.0), Bound::at_least("overflow", 1.0)],
-        verdict: Verdict::ClassicOnly,
+        verdict: Verdict::On(Versions::Classic),
         because: "",
     };
 
     fn outcome(minor: u32, figures: &[(&'static str, f64)]) -> Option<Outcome> {
         let measured: Vec<_> =
             figures.iter().map(|(name, value)| Measurement::of(name, *value)).collect();
-        CLAIM.outcome(QUANTITIES, &Release::of(minor).unwrap(), &measured)
+        CLAIM.outcome(QUANTITIES, &GoRelease::of(minor).unwrap(), &measured)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::claim::Outcome;
 use super::quantity::{Agreement, Measurement};
-use super::release::Release;
+use super::release::GoRelease;
 use super::{Claim, Experiment};
 
 /// Two that should agree and don't.
@@ -45,7 +45,7 @@ pub enum Disagreement {
 /// Compares the model's figures with real Go's, each within its quantity's tolerance.
 pub fn check_model(
     experiment: &Experiment,
-    release: &Release,
+    release: &GoRelease,
     model: &[Measurement],
     real: &[Measurement],
 ) -> Vec<Disagreement> {
@@ -82,7 +82,7 @@ pub fn check_model(
 /// Compares figures with the ranges that they are known to lie in.
 pub fn check_ranges(
     experiment: &Experiment,
-    release: &Release,
+    release: &GoRelease,
     measured: &[Measurement],
 ) -> Vec<Disagreement> {
     let mut found = Vec::new();
@@ -107,7 +107,7 @@ pub fn check_ranges(
 /// open are passed over.
 pub fn check_claims(
     experiment: &Experiment,
-    release: &Release,
+    release: &GoRelease,
     measured: &[Measurement],
 ) -> Vec<Disagreement> {
     let disagrees = |claim: &Claim| {
@@ -144,9 +144,13 @@ impl std::fmt::Display for Disagreement {
                     Outcome::Some => "a part of it holds",
                     Outcome::None => "none of it holds",
                 };
-                write!(f, "{row}: the verdict says that {}, the figures that {}", spell(expected), spell(found))
+                write!(
+                    f,
+                    "{row}: the verdict says that {}, the figures that {}",
+                    spell(expected),
+                    spell(found)
+                )
             }
         }
     }
 }
-

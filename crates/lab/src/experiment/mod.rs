@@ -16,12 +16,13 @@ mod claim;
 mod comparison;
 mod quantity;
 mod release;
+mod rig;
 
-pub use catalogue::all;
+pub use catalogue::all as all_experiments;
 pub use claim::{Bound, Claim, Outcome, Verdict};
 pub use comparison::{Disagreement, check_claims, check_model, check_ranges};
-pub use quantity::{Agreement, Measurement, Quantity, ReadError, Versions, read_measurements};
-pub use release::{ModelError, Release};
+pub use quantity::{Agreement, FigureError, Measurement, Quantity, Versions, read_measurements};
+pub use release::{ExperimentError, GoRelease};
 
 /// One question, and all that it takes to answer it.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub const HARNESS: &str = include_str!("../../experiments/harness.go");
 #[derive(Debug, Clone, Copy)]
 pub enum Model {
     /// Measures every quantity that is not [real alone](Agreement::RealOnly).
-    Runs(fn(&Release) -> Result<Vec<Measurement>, ModelError>),
+    Runs(fn(&GoRelease) -> Result<Vec<Measurement>, ExperimentError>),
     /// There is none, for this reason.
     Without(&'static str),
 }
@@ -58,7 +59,7 @@ pub enum Model {
 impl Experiment {
     /// Finds an experiment by its name.
     pub fn named(name: &str) -> Option<&'static Self> {
-        all().iter().copied().find(|experiment| experiment.name == name)
+        all_experiments().iter().copied().find(|experiment| experiment.name == name)
     }
 
     /// Returns what the model measures; nothing where it does not cover the experiment.
@@ -66,7 +67,10 @@ impl Experiment {
     /// # Errors
     ///
     /// As the model.
-    pub fn run_model(&self, release: &Release) -> Result<Option<Vec<Measurement>>, ModelError> {
+    pub fn run_model(
+        &self,
+        release: &GoRelease,
+    ) -> Result<Option<Vec<Measurement>>, ExperimentError> {
         match self.model {
             Model::Runs(run) => run(release).map(Some),
             Model::Without(_) => Ok(None),

@@ -4,7 +4,7 @@
 //! point of a series has its place behind the name: `growth point@3`. All else that a program
 //! prints is for people.
 
-use super::release::Release;
+use super::release::GoRelease;
 
 /// A figure that an experiment measures.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +34,8 @@ pub enum Versions {
     From(u32),
     /// Up to Go 1.n.
     Until(u32),
-    /// Go 1.n alone.
-    Only(u32),
+    /// Classic maps that grow at 6.5 entries a bucket: all but those of Go 1.21.
+    SixAndAHalf,
 }
 
 /// How near the model must come to real Go.
@@ -64,7 +64,7 @@ pub struct Measurement {
 
 impl Versions {
     /// Tells whether a release is one of them.
-    pub fn contains(self, release: &Release) -> bool {
+    pub fn contains(self, release: &GoRelease) -> bool {
         let minor = release.minor();
         match self {
             Self::All => true,
@@ -72,7 +72,20 @@ impl Versions {
             Self::Swiss => !release.is_classic(),
             Self::From(first) => minor >= first,
             Self::Until(last) => minor <= last,
-            Self::Only(only) => minor == only,
+            Self::SixAndAHalf => release.is_classic() && minor != 21,
+        }
+    }
+}
+
+impl std::fmt::Display for Versions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("on every release"),
+            Self::Classic => f.write_str("for classic maps only"),
+            Self::Swiss => f.write_str("for Swiss maps only"),
+            Self::From(first) => write!(f, "from Go 1.{first} on"),
+            Self::Until(last) => write!(f, "up to Go 1.{last}"),
+            Self::SixAndAHalf => f.write_str("for classic maps other than Go 1.21's"),
         }
     }
 }
@@ -117,9 +130,7 @@ impl Quantity {
     pub fn agrees(&self, model: f64, real: f64) -> bool {
         match self.agreement {
             Agreement::Exact => model == real,
-            Agreement::Within(share, slack) => {
-                (model - real).abs() <= share * real.abs() + slack
-            }
+            Agreement::Within(share, slack) => (model - real).abs() <= share * real.abs() + slack,
             Agreement::RealOnly | Agreement::ModelOnly => true,
         }
     }
@@ -140,7 +151,7 @@ impl Measurement {
 /// Why what a program printed is not what its experiment measures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum FigureError {
     /// A line that starts as a figure is none.
     #[error("line {line} is no figure: {text:?}")]
     Malformed {
@@ -177,14 +188,14 @@ const MOST_FIGURES: usize = 10_000;
 /// Fails if a figure is malformed, unknown or missing.
 pub fn read_measurements(
     quantities: &'static [Quantity],
-    release: &Release,
+    release: &GoRelease,
     output: &str,
-) -> Result<Vec<Measurement>, ReadError> {
+) -> Result<Vec<Measurement>, FigureError> {
     let mut measured = Vec::new();
     for (index, text) in output.lines().enumerate().take(MOST_FIGURES) {
         let Some(rest) = text.strip_prefix("QUANTITY\t") else { continue };
         let line = index + 1;
-        let malformed = || ReadError::Malformed { line, text: text.to_owned() };
+        let malformed = || FigureError::Malformed { line, text: text.to_owned() };
         let mut parts = rest.split('\t');
         let (Some(name), Some(value), Some(unit), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -206,7 +217,7 @@ pub fn read_measurements(
         });
         let Some(quantity) = known else {
             let (name, unit) = (name.to_owned(), unit.to_owned());
-            return Err(ReadError::Unknown { line, name, unit });
+            return Err(FigureError::Unknown { line, name, unit });
         };
         measured.push(Measurement { quantity: quantity.name, at, value });
     }
@@ -216,7 +227,7 @@ pub fn read_measurements(
             && !measured.iter().any(|figure| figure.quantity == quantity.name)
     });
     match missing {
-        Some(quantity) => Err(ReadError::Missing { name: quantity.name }),
+        Some(quantity) => Err(FigureError::Missing { name: quantity.name }),
         None => Ok(measured),
     }
 }
@@ -231,8 +242,8 @@ mod tests {
         Quantity::model("misses", ""),
     ];
 
-    fn read(minor: u32, output: &str) -> Result<Vec<Measurement>, ReadError> {
-        read_measurements(QUANTITIES, &Release::of(minor).unwrap(), output)
+    fn read(minor: u32, output: &str) -> Result<Vec<Measurement>, FigureError> {
+        read_measurements(QUANTITIES, &GoRelease::of(minor).unwrap(), output)
     }
 
     #[test]
@@ -246,18 +257,20 @@ mod tests {
     fn a_figure_that_the_release_should_have_is_missed() {
         let output = "QUANTITY\theader\t48\tbytes\n";
         assert!(read(23, output).is_ok());
-        assert_eq!(read(24, output), Err(ReadError::Missing { name: "point" }));
+        assert_eq!(read(24, output), Err(FigureError::Missing { name: "point" }));
     }
 
     #[test]
     fn what_is_no_figure_of_the_experiment_is_refused() {
-        for line in ["header\tmany\tbytes", "header\t48", "header\tNaN\tbytes", "point@x\t1\tentries"] {
+        for line in
+            ["header\tmany\tbytes", "header\t48", "header\tNaN\tbytes", "point@x\t1\tentries"]
+        {
             let read = read(23, &format!("QUANTITY\t{line}\n"));
-            assert!(matches!(read, Err(ReadError::Malformed { .. })), "{line}: {read:?}");
+            assert!(matches!(read, Err(FigureError::Malformed { .. })), "{line}: {read:?}");
         }
         for line in ["header\t48\tobjects", "size\t48\tbytes", "misses\t1\t"] {
             let read = read(23, &format!("QUANTITY\t{line}\n"));
-            assert!(matches!(read, Err(ReadError::Unknown { .. })), "{line}: {read:?}");
+            assert!(matches!(read, Err(FigureError::Unknown { .. })), "{line}: {read:?}");
         }
     }
 

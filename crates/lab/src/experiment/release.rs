@@ -1,34 +1,44 @@
 //! One Go release, as the model knows it.
 
-use tophash_gomap::{GoType, MapDesign, MapLayout, MapShape};
-use tophash_goruntime::{GoVersion, LayoutTable, SizeClasses};
+use tophash_gomap::{GoType, MapLayout, MapShape, Release};
+use tophash_goruntime::{GoVersion, LayoutTable};
 
 /// Why the model could not answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ModelError {
+pub enum ExperimentError {
     /// The release's layout table can't be used.
     #[error(transparent)]
     Layout(#[from] tophash_goruntime::Error),
     /// The simulated heap is full.
     #[error(transparent)]
-    Memory(#[from] tophash_gomap::OutOfMemory),
+    Full(#[from] tophash_gomap::OutOfMemory),
+    /// The simulated heap could not be made.
+    #[error("no memory for a simulated heap")]
+    Memory(#[from] std::io::Error),
+    /// There is no such map.
+    #[error(transparent)]
+    MapType(#[from] tophash_gomap::BadMapType),
+    /// What was to be looked at is not there.
+    #[error("the model's map has no {what}")]
+    Absent {
+        /// What it is.
+        what: &'static str,
+    },
 }
 
 /// One Go release, as the model knows it.
 #[derive(Debug)]
-pub struct Release {
-    version: GoVersion,
+pub struct GoRelease {
+    maps: Release,
     table: LayoutTable,
-    layout: MapLayout,
-    classes: SizeClasses,
 }
 
-impl Release {
+impl GoRelease {
     /// Takes the release Go 1.`minor`; `None` if it is not known.
     pub fn of(minor: u32) -> Option<Self> {
         let version = LayoutTable::releases().find(|version| version.minor() == minor)?;
-        Self::new(version).ok()
+        Self::new(&version).ok()
     }
 
     /// Returns every known release, the oldest first.
@@ -36,35 +46,33 @@ impl Release {
     /// # Errors
     ///
     /// Fails if a layout table lacks something.
-    pub fn all() -> Result<Vec<Self>, ModelError> {
-        LayoutTable::releases().map(Self::new).collect()
+    pub fn all() -> Result<Vec<Self>, ExperimentError> {
+        LayoutTable::releases().map(|version| Self::new(&version)).collect()
     }
 
-    fn new(version: GoVersion) -> Result<Self, ModelError> {
-        let table = LayoutTable::for_version(&version)?;
-        let layout = MapLayout::new(&table, &version)?;
-        let classes = SizeClasses::new(&table, &version);
-        Ok(Self { version, table, layout, classes })
+    fn new(version: &GoVersion) -> Result<Self, ExperimentError> {
+        let table = LayoutTable::for_version(version)?;
+        Ok(Self { maps: Release::new(version)?, table })
     }
 
     /// Returns `n` of Go 1.`n`.
     pub fn minor(&self) -> u32 {
-        self.version.minor()
+        self.maps.version().minor()
     }
 
     /// Tells whether its maps have buckets.
     pub fn is_classic(&self) -> bool {
-        self.layout.is_classic()
+        self.maps.layout().is_classic()
     }
 
-    /// Returns the version.
-    pub fn version(&self) -> &GoVersion {
-        &self.version
+    /// Returns how the release runs maps.
+    pub(super) fn maps(&self) -> &Release {
+        &self.maps
     }
 
     /// Returns where the fields of maps are.
     pub(super) fn layout(&self) -> &MapLayout {
-        &self.layout
+        self.maps.layout()
     }
 
     /// Returns the table of all fields.
@@ -74,12 +82,11 @@ impl Release {
 
     /// Lays out a map type.
     pub(super) fn shape(&self, key: &GoType, elem: &GoType) -> MapShape {
-        let design = MapDesign::of(&self.table);
-        MapShape::for_values(design, key.value_shape(), elem.value_shape())
+        MapShape::for_values(self.maps.design(), key.value_shape(), elem.value_shape())
     }
 
     /// Returns what the allocator takes for an object.
     pub(super) fn slot_size(&self, size: u64, is_noscan: bool) -> u64 {
-        self.classes.slot_size(size, is_noscan)
+        self.maps.sizes().slot_size(size, is_noscan)
     }
 }
