@@ -36,6 +36,8 @@ pub(super) enum KeyKind {
     Eight,
     /// A string.
     Text,
+    /// Plain bytes of another number.
+    Plain,
     /// Any other.
     Parts(HashPlan),
 }
@@ -70,6 +72,9 @@ pub(super) struct Facts {
     pub(super) is_reflexive: bool,
     /// Deleting a string key clears its pointer alone (`mapdelete_faststr` of the classic design).
     pub(super) keeps_text_length: bool,
+    /// A full Swiss table prunes tombstones. Of the functions that assign, only the fast variants
+    /// do, to Go 1.27: tables with other keys, or with elems over 128 bytes, grow instead.
+    pub(super) prunes: bool,
     pub(super) classic: ClassicRules,
     pub(super) swiss: SwissRules,
 }
@@ -108,9 +113,14 @@ impl MapType {
         let kind = match key_shape.size {
             4 if is_plain => KeyKind::Four,
             8 if is_plain => KeyKind::Eight,
-            _ if key == GoType::String => KeyKind::Text,
+            _ if is_plain => KeyKind::Plain,
+            _ if *only_part(&key) == GoType::String => KeyKind::Text,
             _ => KeyKind::Parts(plan),
         };
+        // `mapfast` of `cmd/compile/internal/walk`.
+        let is_fast = matches!(kind, KeyKind::Four | KeyKind::Eight | KeyKind::Text)
+            && elem_shape.size <= MAX_INLINE;
+        let swiss = release.swiss_rules();
         let facts = Facts {
             stored_key: if shape.indirect_key { 8 } else { shape.key_size },
             stored_elem: if shape.indirect_elem { 8 } else { shape.elem_size },
@@ -128,9 +138,10 @@ impl MapType {
             is_reflexive: !key.any(&|ty| {
                 matches!(ty, GoType::Float(_) | GoType::Complex(_) | GoType::Interface { .. })
             }),
-            keeps_text_length: key == GoType::String && shape.elem_size <= MAX_INLINE,
+            keeps_text_length: is_fast && matches!(kind, KeyKind::Text),
+            prunes: is_fast && swiss.prunes,
             classic: release.classic_rules(),
-            swiss: release.swiss_rules(),
+            swiss,
             shape,
         };
         let release = release.clone();
@@ -173,6 +184,19 @@ impl MapType {
     /// Returns the elem's type.
     pub fn elem(&self) -> &GoType {
         &self.elem
+    }
+}
+
+/// A struct of one field is hashed as that field, and an array of one element as that element
+/// (`AlgType` of `cmd/compile/internal/types`).
+fn only_part(ty: &GoType) -> &GoType {
+    match ty {
+        GoType::Struct(fields) => match &fields[..] {
+            [field] if &*field.name != "_" => only_part(&field.ty),
+            _ => ty,
+        },
+        GoType::Array(1, elem) => only_part(elem),
+        _ => ty,
     }
 }
 

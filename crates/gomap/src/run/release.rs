@@ -29,8 +29,8 @@ pub(super) struct ClassicRules {
 /// Decisions of the Swiss design (`internal/runtime/maps`).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SwissRules {
-    /// A full table removes tombstones that no probe needs before it grows; the header remembers
-    /// whether there can be any (from Go 1.25).
+    /// A full table removes tombstones that no probe needs before it grows, at least in the fast
+    /// variants; the header remembers whether there can be any (from Go 1.25).
     pub(super) prunes: bool,
     /// A full small map looks for the key before it grows (from Go 1.27).
     pub(super) grows_late: bool,

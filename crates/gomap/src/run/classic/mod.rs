@@ -110,7 +110,7 @@ impl MapHeader {
 
     #[inline(always)]
     fn view(self, arena: &Arena) -> View {
-        let bytes: [u8; 32] = arena.load(self.0);
+        let bytes: &[u8; 32] = arena.array(self.0);
         let word = |at: u64| {
             let mut word = [0; 8];
             word.copy_from_slice(&bytes[at as usize..][..8]);

@@ -77,7 +77,7 @@ impl MapHeader {
 
     #[inline(always)]
     fn view(self, arena: &Arena) -> View {
-        let bytes: [u8; 40] = arena.load(self.0);
+        let bytes: &[u8; 40] = arena.array(self.0);
         let word = |at: u64| {
             let mut word = [0; 8];
             word.copy_from_slice(&bytes[at as usize..][..8]);

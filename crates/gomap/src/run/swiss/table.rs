@@ -220,7 +220,7 @@ impl Table {
         // A tombstone that is used again takes no more room than it did.
         let is_reused = first_deleted.is_some();
         if !is_reused && growth_left == 0 {
-            if ty.facts.swiss.prunes {
+            if ty.facts.prunes {
                 self.prune_tombstones(keys, ty, heap, map);
                 growth_left = self.half(heap, GROWTH_LEFT);
             }
