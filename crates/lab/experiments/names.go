@@ -13,7 +13,7 @@ func init() { register("names", names) }
 // Names that the folklore gives to parts of the runtime, and some that are there.
 var namesTold = []string{
 	"markedBuckets", "scanmap", "markRootMapBuckets", "mheap.freeList", "allocSpanLocked", "gcDumpRoots",
-	"freeBucket", "mapassign", "evacuate", "scanobject",
+	"freeBucket", "alghash", "mapassign", "evacuate", "scanobject",
 }
 
 func names() {

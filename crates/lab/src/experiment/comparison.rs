@@ -154,3 +154,68 @@ impl std::fmt::Display for Disagreement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Bound, Model, Quantity, Verdict, Versions};
+    use super::*;
+
+    static EXPERIMENT: Experiment = Experiment {
+        name: "test",
+        question: "",
+        method: "",
+        claims: &[Claim {
+            row: "small",
+            says: "",
+            figure: "",
+            bounds: &[Bound::at_most("size", 50.0)],
+            verdict: Verdict::On(Versions::Classic),
+            because: "",
+        }],
+        quantities: &[
+            Quantity::exact("size", "bytes").expected(&[(Versions::Swiss, 60.0, 70.0)]),
+            Quantity::real("time", "ns"),
+        ],
+        model: Model::Without("it is a test"),
+        program: "",
+    };
+
+    fn release(minor: u32) -> GoRelease {
+        GoRelease::of(minor).unwrap()
+    }
+
+    #[test]
+    fn figures_that_differ_or_are_on_one_side_alone_are_reported() {
+        let size = |at, value| Measurement { quantity: "size", at, value };
+        let real = [size(Some(1), 48.0), size(Some(2), 49.0), Measurement::of("time", 7.0)];
+        assert!(check_model(&EXPERIMENT, &release(23), &real[..2], &real).is_empty());
+        let model = [size(Some(1), 48.5), size(Some(3), 49.0)];
+        let found = check_model(&EXPERIMENT, &release(23), &model, &real);
+        let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let expected = [
+            "size at 1: the model says 48.5, real Go 48",
+            "size at 2: the model says nothing, real Go 49",
+            "size at 3: the model says 49, real Go nothing",
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn figures_out_of_their_range_are_reported_for_the_releases_that_have_one() {
+        let size = [Measurement::of("size", 48.0)];
+        assert!(check_ranges(&EXPERIMENT, &release(23), &size).is_empty());
+        assert_eq!(check_ranges(&EXPERIMENT, &release(24), &size).len(), 1);
+    }
+
+    #[test]
+    fn verdicts_that_the_figures_do_not_bear_out_are_reported() {
+        let size = |value| [Measurement::of("size", value)];
+        for (minor, value, agrees) in
+            [(23, 48.0, true), (23, 64.0, false), (24, 64.0, true), (24, 48.0, false)]
+        {
+            let found = check_claims(&EXPERIMENT, &release(minor), &size(value));
+            assert_eq!(found.is_empty(), agrees, "Go 1.{minor}, {value}");
+        }
+        assert!(check_claims(&EXPERIMENT, &release(23), &[]).is_empty());
+    }
+}

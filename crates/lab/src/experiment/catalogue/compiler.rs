@@ -177,8 +177,8 @@ pub(super) static INTERFACES: Experiment = Experiment {
             says: "An array of 1,024 bytes in an interface is allocated.",
             figure: "1 object",
             bounds: &[Bound::exactly(BOX_ZERO, 1.0)],
-            verdict: Verdict::On(Versions::Until(25)),
-            because: "from Go 1.26 on a constant one, such as the zero value, is not; any other is.",
+            verdict: Verdict::On(Versions::Until(24)),
+            because: "from Go 1.25 on a constant one, such as the zero value, is not; any other is.",
         },
         Claim {
             row: "thrown-make",

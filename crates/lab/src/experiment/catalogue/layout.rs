@@ -147,6 +147,14 @@ pub(super) static INLINE_LIMIT: Experiment = Experiment {
                       limit is one of slots, and has nothing to do with stack frames.",
         },
         Claim {
+            row: "key-pointers",
+            says: "Buckets hold pointers to keys.",
+            figure: "",
+            bounds: &[Bound::exactly(BY_KEY, 1.0).point(64)],
+            verdict: Verdict::DoesNotHold,
+            because: "keys of up to 128 bytes lie in the bucket or group itself.",
+        },
+        Claim {
             row: "inline-any",
             says: "A map[int]T stores its values inline, whatever their size.",
             figure: "",

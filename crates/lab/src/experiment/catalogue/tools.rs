@@ -218,6 +218,7 @@ const HAS_FREE_LIST: &str = "the runtime's source has mheap.freeList";
 const HAS_LOCKED: &str = "the runtime's source has allocSpanLocked";
 const HAS_DUMP: &str = "the runtime's source has gcDumpRoots";
 const HAS_FREE_BUCKET: &str = "the runtime's source has freeBucket";
+const HAS_ALGHASH: &str = "the runtime's source has alghash";
 const HAS_ASSIGN: &str = "the runtime's source has mapassign";
 const HAS_EVACUATE: &str = "the runtime's source has evacuate";
 const HAS_SCAN_OBJECT: &str = "the runtime's source has scanobject";
@@ -265,6 +266,14 @@ pub(super) static NAMES: Experiment = Experiment {
             because: "only the collector reclaims anything.",
         },
         Claim {
+            row: "alghash",
+            says: "Deleting looks the key up with mapaccess, which hashes it with alghash.",
+            figure: "",
+            bounds: &[Bound::exactly(HAS_ALGHASH, 1.0)],
+            verdict: Verdict::DoesNotHold,
+            because: "the hash function is the map type's own; each operation searches by itself.",
+        },
+        Claim {
             row: "fast-assembly",
             says: "Fast paths for integer keys are assembly, without a hash.",
             figure: "map_fast64.s",
@@ -281,6 +290,7 @@ pub(super) static NAMES: Experiment = Experiment {
         Quantity::real(HAS_LOCKED, ""),
         Quantity::real(HAS_DUMP, ""),
         Quantity::real(HAS_FREE_BUCKET, ""),
+        Quantity::real(HAS_ALGHASH, ""),
         // That the search finds what is there.
         Quantity::real(HAS_ASSIGN, "").expected(&[(Versions::All, 1.0, 1.0)]),
         Quantity::real(HAS_EVACUATE, "").expected(&[(Versions::Classic, 1.0, 1.0)]),
