@@ -1,1 +1,34 @@
 //! Go's allocator and collector, executable; predictions and experiments.
+//!
+//! ```
+//! use tophash_goruntime::GoVersion;
+//! use tophash_lab::{MapId, Runtime, RuntimeOptions, Slot};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let version = GoVersion::parse("go1.27.3").ok_or("no version")?;
+//! let mut runtime = Runtime::new(RuntimeOptions::new(version))?;
+//! let main = runtime.go(1, &[])?;
+//! let bytes = runtime.allocate(main, 1000, MapId::NONE)?;
+//! runtime.store(Slot::Stack(main, 0), bytes);
+//! runtime.gc();
+//! assert_eq!(runtime.mem_stats().heap_alloc, 1024);
+//! # Ok(())
+//! # }
+//! ```
+
+mod gc;
+mod heap;
+mod mutator;
+mod pointer_map;
+mod profile;
+mod random;
+mod runtime;
+
+pub use gc::{
+    Fault, FinalizerId, GcRecord, Holder, PathStep, Phase, PrematureFree, StaleRead, Surroundings,
+};
+pub use heap::{MemStats, Rules, SizeCounts, SpanClass};
+pub use mutator::{GoroutineId, Slot};
+pub use pointer_map::{MapId, PointerMap, Role};
+pub use profile::{SiteFrame, SiteId};
+pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
