@@ -31,11 +31,13 @@ pub enum Fixture {
     Holdings,
     /// Leaks as real programs have had them.
     Wild,
+    /// Random operations on maps, and a digest of the map's memory after each.
+    MapState,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -43,6 +45,7 @@ impl Fixture {
         Self::Findings,
         Self::Holdings,
         Self::Wild,
+        Self::MapState,
     ];
 
     /// The name of its folder below `fixtures/` and of the built program.
@@ -55,6 +58,7 @@ impl Fixture {
             Self::Findings => "findings",
             Self::Holdings => "holdings",
             Self::Wild => "wild",
+            Self::MapState => "mapstate",
         }
     }
 }

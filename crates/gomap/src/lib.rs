@@ -30,5 +30,8 @@ pub use read::{
     Allocation, Allocations, ClassicHeader, Entries, Entry, Growth, Header, MapReading, NotAMap,
     SwissHeader, entries, read_header, read_map,
 };
-pub use run::{Heap, OutOfMemory, Piece, Request};
+pub use run::{
+    BadMapType, BumpHeap, Heap, HeapCounts, MapType, OutOfMemory, Piece, Release, Request,
+    RunningIter, RunningMap, Slot,
+};
 pub use types::{GoType, StructField};

@@ -9,8 +9,7 @@
 //! overlap in the middle. Over 128 bytes, all lanes take in the last 128 bytes first and then
 //! everything from the start on, so that again only the end is taken in twice.
 
-use aes::Block;
-use aes::hazmat::cipher_round;
+use super::lane::{self, Job, Lane};
 
 /// Bytes of a block.
 const BLOCK: usize = 16;
@@ -31,7 +30,8 @@ pub(super) const SCHEDULE: usize = STRIPE;
 /// ```
 #[derive(Clone)]
 pub struct AesHash {
-    schedule: [Block; LANES],
+    schedule: [u128; LANES],
+    is_native: bool,
 }
 
 impl AesHash {
@@ -41,53 +41,75 @@ impl AesHash {
         if schedule.iter().all(|byte| *byte == 0) {
             return None;
         }
-        let mut blocks = [Block::default(); LANES];
+        let mut blocks = [0; LANES];
         for (block, bytes) in blocks.iter_mut().zip(schedule.as_chunks::<BLOCK>().0) {
-            *block = (*bytes).into();
+            *block = u128::from_le_bytes(*bytes);
         }
-        Some(Self { schedule: blocks })
+        Some(Self { schedule: blocks, is_native: lane::is_native() })
     }
 
     /// Hashes four bytes (`memhash32`). It differs from [`Self::hash`] of the same bytes.
+    #[inline]
     pub fn hash_4(&self, key: [u8; 4], seed: u64) -> u64 {
         self.hash_word(u32::from_le_bytes(key).into(), seed)
     }
 
     /// Hashes eight bytes (`memhash64`). It differs from [`Self::hash`] of the same bytes.
+    #[inline]
     pub fn hash_8(&self, key: [u8; 8], seed: u64) -> u64 {
         self.hash_word(u64::from_le_bytes(key), seed)
     }
 
     /// One block of seed and key, under three parts of the schedule.
+    #[inline]
     fn hash_word(&self, key: u64, seed: u64) -> u64 {
-        let mut state = block_of(u128::from(key) << 64 | u128::from(seed));
-        for part in self.schedule.iter().take(3) {
-            cipher_round(&mut state, part);
-        }
-        low_word(&state)
+        lane::run(Word { schedule: &self.schedule, key, seed }, self.is_native)
     }
 
     /// Hashes bytes of any number (`memhash`, `strhash`).
+    #[inline]
     pub fn hash(&self, key: &[u8], seed: u64) -> u64 {
+        lane::run(Bytes { schedule: &self.schedule, key, seed }, self.is_native)
+    }
+}
+
+/// The hash of a word.
+struct Word<'h> {
+    schedule: &'h [u128; LANES],
+    key: u64,
+    seed: u64,
+}
+
+impl Job for Word<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) -> u64 {
+        let [first, second, third, ..] = self.schedule;
+        L::of(u128::from(self.key) << 64 | u128::from(self.seed))
+            .round(L::of(*first))
+            .round(L::of(*second))
+            .round(L::of(*third))
+            .low_word()
+    }
+}
+
+/// The hash of bytes.
+struct Bytes<'h> {
+    schedule: &'h [u128; LANES],
+    key: &'h [u8],
+    seed: u64,
+}
+
+impl Job for Bytes<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) -> u64 {
+        let key = self.key;
         // The lower 16 bits of the length, four times.
         let length = u128::from(key.len() as u16) * 0x0001_0001_0001_0001;
-        let start = block_of(length << 64 | u128::from(seed));
-        let lane = |index: usize| {
-            let mut state = xor(&start, &self.schedule[index % LANES]);
-            scramble(&mut state);
-            state
-        };
+        let start = L::of(length << 64 | u128::from(self.seed));
+        let lane = |index: usize| scramble(start.xor(L::of(self.schedule[index % LANES])));
         match key.len() {
-            0 => {
-                let mut state = lane(0);
-                scramble(&mut state);
-                low_word(&state)
-            }
-            1..=BLOCK => {
-                let mut block = [0; BLOCK];
-                block[..key.len()].copy_from_slice(key);
-                finish(xor(&lane(0), &block.into()))
-            }
+            0 => scramble(lane(0)).low_word(),
+            1..=BLOCK => finish(lane(0).xor(L::of(short_block(key)))),
             length @ 17..=STRIPE => {
                 let lanes = if length <= 32 {
                     2
@@ -100,21 +122,22 @@ impl AesHash {
                 let half = lanes / 2 * BLOCK;
                 let front = key[..half].as_chunks::<BLOCK>().0;
                 let back = key[length - half..].as_chunks::<BLOCK>().0;
-                front.iter().chain(back).enumerate().fold(0, |sum, (index, block)| {
-                    sum ^ finish(xor(&lane(index), &(*block).into()))
-                })
+                front
+                    .iter()
+                    .chain(back)
+                    .enumerate()
+                    .fold(0, |sum, (index, block)| sum ^ finish(lane(index).xor(block_of(block))))
             }
             length => {
-                let mut lanes: [Block; LANES] = std::array::from_fn(lane);
+                let mut lanes: [L; LANES] = std::array::from_fn(lane);
                 let (tail, _) = key[length - STRIPE..].as_chunks::<BLOCK>();
                 for (lane, block) in lanes.iter_mut().zip(tail) {
-                    *lane = xor(lane, &(*block).into());
+                    *lane = lane.xor(block_of(block));
                 }
                 // The stripe that holds the last byte has been taken in, whole or in part.
                 for stripe in key.chunks_exact(STRIPE).take((length - 1) / STRIPE) {
                     for (lane, block) in lanes.iter_mut().zip(stripe.as_chunks::<BLOCK>().0) {
-                        scramble(lane);
-                        cipher_round(lane, &(*block).into());
+                        *lane = scramble(*lane).round(block_of(block));
                     }
                 }
                 lanes.into_iter().fold(0, |sum, lane| sum ^ finish(lane))
@@ -130,28 +153,38 @@ impl std::fmt::Debug for AesHash {
     }
 }
 
+/// Up to 16 bytes as a block, filled up with zeros.
+#[inline(always)]
+fn short_block(key: &[u8]) -> u128 {
+    // Two words that overlap, or fewer bytes one by one: a copy of variable length is slow.
+    match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(front), Some(back)) => {
+            let (front, back) = (u64::from_le_bytes(*front), u64::from_le_bytes(*back));
+            u128::from(front) | u128::from(back) << (8 * (key.len() - 8))
+        }
+        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (Some(front), Some(back)) => {
+                let (front, back) = (u32::from_le_bytes(*front), u32::from_le_bytes(*back));
+                u128::from(front) | u128::from(back) << (8 * (key.len() - 4))
+            }
+            _ => key.iter().rev().fold(0, |block, byte| block << 8 | u128::from(*byte)),
+        },
+    }
+}
+
+#[inline(always)]
+fn block_of<L: Lane>(bytes: &[u8; BLOCK]) -> L {
+    L::of(u128::from_le_bytes(*bytes))
+}
+
 /// One round under the state itself.
-fn scramble(state: &mut Block) {
-    let key = *state;
-    cipher_round(state, &key);
+#[inline(always)]
+fn scramble<L: Lane>(state: L) -> L {
+    state.round(state)
 }
 
 /// What a lane adds to the hash.
-fn finish(mut lane: Block) -> u64 {
-    for _ in 0..3 {
-        scramble(&mut lane);
-    }
-    low_word(&lane)
-}
-
-fn xor(a: &Block, b: &Block) -> Block {
-    block_of(u128::from_le_bytes((*a).into()) ^ u128::from_le_bytes((*b).into()))
-}
-
-fn block_of(value: u128) -> Block {
-    value.to_le_bytes().into()
-}
-
-fn low_word(state: &Block) -> u64 {
-    u128::from_le_bytes((*state).into()) as u64
+#[inline(always)]
+fn finish<L: Lane>(lane: L) -> u64 {
+    scramble(scramble(scramble(lane))).low_word()
 }

@@ -26,20 +26,32 @@ impl MemoryHash {
         }
     }
 
+    /// Hashes a key of four bytes (`memhash32`).
+    #[inline]
+    pub fn word_4(&self, key: u32, seed: u64) -> u64 {
+        match self {
+            Self::Aes(hash) => hash.hash_4(key.to_le_bytes(), seed),
+            Self::Fallback(hash) => hash.hash_4(key.to_le_bytes(), seed),
+        }
+    }
+
+    /// Hashes a key of eight bytes (`memhash64`).
+    #[inline]
+    pub fn word_8(&self, key: u64, seed: u64) -> u64 {
+        match self {
+            Self::Aes(hash) => hash.hash_8(key.to_le_bytes(), seed),
+            Self::Fallback(hash) => hash.hash_8(key.to_le_bytes(), seed),
+        }
+    }
+
     /// Hashes memory as a whole key: four or eight bytes have a hash of their own (`memhash32`,
     /// `memhash64`), and nothing is hashed to the seed.
     pub fn value(&self, key: &[u8], seed: u64) -> u64 {
         if let Ok(key) = <[u8; 4]>::try_from(key) {
-            return match self {
-                Self::Aes(hash) => hash.hash_4(key, seed),
-                Self::Fallback(hash) => hash.hash_4(key, seed),
-            };
+            return self.word_4(u32::from_le_bytes(key), seed);
         }
         if let Ok(key) = <[u8; 8]>::try_from(key) {
-            return match self {
-                Self::Aes(hash) => hash.hash_8(key, seed),
-                Self::Fallback(hash) => hash.hash_8(key, seed),
-            };
+            return self.word_8(u64::from_le_bytes(key), seed);
         }
         if key.is_empty() { seed } else { self.bytes(key, seed) }
     }

@@ -9,6 +9,7 @@
 mod aes;
 mod fallback;
 mod key;
+mod lane;
 mod memory_hash;
 mod plan;
 #[cfg(test)]

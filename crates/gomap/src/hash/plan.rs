@@ -126,6 +126,54 @@ impl HashPlan {
         Some(Self { parts: builder.parts })
     }
 
+    /// Tells whether keys are compared and hashed as plain memory.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.parts[..], [(0, Part::Value(_))])
+    }
+
+    /// Compares two keys, part by part, as Go does: zeros of both signs are equal, NaN is not equal
+    /// to itself, and what can't be read is equal to nothing.
+    pub fn equal(&self, left: &[u8], right: &[u8], references: &dyn KeyReferences) -> bool {
+        let words = |bytes: &[u8]| {
+            let ([first, second, ..], _) = bytes.as_chunks::<8>() else { return None };
+            Some([*first, *second].map(u64::from_le_bytes))
+        };
+        self.parts.iter().all(|(at, part)| {
+            let from = |key| -> Option<&[u8]> { <[u8]>::get(key, usize::try_from(*at).ok()?..) };
+            let (Some(left), Some(right)) = (from(left), from(right)) else { return false };
+            let equal = match part {
+                Part::Bytes(size) | Part::Value(size) => {
+                    let size = usize::try_from(*size).ok();
+                    size.map(|size| left.get(..size).is_some_and(|l| right.get(..size) == Some(l)))
+                }
+                Part::Float32 => {
+                    let float = |key: &[u8]| key.first_chunk().map(|key| f32::from_le_bytes(*key));
+                    float(left).zip(float(right)).map(|(left, right)| left == right)
+                }
+                Part::Float64 => {
+                    let float = |key: &[u8]| key.first_chunk().map(|key| f64::from_le_bytes(*key));
+                    float(left).zip(float(right)).map(|(left, right)| left == right)
+                }
+                Part::String => {
+                    words(left).zip(words(right)).map(|([left, len], [right, other])| {
+                        let text = |data| references.text(Address::new(data), ByteSize::new(len));
+                        len == other
+                            && (len == 0
+                                || left == right
+                                || text(left).zip(text(right)).is_some_and(|(l, r)| l == r))
+                    })
+                }
+                Part::Interface { .. } => {
+                    words(left).zip(words(right)).map(|([ty, left], [other, right])| {
+                        let data = [left, right].map(Address::new);
+                        ty == other && (ty == 0 || references.dynamic_equal(Address::new(ty), data))
+                    })
+                }
+            };
+            equal.unwrap_or(false)
+        })
+    }
+
     /// Hashes a key under the plan; `None` where that can't be said: the key is cut short, what it
     /// refers to can't be read, or it holds a NaN, which hashes to a random number.
     pub fn hash(
@@ -180,6 +228,13 @@ pub trait KeyReferences {
     /// Hashes the value in an interface under a seed, by [`HashRules::Runtime`]. `ty` is the first
     /// word of the interface, a type's descriptor or a method table, and `data` is the second.
     fn dynamic(&self, has_methods: bool, ty: Address, data: Address, seed: u64) -> Option<u64>;
+
+    /// Compares two values in interfaces, which are both of the type that `ty` stands for. Only keys
+    /// that are compared need it.
+    fn dynamic_equal(&self, ty: Address, data: [Address; 2]) -> bool {
+        let _ = (ty, data);
+        false
+    }
 }
 
 impl KeyShape {

@@ -87,4 +87,9 @@ pub trait Heap {
     fn barrier(&mut self, at: Address, len: u64, new: Option<&[u8]>) {
         let _ = (at, len, new);
     }
+
+    /// Hears that an operation on a map is over: what it allocated is now reached through the map,
+    /// or is garbage. Until then, the operation's own frame holds it.
+    #[inline(always)]
+    fn operation_done(&mut self) {}
 }

@@ -146,6 +146,17 @@ impl GoType {
         }
     }
 
+    /// Tells whether a value of the type holds one of a type that `is_meant`, itself included. Blank
+    /// fields and arrays without elements count.
+    pub fn any(&self, is_meant: &dyn Fn(&Self) -> bool) -> bool {
+        is_meant(self)
+            || match self {
+                Self::Array(_, elem) => elem.any(is_meant),
+                Self::Struct(fields) => fields.iter().any(|field| field.ty.any(is_meant)),
+                _ => false,
+            }
+    }
+
     /// Returns what a map's layout needs to know of the type.
     pub fn value_shape(&self) -> ValueShape {
         ValueShape {

@@ -27,12 +27,18 @@ impl SizeClasses {
         }
     }
 
-    /// Returns the bytes that the allocator takes for an object of `size` bytes.
-    pub fn slot_size(&self, size: u64, is_noscan: bool) -> u64 {
-        let header = match self.has_headers && !is_noscan && size > HEADER_ABOVE {
+    /// Returns the bytes of the header before an object of `size` bytes, in its slot.
+    pub fn header_size(&self, size: u64, is_noscan: bool) -> u64 {
+        let is_small = size.saturating_add(HEADER) <= MAX_SMALL;
+        match self.has_headers && !is_noscan && size > HEADER_ABOVE && is_small {
             true => HEADER,
             false => 0,
-        };
+        }
+    }
+
+    /// Returns the bytes that the allocator takes for an object of `size` bytes.
+    pub fn slot_size(&self, size: u64, is_noscan: bool) -> u64 {
+        let header = self.header_size(size, is_noscan);
         if size.saturating_add(header) <= MAX_SMALL {
             let wanted = size + header;
             let class = self.classes.partition_point(|&class| class < wanted);
