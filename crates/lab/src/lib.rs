@@ -18,6 +18,7 @@
 
 mod gc;
 mod heap;
+mod map_heap;
 mod mutator;
 mod pointer_map;
 mod profile;
@@ -28,6 +29,7 @@ pub use gc::{
     Fault, FinalizerId, GcRecord, Holder, PathStep, Phase, PrematureFree, StaleRead, Surroundings,
 };
 pub use heap::{MemStats, Rules, SizeCounts, SpanClass};
+pub use map_heap::{MapHeap, MapPieces};
 pub use mutator::{GoroutineId, Slot};
 pub use pointer_map::{MapId, PointerMap, Role};
 pub use profile::{SiteFrame, SiteId};

@@ -105,6 +105,8 @@ pub struct Runtime {
     /// What a map operation that is under way allocated.
     pub(crate) registers: Vec<u64>,
     pub(crate) is_in_flight: bool,
+    /// Offsets of pointers about to be overwritten; kept to be used again.
+    pub(crate) pointers: Vec<u64>,
 }
 
 impl Runtime {
@@ -151,6 +153,7 @@ impl Runtime {
             random,
             registers: Vec::new(),
             is_in_flight: false,
+            pointers: Vec::new(),
         })
     }
 

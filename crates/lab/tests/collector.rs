@@ -4,6 +4,8 @@
 //! The oracle is a graph of its own, by number and not by address, which shares nothing with the
 //! runtime.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
@@ -438,6 +440,7 @@ fn move_behind_the_collector(faults: Vec<Fault>) -> u64 {
     runtime.store(Slot::Heap(far + value), target);
     // The last slot's object is scanned first.
     runtime.store(Slot::Stack(main, 2), near);
+    runtime.store(Slot::Stack(main, 0), Address::NULL);
     let (mut from, mut to) = (far, near);
     while runtime.gc_records().len() < 20 && runtime.premature_free_count() == 0 {
         for _ in 0..5 {

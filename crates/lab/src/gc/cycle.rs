@@ -253,7 +253,7 @@ impl Runtime {
                 }
             }
         } else if !self.heap.sweep.is_done {
-            self.collector.sweep_budget += self.random.below(2 * nanos + 1);
+            self.collector.sweep_budget += self.random.below(nanos + 1) / 2;
             while self.collector.sweep_budget >= clock::SWEEP_SPAN && self.heap.sweep_one() {
                 self.collector.sweep_budget -= clock::SWEEP_SPAN;
             }
