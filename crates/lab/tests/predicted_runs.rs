@@ -148,7 +148,7 @@ fn next_growth(release: &Release, plan: Plan, seed: u64) -> f64 {
     let map = RunningMap::new(Arc::new(ty), &mut heap, plan.hint).unwrap();
     for n in 0.. {
         let before = heap.counts();
-        map.assign(&mut heap, &(n * 0x9e37_79b9).to_le_bytes()).unwrap();
+        map.assign(&mut heap, &(n * 0x9e37_79b9_u64).to_le_bytes()).unwrap();
         let after = heap.counts();
         let made = after.made_bytes - before.made_bytes;
         // The first array or group of a map without a hint is not what it grows to, and a classic map
