@@ -1,4 +1,4 @@
-//! Profiles as pprof writes them (`profile.proto`), gzipped or not, read into columns.
+//! Profiles as pprof writes them (`profile.proto`): read into columns, gzipped or not, and written.
 //!
 //! ```
 //! use tophash_profile::Profile;
@@ -17,6 +17,8 @@ mod error;
 mod messages;
 mod profile;
 mod read;
+mod write;
 
 pub use error::ProfileError;
 pub use profile::{Frame, Profile, Sample, SampleType};
+pub use write::{ProfileBuilder, SampleFrame, SampleLabel};

@@ -1,4 +1,4 @@
-//! The messages of `profile.proto` that are read, by their field numbers
+//! The messages of `profile.proto` that are read and written, by their field numbers
 //! (github.com/google/pprof, `proto/profile.proto`).
 
 /// What a column of values means.
@@ -30,6 +30,8 @@ pub(crate) struct Label {
     pub(crate) text: i64,
     #[prost(int64, tag = "3")]
     pub(crate) number: i64,
+    #[prost(int64, tag = "4")]
+    pub(crate) unit: i64,
 }
 
 /// A program counter with the calls at it, the innermost inlined one first.
@@ -59,6 +61,35 @@ pub(crate) struct Function {
     pub(crate) id: u64,
     #[prost(int64, tag = "2")]
     pub(crate) name: i64,
+    #[prost(int64, tag = "3")]
+    pub(crate) system_name: i64,
     #[prost(int64, tag = "4")]
     pub(crate) file: i64,
+}
+
+/// All of a profile, as it is written. Reading goes field by field.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct WholeProfile {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) sample_types: Vec<ValueType>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) locations: Vec<Location>,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) functions: Vec<Function>,
+    #[prost(string, repeated, tag = "6")]
+    pub(crate) strings: Vec<String>,
+    #[prost(int64, tag = "9")]
+    pub(crate) time_nanos: i64,
+    #[prost(int64, tag = "10")]
+    pub(crate) duration_nanos: i64,
+    #[prost(message, optional, tag = "11")]
+    pub(crate) period_type: Option<ValueType>,
+    #[prost(int64, tag = "12")]
+    pub(crate) period: i64,
+    #[prost(int64, repeated, tag = "13")]
+    pub(crate) comments: Vec<i64>,
+    #[prost(int64, tag = "14")]
+    pub(crate) default_sample_type: i64,
 }

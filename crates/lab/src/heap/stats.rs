@@ -1,0 +1,66 @@
+//! What a program reads of its heap (`runtime.MemStats`, `runtime/mstats.go`).
+
+/// Objects of one size class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SizeCounts {
+    /// Bytes of a slot.
+    pub size: u64,
+    /// Slots taken, ever.
+    pub mallocs: u64,
+    /// Slots freed, ever.
+    pub frees: u64,
+}
+
+/// Figures of the heap, by the names that Go has for them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MemStats {
+    /// Bytes of objects that are not yet freed, be they reachable or not.
+    pub heap_alloc: u64,
+    /// Bytes of objects allocated, ever.
+    pub total_alloc: u64,
+    /// Bytes asked of the system, for whatever.
+    pub sys: u64,
+    /// Objects allocated, ever; each tiny one counts.
+    pub mallocs: u64,
+    /// Objects freed, ever. Tiny ones that share a block count as freed from the start, the block
+    /// when it is.
+    pub frees: u64,
+    /// Address space that the heap took of the system.
+    pub heap_sys: u64,
+    /// Bytes in no span.
+    pub heap_idle: u64,
+    /// Bytes in spans of objects.
+    pub heap_inuse: u64,
+    /// Bytes of those idle that the system has back.
+    pub heap_released: u64,
+    /// Objects that are not yet freed.
+    pub heap_objects: u64,
+    /// Bytes in spans of stacks.
+    pub stack_inuse: u64,
+    /// The heap's size that the next collection ends at.
+    pub next_gc: u64,
+    /// When the last collection ended, in nanoseconds of the simulated clock.
+    pub last_gc: u64,
+    /// Nanoseconds that the world stood still, by the simulated clock.
+    pub pause_total_ns: u64,
+    /// Collections that are complete.
+    pub num_gc: u32,
+    /// Those of them that the program asked for.
+    pub num_forced_gc: u32,
+    /// Share of processor time that the collector took since the start.
+    pub gc_cpu_fraction: f64,
+    /// By size class; Go's array ends at 61 of them.
+    pub by_size: Vec<SizeCounts>,
+}
+
+/// Counts that only grow (`heapStatsDelta`).
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) small_mallocs: Vec<u64>,
+    pub(crate) small_frees: Vec<u64>,
+    pub(crate) large_bytes: u64,
+    pub(crate) large_mallocs: u64,
+    pub(crate) large_freed_bytes: u64,
+    pub(crate) large_frees: u64,
+    pub(crate) tiny: u64,
+}
