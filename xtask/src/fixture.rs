@@ -33,11 +33,13 @@ pub enum Fixture {
     Wild,
     /// Random operations on maps, and a digest of the map's memory after each.
     MapState,
+    /// Allocations by a script, and what the runtime tells of its heap.
+    Heap,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -46,6 +48,7 @@ impl Fixture {
         Self::Holdings,
         Self::Wild,
         Self::MapState,
+        Self::Heap,
     ];
 
     /// The name of its folder below `fixtures/` and of the built program.
@@ -59,6 +62,7 @@ impl Fixture {
             Self::Holdings => "holdings",
             Self::Wild => "wild",
             Self::MapState => "mapstate",
+            Self::Heap => "heap",
         }
     }
 }
