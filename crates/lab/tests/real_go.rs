@@ -306,3 +306,40 @@ fn the_same_script_has_the_same_heap_as_in_go() {
         assert!(deviation(model, real) < 0.25, "Go {}: {model} cycles, {real}", release.version);
     }
 }
+
+/// A line with its numbers replaced.
+fn shape(line: &str) -> String {
+    let mut shape = String::new();
+    for c in line.chars() {
+        match c {
+            '0'..='9' if shape.ends_with('#') => {}
+            '0'..='9' => shape.push('#'),
+            // Decimals depend on the figure.
+            '.' => {}
+            c => shape.push(c),
+        }
+    }
+    shape
+}
+
+#[test]
+fn traces_read_as_go_s_do() {
+    for release in Release::tested() {
+        let program = fixture::build(release.version, Fixture::Heap, Symbols::Stripped).unwrap();
+        let output = Command::new(program).env("GODEBUG", "gctrace=1").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let real: Vec<String> =
+            text.lines().filter(|line| line.starts_with("gc ")).map(shape).collect();
+        let version = GoVersion::parse(&format!("go{}", release.version)).unwrap();
+        let mut runtime = Runtime::new(RuntimeOptions::new(version)).unwrap();
+        let main = runtime.go(0, &[]).unwrap();
+        (0..20_000).for_each(|_| {
+            runtime.allocate(main, 1000, MapId::NONE).unwrap();
+        });
+        runtime.gc();
+        for record in runtime.gc_records() {
+            let line = record.to_string();
+            assert!(real.contains(&shape(&line)), "Go {}: {line}", release.version);
+        }
+    }
+}
