@@ -31,6 +31,8 @@ pub enum Fixture {
     Holdings,
     /// Leaks as real programs have had them.
     Wild,
+    /// Maps of types that few think of, measured.
+    Predict,
     /// Random operations on maps, and a digest of the map's memory after each.
     MapState,
     /// Allocations by a script, and what the runtime tells of its heap.
@@ -47,6 +49,7 @@ impl Fixture {
         Self::Findings,
         Self::Holdings,
         Self::Wild,
+        Self::Predict,
         Self::MapState,
         Self::Heap,
     ];
@@ -61,6 +64,7 @@ impl Fixture {
             Self::Findings => "findings",
             Self::Holdings => "holdings",
             Self::Wild => "wild",
+            Self::Predict => "predict",
             Self::MapState => "mapstate",
             Self::Heap => "heap",
         }

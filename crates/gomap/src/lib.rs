@@ -31,7 +31,10 @@ pub use read::{
     SwissHeader, entries, read_header, read_map,
 };
 pub use run::{
-    BadMapType, BumpHeap, Heap, HeapCounts, MapType, OutOfMemory, Piece, Release, Request,
-    RunningIter, RunningMap, Slot,
+    BadMapType, BumpHeap, GoKey, GoValue, Heap, HeapCounts, MapType, OutOfMemory, Piece, Release,
+    Request, RunningIter, RunningMap, Slot, TypedIter, TypedMap, TypedMapError,
 };
-pub use types::{GoType, StructField};
+pub use types::{
+    ConstantDefinition, Definition, GoSource, GoType, ProgramTypes, SourceText, StandardTypes,
+    StructField, TypeError, TypeFault, TypeNames, WrittenMapType, parse_map_type,
+};

@@ -51,8 +51,8 @@ impl Arena {
     /// Outside of the arena.
     #[inline(always)]
     pub fn slice(&self, at: Address, len: usize) -> &[u8] {
-        let start = at.get().wrapping_sub(GO_HEAP.get()) as usize;
-        &self.bytes[start..][..len]
+        let bytes = self.bytes.get(offset(at)..).and_then(|bytes| bytes.get(..len));
+        bytes.unwrap_or_else(|| outside(at, len))
     }
 
     /// Returns `len` bytes to write to.
@@ -62,8 +62,19 @@ impl Arena {
     /// Outside of the arena.
     #[inline(always)]
     pub fn slice_mut(&mut self, at: Address, len: usize) -> &mut [u8] {
-        let start = at.get().wrapping_sub(GO_HEAP.get()) as usize;
-        &mut self.bytes[start..][..len]
+        let bytes = self.bytes.get_mut(offset(at)..).and_then(|bytes| bytes.get_mut(..len));
+        bytes.unwrap_or_else(|| outside(at, len))
+    }
+
+    /// Returns `N` bytes without copying them.
+    ///
+    /// # Panics
+    ///
+    /// Outside of the arena.
+    #[inline(always)]
+    pub fn array<const N: usize>(&self, at: Address) -> &[u8; N] {
+        let bytes = self.bytes.get(offset(at)..).and_then(|bytes| bytes.first_chunk());
+        bytes.unwrap_or_else(|| outside(at, N))
     }
 
     /// Returns `N` bytes.
@@ -73,9 +84,7 @@ impl Arena {
     /// Outside of the arena.
     #[inline(always)]
     pub fn load<const N: usize>(&self, at: Address) -> [u8; N] {
-        let mut out = [0; N];
-        out.copy_from_slice(self.slice(at, N));
-        out
+        *self.array(at)
     }
 
     /// Writes `N` bytes.
@@ -85,7 +94,8 @@ impl Arena {
     /// Outside of the arena.
     #[inline(always)]
     pub fn store<const N: usize>(&mut self, at: Address, bytes: [u8; N]) {
-        self.slice_mut(at, N).copy_from_slice(&bytes);
+        let place = self.bytes.get_mut(offset(at)..).and_then(|bytes| bytes.first_chunk_mut());
+        *place.unwrap_or_else(|| outside(at, N)) = bytes;
     }
 
     /// Reads a word.
@@ -115,11 +125,21 @@ impl Arena {
     /// Outside of the arena.
     #[inline(always)]
     pub fn copy(&mut self, from: Address, to: Address, len: usize) {
-        let from = from.get().wrapping_sub(GO_HEAP.get()) as usize;
-        let to = to.get().wrapping_sub(GO_HEAP.get()) as usize;
-        let end = from.saturating_add(len);
-        self.bytes.copy_within(from..end, to);
+        let from = offset(from);
+        self.bytes.copy_within(from..from.saturating_add(len), offset(to));
     }
+}
+
+/// The distance from the arena's start; beyond any end for addresses before it.
+#[inline(always)]
+fn offset(at: Address) -> usize {
+    at.get().wrapping_sub(GO_HEAP.get()) as usize
+}
+
+#[cold]
+#[inline(never)]
+fn outside(at: Address, len: usize) -> ! {
+    panic!("{len} bytes at {at} are not in the arena")
 }
 
 impl Memory for Arena {

@@ -6,6 +6,7 @@ mod capture;
 mod demo;
 mod diff;
 mod inspect;
+mod predict;
 mod progress;
 mod report;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Inspect(options) => inspect::run(options),
         Command::Capture(options) => capture::run(options).map(|()| Outcome::Done),
         Command::Diff(options) => diff::run(options),
+        Command::Predict(options) => predict::run(options).map(|()| Outcome::Done),
         Command::Demo(options) => demo::run(options),
     };
     match done {

@@ -9,7 +9,7 @@
 //! overlap in the middle. Over 128 bytes, all lanes take in the last 128 bytes first and then
 //! everything from the start on, so that again only the end is taken in twice.
 
-use super::lane::{self, Job, Lane};
+use super::lane::{Lane, Schedule};
 
 /// Bytes of a block.
 const BLOCK: usize = 16;
@@ -30,8 +30,7 @@ pub(super) const SCHEDULE: usize = STRIPE;
 /// ```
 #[derive(Clone)]
 pub struct AesHash {
-    schedule: [u128; LANES],
-    is_native: bool,
+    schedule: Schedule,
 }
 
 impl AesHash {
@@ -41,107 +40,84 @@ impl AesHash {
         if schedule.iter().all(|byte| *byte == 0) {
             return None;
         }
-        let mut blocks = [0; LANES];
-        for (block, bytes) in blocks.iter_mut().zip(schedule.as_chunks::<BLOCK>().0) {
-            *block = u128::from_le_bytes(*bytes);
+        let mut parts = [[0; BLOCK]; LANES];
+        for (part, bytes) in parts.iter_mut().zip(schedule.as_chunks::<BLOCK>().0) {
+            *part = *bytes;
         }
-        Some(Self { schedule: blocks, is_native: lane::is_native() })
+        Some(Self { schedule: Schedule::new(parts) })
     }
 
     /// Hashes four bytes (`memhash32`). It differs from [`Self::hash`] of the same bytes.
     #[inline]
     pub fn hash_4(&self, key: [u8; 4], seed: u64) -> u64 {
-        self.hash_word(u32::from_le_bytes(key).into(), seed)
+        self.schedule.word(u32::from_le_bytes(key).into(), seed)
     }
 
     /// Hashes eight bytes (`memhash64`). It differs from [`Self::hash`] of the same bytes.
     #[inline]
     pub fn hash_8(&self, key: [u8; 8], seed: u64) -> u64 {
-        self.hash_word(u64::from_le_bytes(key), seed)
-    }
-
-    /// One block of seed and key, under three parts of the schedule.
-    #[inline]
-    fn hash_word(&self, key: u64, seed: u64) -> u64 {
-        lane::run(Word { schedule: &self.schedule, key, seed }, self.is_native)
+        self.schedule.word(u64::from_le_bytes(key), seed)
     }
 
     /// Hashes bytes of any number (`memhash`, `strhash`).
     #[inline]
     pub fn hash(&self, key: &[u8], seed: u64) -> u64 {
-        lane::run(Bytes { schedule: &self.schedule, key, seed }, self.is_native)
+        self.schedule.bytes(key, seed)
     }
 }
 
-/// The hash of a word.
-struct Word<'h> {
-    schedule: &'h [u128; LANES],
-    key: u64,
-    seed: u64,
+/// One block of seed and key, under three parts of the schedule.
+#[inline(always)]
+pub(super) fn word<L: Lane>(schedule: &[[u8; BLOCK]; LANES], key: u64, seed: u64) -> u64 {
+    let [first, second, third, ..] = schedule;
+    let state = L::of_words(seed, key);
+    state.round(L::of(first)).round(L::of(second)).round(L::of(third)).low_word()
 }
 
-impl Job for Word<'_> {
-    #[inline(always)]
-    fn run<L: Lane>(self) -> u64 {
-        let [first, second, third, ..] = self.schedule;
-        L::of(u128::from(self.key) << 64 | u128::from(self.seed))
-            .round(L::of(*first))
-            .round(L::of(*second))
-            .round(L::of(*third))
-            .low_word()
-    }
-}
-
-/// The hash of bytes.
-struct Bytes<'h> {
-    schedule: &'h [u128; LANES],
-    key: &'h [u8],
-    seed: u64,
-}
-
-impl Job for Bytes<'_> {
-    #[inline(always)]
-    fn run<L: Lane>(self) -> u64 {
-        let key = self.key;
-        // The lower 16 bits of the length, four times.
-        let length = u128::from(key.len() as u16) * 0x0001_0001_0001_0001;
-        let start = L::of(length << 64 | u128::from(self.seed));
-        let lane = |index: usize| scramble(start.xor(L::of(self.schedule[index % LANES])));
-        match key.len() {
-            0 => scramble(lane(0)).low_word(),
-            1..=BLOCK => finish(lane(0).xor(L::of(short_block(key)))),
-            length @ 17..=STRIPE => {
-                let lanes = if length <= 32 {
-                    2
-                } else if length <= 64 {
-                    4
-                } else {
-                    LANES
-                };
-                // Half of the lanes take in the start of the key, half of them its end.
-                let half = lanes / 2 * BLOCK;
-                let front = key[..half].as_chunks::<BLOCK>().0;
-                let back = key[length - half..].as_chunks::<BLOCK>().0;
-                front
-                    .iter()
-                    .chain(back)
-                    .enumerate()
-                    .fold(0, |sum, (index, block)| sum ^ finish(lane(index).xor(block_of(block))))
+/// The hash of bytes of any number.
+#[inline(always)]
+pub(super) fn bytes<L: Lane>(schedule: &[[u8; BLOCK]; LANES], key: &[u8], seed: u64) -> u64 {
+    // The lower 16 bits of the length, four times.
+    let length = u64::from(key.len() as u16).wrapping_mul(0x0001_0001_0001_0001);
+    let start = L::of_words(seed, length);
+    let lane = |index: usize| scramble(start.xor(L::of(&schedule[index % LANES])));
+    match key.len() {
+        0 => scramble(lane(0)).low_word(),
+        1..BLOCK => finish(lane(0).xor(short_block(key))),
+        length @ BLOCK..=STRIPE => {
+            let Some((first, last)) = key.first_chunk::<BLOCK>().zip(key.last_chunk::<BLOCK>())
+            else {
+                return 0;
+            };
+            // Half of the lanes take in the start of the key, half of them its end.
+            if length == BLOCK {
+                return finish(lane(0).xor(L::of(first)));
             }
-            length => {
-                let mut lanes: [L; LANES] = std::array::from_fn(lane);
-                let (tail, _) = key[length - STRIPE..].as_chunks::<BLOCK>();
-                for (lane, block) in lanes.iter_mut().zip(tail) {
-                    *lane = lane.xor(block_of(block));
-                }
-                // The stripe that holds the last byte has been taken in, whole or in part.
-                for stripe in key.chunks_exact(STRIPE).take((length - 1) / STRIPE) {
-                    for (lane, block) in lanes.iter_mut().zip(stripe.as_chunks::<BLOCK>().0) {
-                        *lane = scramble(*lane).round(block_of(block));
-                    }
-                }
-                lanes.into_iter().fold(0, |sum, lane| sum ^ finish(lane))
+            if length <= 2 * BLOCK {
+                return finish(lane(0).xor(L::of(first))) ^ finish(lane(1).xor(L::of(last)));
             }
+            let half = if length <= 4 * BLOCK { 2 * BLOCK } else { 4 * BLOCK };
+            let front = key[..half].as_chunks::<BLOCK>().0;
+            let back = key[length - half..].as_chunks::<BLOCK>().0;
+            front
+                .iter()
+                .chain(back)
+                .enumerate()
+                .fold(0, |sum, (index, block)| sum ^ finish(lane(index).xor(L::of(block))))
+        }
+        length => {
+            let mut lanes: [L; LANES] = std::array::from_fn(lane);
+            let (tail, _) = key[length - STRIPE..].as_chunks::<BLOCK>();
+            for (lane, block) in lanes.iter_mut().zip(tail) {
+                *lane = lane.xor(L::of(block));
+            }
+            // The stripe that holds the last byte has been taken in, whole or in part.
+            for stripe in key.chunks_exact(STRIPE).take((length - 1) / STRIPE) {
+                for (lane, block) in lanes.iter_mut().zip(stripe.as_chunks::<BLOCK>().0) {
+                    *lane = scramble(*lane).round(L::of(block));
+                }
+            }
+            lanes.into_iter().fold(0, |sum, lane| sum ^ finish(lane))
         }
     }
 }
@@ -153,28 +129,23 @@ impl std::fmt::Debug for AesHash {
     }
 }
 
-/// Up to 16 bytes as a block, filled up with zeros.
+/// Fewer than 16 bytes as a block, filled up with zeros.
 #[inline(always)]
-fn short_block(key: &[u8]) -> u128 {
-    // Two words that overlap, or fewer bytes one by one: a copy of variable length is slow.
-    match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(front), Some(back)) => {
-            let (front, back) = (u64::from_le_bytes(*front), u64::from_le_bytes(*back));
-            u128::from(front) | u128::from(back) << (8 * (key.len() - 8))
-        }
-        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(front), Some(back)) => {
-                let (front, back) = (u32::from_le_bytes(*front), u32::from_le_bytes(*back));
-                u128::from(front) | u128::from(back) << (8 * (key.len() - 4))
-            }
-            _ => key.iter().rev().fold(0, |block, byte| block << 8 | u128::from(*byte)),
-        },
+fn short_block<L: Lane>(key: &[u8]) -> L {
+    // Words that overlap, or fewer bytes one by one: a copy of variable length is slow.
+    let len = key.len() as u32;
+    if let (Some(front), Some(back)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        let (front, back) = (u64::from_le_bytes(*front), u64::from_le_bytes(*back));
+        return L::of_words(front, back.unbounded_shr(8 * (16 - len)));
     }
-}
-
-#[inline(always)]
-fn block_of<L: Lane>(bytes: &[u8; BLOCK]) -> L {
-    L::of(u128::from_le_bytes(*bytes))
+    let low = match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        (Some(front), Some(back)) => {
+            let (front, back) = (u32::from_le_bytes(*front), u32::from_le_bytes(*back));
+            u64::from(front) | u64::from(back) << (8 * (len - 4))
+        }
+        _ => key.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    L::of_words(low, 0)
 }
 
 /// One round under the state itself.

@@ -9,8 +9,11 @@ use aes::hazmat::cipher_round;
 
 /// Sixteen bytes that rounds of AES are applied to.
 pub(super) trait Lane: Copy {
-    /// Takes bytes in, the first of them lowest.
-    fn of(bytes: u128) -> Self;
+    /// Takes two words in, the first of them in the lower bytes.
+    fn of_words(low: u64, high: u64) -> Self;
+
+    /// Takes bytes in.
+    fn of(bytes: &[u8; 16]) -> Self;
 
     /// Combines two by exclusive or.
     fn xor(self, other: Self) -> Self;
@@ -27,12 +30,17 @@ pub(super) trait Lane: Copy {
 pub(super) struct Portable(Block);
 
 impl Lane for Portable {
-    fn of(bytes: u128) -> Self {
-        Self(bytes.to_le_bytes().into())
+    fn of_words(low: u64, high: u64) -> Self {
+        Self::of(&(u128::from(low) | u128::from(high) << 64).to_le_bytes())
+    }
+
+    fn of(bytes: &[u8; 16]) -> Self {
+        Self((*bytes).into())
     }
 
     fn xor(self, other: Self) -> Self {
-        Self::of(u128::from_le_bytes(self.0.into()) ^ u128::from_le_bytes(other.0.into()))
+        let [left, right] = [self, other].map(|lane| u128::from_le_bytes(lane.0.into()));
+        Self::of(&(left ^ right).to_le_bytes())
     }
 
     fn round(mut self, key: Self) -> Self {
@@ -45,55 +53,87 @@ impl Lane for Portable {
     }
 }
 
-/// A hash over lanes of either kind.
-pub(super) trait Job {
-    /// Computes it.
-    fn run<L: Lane>(self) -> u64;
+/// A key schedule, and whether the processor has the instructions.
+#[derive(Clone)]
+pub(super) struct Schedule {
+    pub(super) parts: [[u8; 16]; 8],
+    is_native: bool,
 }
 
-/// Tells whether the processor has the instructions.
-pub(super) fn is_native() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("aes");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
-}
-
-/// Computes a hash; `is_native` is what [`is_native()`] said.
-#[inline(always)]
-pub(super) fn run(job: impl Job, is_native: bool) -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    if is_native {
-        debug_assert!(self::is_native());
-        // SAFETY: the processor has the instructions: the caller asked it.
-        return unsafe { native::run(job) };
+impl Schedule {
+    /// Asks the processor.
+    pub(super) fn new(parts: [[u8; 16]; 8]) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let is_native = std::arch::is_x86_feature_detected!("aes");
+        #[cfg(not(target_arch = "x86_64"))]
+        let is_native = false;
+        Self { parts, is_native }
     }
-    let _ = is_native;
-    job.run::<Portable>()
+
+    /// Hashes a word.
+    #[inline(always)]
+    pub(super) fn word(&self, key: u64, seed: u64) -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        if self.is_native {
+            // SAFETY: the processor was asked for the instructions when this was made.
+            return unsafe { native::word(&self.parts, key, seed) };
+        }
+        super::aes::word::<Portable>(&self.parts, key, seed)
+    }
+
+    /// Hashes bytes.
+    #[inline(always)]
+    pub(super) fn bytes(&self, key: &[u8], seed: u64) -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        if self.is_native {
+            // SAFETY: as above.
+            return unsafe { native::bytes(&self.parts, key, seed) };
+        }
+        super::aes::bytes::<Portable>(&self.parts, key, seed)
+    }
+
+    /// Does without the instructions.
+    #[cfg(test)]
+    pub(super) fn portable(mut self) -> Self {
+        self.is_native = false;
+        self
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod native {
     use core::arch::x86_64::{
-        __m128i, _mm_aesenc_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_xor_si128,
+        __m128i, _mm_aesenc_si128, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_set_epi64x,
+        _mm_xor_si128,
     };
 
-    use super::{Job, Lane};
+    use super::Lane;
 
-    /// A lane in a register. It is only made inside of [`run`].
+    /// A lane in a register. It is only made inside of the functions below.
     #[derive(Clone, Copy)]
     struct Native(__m128i);
 
     #[target_feature(enable = "aes")]
-    pub(super) fn run(job: impl Job) -> u64 {
-        job.run::<Native>()
+    pub(super) fn word(schedule: &[[u8; 16]; 8], key: u64, seed: u64) -> u64 {
+        super::super::aes::word::<Native>(schedule, key, seed)
+    }
+
+    #[target_feature(enable = "aes")]
+    pub(super) fn bytes(schedule: &[[u8; 16]; 8], key: &[u8], seed: u64) -> u64 {
+        super::super::aes::bytes::<Native>(schedule, key, seed)
     }
 
     impl Lane for Native {
         #[inline(always)]
-        fn of(bytes: u128) -> Self {
+        fn of_words(low: u64, high: u64) -> Self {
             // SAFETY: SSE2 is part of x86-64.
-            Self(unsafe { _mm_set_epi64x((bytes >> 64) as i64, bytes as i64) })
+            Self(unsafe { _mm_set_epi64x(high as i64, low as i64) })
+        }
+
+        #[inline(always)]
+        fn of(bytes: &[u8; 16]) -> Self {
+            // SAFETY: as above; the load takes the array's 16 bytes, at any alignment.
+            Self(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
         }
 
         #[inline(always)]
@@ -104,8 +144,8 @@ mod native {
 
         #[inline(always)]
         fn round(self, key: Self) -> Self {
-            // SAFETY: lanes of this kind exist only inside of `run`, whose caller asked the
-            // processor for the instruction.
+            // SAFETY: lanes of this kind exist only inside of the functions above, whose caller
+            // asked the processor for the instruction.
             Self(unsafe { _mm_aesenc_si128(self.0, key.0) })
         }
 
@@ -121,23 +161,20 @@ mod native {
 mod tests {
     use super::*;
 
-    struct Rounds(u128, u128);
-
-    impl Job for Rounds {
-        fn run<L: Lane>(self) -> u64 {
-            let (a, b) = (L::of(self.0), L::of(self.1));
-            a.round(b).xor(b.round(a)).round(a).low_word()
-        }
-    }
-
     #[test]
     fn both_kinds_of_lane_agree() {
-        let mut word = 1_u128;
-        for _ in 0..1000 {
-            word = word.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(7);
-            let both =
-                [false, is_native()].map(|native| run(Rounds(word, word.rotate_left(61)), native));
-            assert_eq!(both[0], both[1]);
+        let native = Schedule::new(std::array::from_fn(|part| {
+            std::array::from_fn(|byte| (part * 41 + byte * 7 + 3) as u8)
+        }));
+        let portable = native.clone().portable();
+        let key: Vec<u8> = (0..700_u32).map(|at| (at * 13) as u8).collect();
+        for len in 0..key.len() {
+            let seed = (len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            assert_eq!(native.bytes(&key[..len], seed), portable.bytes(&key[..len], seed));
+            assert_eq!(
+                native.word(seed.rotate_left(9), seed),
+                portable.word(seed.rotate_left(9), seed)
+            );
         }
     }
 }

@@ -245,6 +245,50 @@ impl Keys for ForeignText {
     }
 }
 
+/// Plain memory of another size, given as its bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Plain;
+
+impl Keys for Plain {
+    type Key<'k> = &'k [u8];
+
+    #[inline(always)]
+    fn hash<H: Heap>(self, ty: &MapType, _: &mut H, key: &[u8], seed: u64) -> u64 {
+        if key.is_empty() { seed } else { ty.hash.bytes(key, seed) }
+    }
+
+    #[inline(always)]
+    fn hash_stored<H: Heap>(self, ty: &MapType, heap: &mut H, at: Address, seed: u64) -> u64 {
+        match stored_bytes(ty, heap.arena(), at) {
+            [] => seed,
+            key => ty.hash.bytes(key, seed),
+        }
+    }
+
+    #[inline(always)]
+    fn equal(self, ty: &MapType, arena: &Arena, key: &[u8], at: Address) -> bool {
+        key == stored_bytes(ty, arena, at)
+    }
+
+    fn with_stored<H: Heap, T>(
+        self,
+        ty: &MapType,
+        heap: &mut H,
+        at: Address,
+        find: impl FnOnce(&mut H, &[u8]) -> T,
+    ) -> T {
+        let key = stored_bytes(ty, heap.arena(), at).to_vec();
+        find(heap, &key)
+    }
+}
+
+impl StoredKeys for Plain {
+    #[inline(always)]
+    fn store<H: Heap>(self, ty: &MapType, heap: &mut H, at: Address, key: &[u8]) {
+        store(heap, at, key, ty.facts.key_has_pointers);
+    }
+}
+
 /// Keys of any type, given as their bytes in memory.
 #[derive(Clone, Copy)]
 pub(super) struct Parts;
@@ -265,6 +309,7 @@ impl Parts {
 }
 
 /// The key's bytes; none where a key has no size, which may lie at an object's end.
+#[inline(always)]
 fn stored_bytes<'a>(ty: &MapType, arena: &'a Arena, at: Address) -> &'a [u8] {
     arena.bytes(at, ByteSize::new(ty.facts.shape.key_size)).unwrap_or(&[])
 }

@@ -6,7 +6,7 @@ use tophash_memory::Address;
 
 use super::access;
 use super::heap::{Heap, OutOfMemory};
-use super::keys::{Eight, Four, Keys, Parts, StoredKeys, Text, TextKey};
+use super::keys::{Eight, Four, Keys, Parts, Plain, StoredKeys, Text, TextKey};
 use super::map_type::{KeyKind, MapType};
 use super::slot::Slot;
 use super::{classic, swiss};
@@ -77,6 +77,17 @@ fn text(key: &[u8]) -> TextKey {
     TextKey { data: Address::new(header as u64), len: (header >> 64) as u64 }
 }
 
+/// Takes a key of any size.
+///
+/// # Panics
+///
+/// If it has another one.
+#[inline(always)]
+fn sized<'k>(ty: &MapType, key: &'k [u8]) -> &'k [u8] {
+    assert_eq!(key.len() as u64, ty.facts.shape.key_size, "the length of a key");
+    key
+}
+
 /// Runs an expression with the keys of a map type.
 macro_rules! with_keys {
     ($ty:expr, $bytes:expr, |$keys:ident, $key:ident| $run:expr) => {
@@ -93,8 +104,12 @@ macro_rules! with_keys {
                 let ($keys, $key) = (Text, text($bytes));
                 $run
             }
+            KeyKind::Plain => {
+                let ($keys, $key) = (Plain, sized(&$ty, $bytes));
+                $run
+            }
             KeyKind::Parts(_) => {
-                let ($keys, $key) = (Parts, $bytes);
+                let ($keys, $key) = (Parts, sized(&$ty, $bytes));
                 $run
             }
         }
@@ -278,12 +293,13 @@ impl RunningIter {
             KeyKind::Four => self.advance(Four, heap),
             KeyKind::Eight => self.advance(Eight, heap),
             KeyKind::Text => self.advance(Text, heap),
+            KeyKind::Plain => self.advance(Plain, heap),
             KeyKind::Parts(_) => self.advance(Parts, heap),
         }
     }
 
     #[inline(always)]
-    fn advance<K: Keys, H: Heap>(&mut self, keys: K, heap: &mut H) -> Option<Slot> {
+    pub(super) fn advance<K: Keys, H: Heap>(&mut self, keys: K, heap: &mut H) -> Option<Slot> {
         match &mut self.iter {
             Iter::Classic(iter) => iter.next(keys, &self.ty, heap),
             Iter::Swiss(iter) => iter.next(keys, &self.ty, heap),

@@ -36,6 +36,8 @@ pub(super) enum KeyKind {
     Eight,
     /// A string.
     Text,
+    /// Plain bytes of another number.
+    Plain,
     /// Any other.
     Parts(HashPlan),
 }
@@ -111,11 +113,13 @@ impl MapType {
         let kind = match key_shape.size {
             4 if is_plain => KeyKind::Four,
             8 if is_plain => KeyKind::Eight,
+            _ if is_plain => KeyKind::Plain,
             _ if *only_part(&key) == GoType::String => KeyKind::Text,
             _ => KeyKind::Parts(plan),
         };
         // `mapfast` of `cmd/compile/internal/walk`.
-        let is_fast = !matches!(kind, KeyKind::Parts(_)) && elem_shape.size <= MAX_INLINE;
+        let is_fast = matches!(kind, KeyKind::Four | KeyKind::Eight | KeyKind::Text)
+            && elem_shape.size <= MAX_INLINE;
         let swiss = release.swiss_rules();
         let facts = Facts {
             stored_key: if shape.indirect_key { 8 } else { shape.key_size },

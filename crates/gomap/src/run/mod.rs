@@ -17,6 +17,7 @@ mod map_type;
 mod release;
 mod slot;
 mod swiss;
+mod typed;
 
 pub use bump::{BumpHeap, HeapCounts};
 pub use heap::{Heap, OutOfMemory, Piece, Request};
@@ -24,3 +25,4 @@ pub use map::{RunningIter, RunningMap};
 pub use map_type::{BadMapType, MapType};
 pub use release::Release;
 pub use slot::Slot;
+pub use typed::{GoKey, GoValue, TypedIter, TypedMap, TypedMapError};

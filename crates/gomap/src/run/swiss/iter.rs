@@ -28,10 +28,19 @@ pub(crate) struct Iter {
     depth: u8,
     /// The next place in the directory, from the offset on; `None` for a small map.
     directory_index: Option<u64>,
-    table: Option<Table>,
+    table: Option<Walked>,
     /// The group that the small map was when the iterator was made.
     small: Address,
     entry: u64,
+}
+
+/// A table that is walked, and its groups, which stay its own when it is replaced.
+#[derive(Debug, Clone, Copy)]
+struct Walked {
+    table: Table,
+    groups: Address,
+    /// Slots but one.
+    mask: u64,
 }
 
 impl Iter {
@@ -62,10 +71,11 @@ impl Iter {
     /// Returns the objects that the iterator itself holds.
     pub(crate) fn roots(&self) -> impl Iterator<Item = Address> {
         let small = self.directory_index.is_none().then_some(self.small);
-        [Some(self.map.0), small, self.table.map(|table| table.0)].into_iter().flatten()
+        [Some(self.map.0), small, self.table.map(|walked| walked.table.0)].into_iter().flatten()
     }
 
     /// Goes on to the next entry (`Next`).
+    #[inline]
     pub(crate) fn next<K: Keys, H: Heap>(
         &mut self,
         keys: K,
@@ -89,8 +99,8 @@ impl Iter {
                 self.directory_index = Some(index);
                 return None;
             }
-            let table = match self.table {
-                Some(table) => table,
+            let walked = match self.table {
+                Some(walked) => walked,
                 None => {
                     let at = index.wrapping_add(self.directory_offset) & (len - 1);
                     let table = self.map.table_at(heap, at);
@@ -98,31 +108,34 @@ impl Iter {
                     let first = table.index(heap) as u64;
                     self.directory_offset =
                         self.directory_offset.wrapping_sub(at.wrapping_sub(first));
-                    *self.table.insert(table)
+                    let groups = table.group(ty, heap, 0);
+                    let mask = table.capacity(heap) - 1;
+                    *self.table.insert(Walked { table, groups, mask })
                 }
             };
-            if let Some(slot) = self.next_in_table(keys, ty, heap, table) {
+            if let Some(slot) = self.next_in_table(keys, ty, heap, walked) {
                 self.directory_index = Some(index);
                 return Some(slot);
             }
-            index += 1 << (self.map.depth(heap) - table.local_depth(heap));
+            index += 1 << (self.map.depth(heap) - walked.table.local_depth(heap));
             self.table = None;
             self.entry = 0;
         }
     }
 
+    #[inline(always)]
     fn next_in_table<K: Keys, H: Heap>(
         &mut self,
         keys: K,
         ty: &MapType,
         heap: &mut H,
-        table: Table,
+        walked: Walked,
     ) -> Option<Slot> {
-        let mask = table.capacity(heap) - 1;
+        let mask = walked.mask;
         while self.entry <= mask {
             let at = self.entry.wrapping_add(self.entry_offset) & mask;
             let (unit, from) = (at / SLOTS, at % SLOTS);
-            let group = table.group(ty, heap, unit);
+            let group = add(walked.groups, unit * ty.facts.shape.group_size);
             let full = Control::load(heap.arena(), group).full().from(from);
             if full.is_empty() {
                 self.entry += SLOTS - from;
@@ -135,7 +148,7 @@ impl Iter {
                 return None;
             }
             self.entry += 1;
-            let is_replaced = table.index(heap) == -1;
+            let is_replaced = walked.table.index(heap) == -1;
             if let Some(slot) = self.entry_at(keys, ty, heap, group, index, is_replaced) {
                 return Some(slot);
             }
@@ -164,6 +177,7 @@ impl Iter {
     }
 
     /// Returns the entry of a slot; where the array was replaced, as the map has it now.
+    #[inline(always)]
     fn entry_at<K: Keys, H: Heap>(
         &self,
         keys: K,
@@ -179,6 +193,19 @@ impl Iter {
         if !is_replaced {
             return Some(here(heap));
         }
+        self.entry_elsewhere(keys, ty, heap, key, here)
+    }
+
+    /// Returns the entry of a key from an array that was replaced, as the map has it now.
+    #[cold]
+    fn entry_elsewhere<K: Keys, H: Heap>(
+        &self,
+        keys: K,
+        ty: &MapType,
+        heap: &mut H,
+        key: Address,
+        here: impl FnOnce(&H) -> Slot,
+    ) -> Option<Slot> {
         let found = keys.with_stored(ty, heap, key, |heap, key| self.map.get(keys, ty, heap, key));
         if found.is_some() {
             return found;
