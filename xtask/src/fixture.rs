@@ -41,7 +41,7 @@ pub enum Fixture {
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
