@@ -15,7 +15,22 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! What a map will cost:
+//!
+//! ```
+//! use tophash_gomap::GoType;
+//! use tophash_lab::{NamedRelease, Plan, predict};
+//!
+//! let go = NamedRelease::named("1.27")?;
+//! let plan = Plan { entries: 100, ..Plan::default() };
+//! let map = predict(&go, &GoType::String, &GoType::Integer(8), plan);
+//! assert_eq!((map.retained_bytes, map.objects, map.is_exact), (3544, 4, true));
+//! assert_eq!(map.next_growth_at, 112);
+//! # Ok::<(), tophash_lab::PredictError>(())
+//! ```
 
+mod experiment;
 mod gc;
 mod heap;
 mod map_heap;
@@ -27,6 +42,11 @@ mod random;
 mod replay;
 mod runtime;
 
+pub use experiment::{
+    Agreement, Bound, Claim, Disagreement, Experiment, ExperimentError, FigureError, GoRelease,
+    HARNESS, Measurement, Model, Outcome, Quantity, Verdict, Versions, all_experiments,
+    check_claims, check_model, check_ranges, read_measurements,
+};
 pub use gc::{
     Fault, FinalizerId, GcRecord, Holder, PathStep, Phase, PrematureFree, StaleRead, Surroundings,
 };

@@ -269,13 +269,16 @@ fn compare(context: &str, start: &Point, point: &Point, told: &Told, is_churned:
     let tolerance = if point.name == "churned" { 0.10 } else { 0.015 };
     let (model, real) = (stats.heap_inuse, grown("inuse"));
     assert!(deviation(model, real) < tolerance, "{context}: in use: {model}, in Go {real}");
-    // The heap grows by 4 MiB. What stacks and the collector's own buffers have of it counts
-    // elsewhere.
+    // The heap grows by 4 MiB, and from Go 1.26 on it starts at a random page, which decides on
+    // the last growth. Buffers of the collector have some of it besides, and what the process had
+    // before, or a page cache holds, is not given back.
     let (model, real) = (stats.heap_sys + stats.stack_inuse, point.get("sys") + point.get("stack"));
-    assert!(model.abs_diff(real) <= 4 << 20, "{context}: of the system: {model}, in Go {real}");
+    let most = (4 << 20) + (512 << 10);
+    assert!(model.abs_diff(real) <= most, "{context}: of the system: {model}, in Go {real}");
     if point.name.ends_with("released") || point.name == "dropped" {
         let (model, real) = (stats.heap_released, point.get("released"));
-        assert!(model.abs_diff(real) <= 4 << 20, "{context}: released: {model}, in Go {real}");
+        let most = most + (1 << 20) + (512 << 10);
+        assert!(model.abs_diff(real) <= most, "{context}: released: {model}, in Go {real}");
     }
 }
 

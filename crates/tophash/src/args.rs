@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Predict(PredictOptions),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
     Demo(DemoOptions),
+    /// Put folklore about the memory of Go maps to the test, on a model and on real Go.
+    Lab(LabOptions),
 }
 
 #[derive(Debug, Args)]
@@ -201,6 +203,72 @@ pub(crate) struct DemoOptions {
     pub(crate) view: ViewOptions,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct LabOptions {
+    #[command(subcommand)]
+    pub(crate) command: LabCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// List the experiments.
+    List(LabListOptions),
+    /// Run experiments on the model, for every Go release that it knows.
+    Run(LabRunOptions),
+    /// Run experiments on real Go as well, and compare.
+    ///
+    /// Programs are built in a temporary folder by each Go given, without network, and run. Ends with
+    /// exit code 1 if figures differ by more than an experiment allows, or contradict a verdict.
+    Verify(LabVerifyOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabListOptions {
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabRunOptions {
+    /// The experiments, as `lab list` names them.
+    pub(crate) names: Vec<String>,
+
+    /// Each of them.
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
+
+    /// Also write them to FILE, as a page in Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
+
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabVerifyOptions {
+    /// The experiments, as `lab list` names them; all unless given.
+    pub(crate) names: Vec<String>,
+
+    /// A Go to compare with: its GOROOT, or a `go` command. May be given several times.
+    #[arg(long, value_name = "GOROOT", required = true)]
+    pub(crate) go: Vec<PathBuf>,
+
+    /// The longest that one experiment's program may run.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// Also write them to FILE, as a page in Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
+
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
 /// What to show, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ViewOptions {
@@ -343,7 +411,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
         return Ok(whole);
     }
     let value = number.parse::<f64>().map_or(f64::NAN, |value| value * unit);
-    match value >= 0.0 && value < 1e18 && number.starts_with(|c: char| c.is_ascii_digit()) {
+    match (0.0..1e18).contains(&value) && number.starts_with(|c: char| c.is_ascii_digit()) {
         true => Ok(value.round() as u64),
         false => Err("a count is written 5000, 1_000_000, 2.5M or 1e6".to_owned()),
     }

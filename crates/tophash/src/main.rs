@@ -6,6 +6,7 @@ mod capture;
 mod demo;
 mod diff;
 mod inspect;
+mod lab;
 mod predict;
 mod progress;
 mod report;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Diff(options) => diff::run(options),
         Command::Predict(options) => predict::run(options).map(|()| Outcome::Done),
         Command::Demo(options) => demo::run(options),
+        Command::Lab(options) => lab::run(options),
     };
     match done {
         Ok(Outcome::Done) => ExitCode::from(DONE),

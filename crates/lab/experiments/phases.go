@@ -1,0 +1,41 @@
+package main
+
+import "runtime"
+
+func init() { register("phases", phases) }
+
+const phaseStep = 4_000
+
+func phases() {
+	quiet()
+	const n, most = 100_000, 125_000
+	before := live()
+	m := make(map[int]int)
+	kept = m
+	report("live bytes after make", change(before, live()), "bytes")
+	var start, end runtime.MemStats
+	runtime.ReadMemStats(&start)
+	for i := 0; i < n; i++ {
+		m[key(i)] = i
+		if (i+1)%phaseStep == 0 {
+			reportAt("live bytes while it fills, by entries", i+1, change(before, live()), "bytes")
+		}
+	}
+	runtime.ReadMemStats(&end)
+	report("bytes allocated by 100,000 inserts", float64(end.TotalAlloc-start.TotalAlloc), "bytes")
+	for i := n; i < most; i++ {
+		m[key(i)] = i
+		if (i+1)%phaseStep == 0 {
+			reportAt("live bytes while it fills, by entries", i+1, change(before, live()), "bytes")
+		}
+	}
+	full := change(before, live())
+	runtime.ReadMemStats(&start)
+	for i := 0; i < most/2; i++ {
+		delete(m, key(i))
+	}
+	report("bytes that deleting half frees", full-change(before, live()), "bytes")
+	runtime.ReadMemStats(&end)
+	report("bytes by which TotalAlloc falls meanwhile", change(end.TotalAlloc, start.TotalAlloc), "bytes")
+	runtime.KeepAlive(m)
+}
