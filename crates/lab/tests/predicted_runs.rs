@@ -146,7 +146,7 @@ fn next_growth(release: &Release, plan: Plan, seed: u64) -> f64 {
     let group = ty.shape().group_size;
     let mut heap = BumpHeap::new(release, ByteSize::new(1 << 30), seed).unwrap();
     let map = RunningMap::new(Arc::new(ty), &mut heap, plan.hint).unwrap();
-    for n in 0.. {
+    for n in 0_u64.. {
         let before = heap.counts();
         map.assign(&mut heap, &(n * 0x9e37_79b9_u64).to_le_bytes()).unwrap();
         let after = heap.counts();
