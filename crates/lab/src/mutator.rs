@@ -179,6 +179,9 @@ impl Runtime {
 
     /// Writes a pointer, behind a write barrier where the collector needs one.
     ///
+    /// As in Go, a goroutine can only store on its stack what it can reach: from its own slots,
+    /// globals and objects. [`send`](Self::send) is for what another one has.
+    ///
     /// # Panics
     ///
     /// Where there is no such slot.
@@ -200,6 +203,18 @@ impl Runtime {
             }
         }
         self.tick(crate::gc::ACCESS);
+    }
+
+    /// Hands a pointer to another goroutine's stack, as a channel does whose receiver waits
+    /// (`sendDirect`, `runtime/chan.go`): the one store to a stack that has a write barrier.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such slot.
+    pub fn send(&mut self, value: Address, to: GoroutineId, slot: usize) {
+        let old = self.stack(to)[slot];
+        self.write_barrier(old, value.get());
+        self.store(Slot::Stack(to, slot), value);
     }
 
     /// Returns the memory that objects lie in.

@@ -303,6 +303,16 @@ impl Runtime {
         self.heap.samples.swept();
     }
 
+    /// Starts a cycle, as another goroutine's `runtime.GC` would, and returns while it marks; what
+    /// the program does next goes on beside it. Returns false where one is marking already.
+    pub fn start_gc(&mut self) -> bool {
+        let starts = !self.heap.is_marking;
+        if starts {
+            self.start_cycle(true);
+        }
+        starts
+    }
+
     /// Collects and gives all free memory back to the system (`debug.FreeOSMemory`). Returns the
     /// bytes that were given back now.
     pub fn free_os_memory(&mut self) -> u64 {
