@@ -109,7 +109,8 @@ impl Runtime {
             && let Some(Some(running)) = self.goroutines.get_mut(goroutine.0)
         {
             // What the slot has beyond the request is owed, too.
-            running.assist_bytes -= new.slot_size.saturating_sub(size) as i64;
+            let beyond = new.slot_size.saturating_sub(size);
+            running.assist_bytes = running.assist_bytes.saturating_sub_unsigned(beyond);
         }
         if self.checker.has_early() {
             self.checker.allocated(new.at, new.slot_size);

@@ -7,10 +7,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tophash_gomap::{AesHash, GoType, MapType, MemoryHash, Release, RunningMap};
+use tophash_gomap::{AesHash, GoType, Heap as _, MapType, MemoryHash, Release, RunningMap};
 use tophash_goruntime::{GoVersion, LayoutTable};
-use tophash_lab::{Fault, GoroutineId, MapId, MapPieces, Runtime, RuntimeOptions, Slot as Place};
+use tophash_lab::{
+    Fault, GoroutineId, MapId, MapPieces, PointerMap, Role, Runtime, RuntimeOptions, Slot as Place,
+};
 use tophash_memory::Address;
+
+/// Objects beside the map's.
+const BALLAST: usize = 30;
 
 fn versions() -> Vec<GoVersion> {
     LayoutTable::releases().collect()
@@ -46,6 +51,13 @@ impl Service {
         let pieces = runtime.map_pieces(&ty);
         let map = RunningMap::new(ty, &mut runtime.map_heap(main, pieces), 0).unwrap();
         runtime.store(Place::Stack(main, 0), map.header());
+        // Work for the collector, so that it is marking for a while.
+        let pointers = runtime.pointer_map(PointerMap::new(8, [0], Role::Plain));
+        let ballast = runtime.add_globals(BALLAST);
+        for global in ballast..ballast + BALLAST {
+            let at = runtime.allocate(main, 30_000, pointers).unwrap();
+            runtime.store(Place::Global(global), at);
+        }
         Self { runtime, main, pieces, map, elem_size }
     }
 
@@ -67,6 +79,20 @@ impl Service {
         let at = slot.elem.get() + self.elem_size as u64 - 8;
         let target = self.runtime.arena().word(Address::new(at));
         Some(self.runtime.arena().word(Address::new(target)))
+    }
+
+    /// Moves an elem of one word from one key to another: `m[to] = m[from]; delete(m, from)`.
+    fn rename(&mut self, from: u64, to: u64) {
+        let mut heap = self.runtime.map_heap(self.main, self.pieces);
+        let Some(slot) = self.map.get(&mut heap, &from.to_le_bytes()) else { return };
+        let target = heap.arena().word(slot.elem);
+        self.map.delete(&mut heap, &from.to_le_bytes()).unwrap();
+        self.runtime.store(Place::Stack(self.main, 1), Address::new(target));
+        // Time passes.
+        self.runtime.allocate(self.main, 64, MapId::NONE).unwrap();
+        let mut heap = self.runtime.map_heap(self.main, self.pieces);
+        self.map.insert(&mut heap, &to.to_le_bytes(), &target.to_le_bytes()).unwrap();
+        self.runtime.store(Place::Stack(self.main, 1), Address::NULL);
     }
 
     fn delete(&mut self, key: u64) {
@@ -109,6 +135,9 @@ proptest! {
                 }
                 8..11 => prop_assert_eq!(service.get(key), oracle.get(&key).copied()),
                 _ if key < 2 => service.runtime.gc(),
+                _ if key < 40 => {
+                    service.runtime.start_gc();
+                }
                 _ => {
                     service.runtime.step();
                 }
@@ -126,7 +155,7 @@ proptest! {
         prop_assert_eq!(service.runtime.mem_stats().heap_objects, alive);
         service.runtime.store(Place::Stack(service.main, 0), Address::NULL);
         service.runtime.gc();
-        prop_assert_eq!(service.runtime.mem_stats().heap_objects, 0);
+        prop_assert_eq!(service.runtime.mem_stats().heap_objects, BALLAST as u64);
     }
 }
 
@@ -142,6 +171,27 @@ fn a_collector_that_does_not_scan_map_arrays_loses_their_elems() {
         service.runtime.gc();
         assert!(service.runtime.premature_free_count() >= 1000, "{version:?}");
         assert_eq!(service.get(5), Some(0xdead_beef_dead_beef), "{version:?}");
+    }
+}
+
+#[test]
+fn elems_that_move_within_a_map_are_lost_without_write_barriers() {
+    for version in versions() {
+        let run = |seed, faults| {
+            let options = RuntimeOptions { faults, gc_percent: None, ..options(&version, seed) };
+            let mut service = Service::new(options, elem(1));
+            (0..200).for_each(|key| service.insert(key, 7));
+            service.runtime.start_gc();
+            for key in 0..200 {
+                service.rename(key, key + 1000);
+                service.runtime.step();
+            }
+            while service.runtime.step() {}
+            service.runtime.premature_free_count()
+        };
+        let lost: u64 = (0..8).map(|seed| run(seed, vec![Fault::LostBarrier { every: 1 }])).sum();
+        assert!(lost > 0, "{version:?}");
+        assert_eq!((0..8).map(|seed| run(seed, Vec::new())).sum::<u64>(), 0, "{version:?}");
     }
 }
 
