@@ -17,6 +17,7 @@ mod comparison;
 mod quantity;
 mod release;
 mod rig;
+mod world;
 
 pub use catalogue::all as all_experiments;
 pub use claim::{Bound, Claim, Outcome, Verdict};
