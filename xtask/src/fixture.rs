@@ -31,13 +31,15 @@ pub enum Fixture {
     Holdings,
     /// Leaks as real programs have had them.
     Wild,
+    /// Maps of types that few think of, measured.
+    Predict,
     /// Random operations on maps, and a digest of the map's memory after each.
     MapState,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -45,6 +47,7 @@ impl Fixture {
         Self::Findings,
         Self::Holdings,
         Self::Wild,
+        Self::Predict,
         Self::MapState,
     ];
 
@@ -58,6 +61,7 @@ impl Fixture {
             Self::Findings => "findings",
             Self::Holdings => "holdings",
             Self::Wild => "wild",
+            Self::Predict => "predict",
             Self::MapState => "mapstate",
         }
     }

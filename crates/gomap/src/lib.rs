@@ -34,4 +34,7 @@ pub use run::{
     BadMapType, BumpHeap, GoKey, GoValue, Heap, HeapCounts, MapType, OutOfMemory, Piece, Release,
     Request, RunningIter, RunningMap, Slot, TypedIter, TypedMap, TypedMapError,
 };
-pub use types::{GoType, StructField};
+pub use types::{
+    ConstantDefinition, Definition, GoSource, GoType, ProgramTypes, SourceText, StandardTypes,
+    StructField, TypeError, TypeFault, TypeNames, WrittenMapType, parse_map_type,
+};

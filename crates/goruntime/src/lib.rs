@@ -53,7 +53,7 @@ pub use inlining::CallFrame;
 pub use layout::{Field, LayoutTable};
 pub use module_data::{BitVector, ModuleData};
 pub use pacing::Pacing;
-pub use program::{Program, Step, free_heap_pages};
+pub use program::{Program, Step, free_heap_pages, program_types};
 pub use roots::{GoroutineStack, Root, RootKind, Roots};
 pub use samples::{AllocationSample, AllocationSamples};
 pub use stack::{Frame, StackContents, StackObject, StackReader};

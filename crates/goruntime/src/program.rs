@@ -21,6 +21,7 @@ use crate::pacing::Pacing;
 use crate::roots::Roots;
 use crate::samples::{BucketFields, Buckets, dumped_stack};
 use crate::types::TypeTable;
+use crate::version::GoVersion;
 
 /// A Go program in a target's memory.
 pub struct Program<'t> {
@@ -63,6 +64,18 @@ fn identify(target: &Target) -> Result<(BuildInfo, LayoutTable, ModuleData), Err
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Reads the types of a Go program: enough where nothing else of it is wanted, as of an executable
+/// that does not run.
+///
+/// # Errors
+///
+/// As [`Program::open`], of which it does only what it needs.
+pub fn program_types(target: &Target) -> Result<(GoVersion, TypeTable<'_>), Error> {
+    let (build, layout, module) = identify(target)?;
+    let types = TypeTable::read(target.memory(), &module, &build.version, &layout)?;
+    Ok((build.version, types))
 }
 
 /// Finds the pages of a Go program's heap that are in no span in use: sorted ranges that do not

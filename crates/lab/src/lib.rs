@@ -22,8 +22,10 @@ mod heap;
 mod map_heap;
 mod mutator;
 mod pointer_map;
+mod predict;
 mod profile;
 mod random;
+mod replay;
 mod runtime;
 
 pub use experiment::{
@@ -38,5 +40,11 @@ pub use heap::{MemStats, Rules, SizeCounts, SpanClass};
 pub use map_heap::{MapHeap, MapPieces};
 pub use mutator::{GoroutineId, Slot};
 pub use pointer_map::{MapId, PointerMap, Role};
+pub use predict::{
+    Deviation, MAX_ENTRIES, NamedRelease, Plan, PredictError, Prediction, predict, retained_along,
+};
 pub use profile::{SiteFrame, SiteId};
+pub use replay::{
+    Access, Record, Replay, ReplayError, TraceError, TracePlace, TraceReader, Whole, replay,
+};
 pub use runtime::{Runtime, RuntimeError, RuntimeOptions};

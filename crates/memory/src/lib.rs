@@ -34,6 +34,7 @@ mod mapping;
 mod new_file;
 mod pieces;
 mod process;
+mod program_file;
 mod ranges;
 mod read;
 mod target;

@@ -12,6 +12,7 @@ use crate::image::Image;
 use crate::map_file::map_file;
 use crate::mapping::{Mapping, Registers};
 use crate::process::{self, ProcessMemory, ProcessOptions};
+use crate::program_file;
 use crate::{AddressRange, ByteSize, Memory, OpenError};
 
 /// Bytes of a page on amd64.
@@ -71,6 +72,15 @@ impl Target {
             true => heap_dump::open(path, data, fault, executable),
             false => core_file::open(path, data, fault, executable),
         }
+    }
+
+    /// Opens an executable by itself: the memory that its program would start with, and no threads.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the file can't be read or is no executable of a kind that is known.
+    pub fn open_executable(path: &Path) -> Result<Self, OpenError> {
+        program_file::open(path)
     }
 
     /// Opens a running process.

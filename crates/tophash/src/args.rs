@@ -32,6 +32,11 @@ pub(crate) enum Command {
     Capture(CaptureOptions),
     /// Compare two looks at one program: which maps and types grew, and who holds them.
     Diff(DiffOptions),
+    /// Say what a map will cost under every Go release, before it is written.
+    ///
+    /// TYPE is a map type as Go writes it, such as 'map[string]*Session', 'map[[16]byte]struct{a, b
+    /// int32}' or 'map[netip.Addr]time.Time'. What keys and elems point to is not counted.
+    Predict(PredictOptions),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
     Demo(DemoOptions),
     /// Put folklore about the memory of Go maps to the test, on a model and on real Go.
@@ -91,6 +96,62 @@ pub(crate) struct DiffOptions {
     /// How many changes the table shows; 0 for all.
     #[arg(long, value_name = "N")]
     pub(crate) top: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictOptions {
+    /// A map type.
+    #[arg(value_name = "TYPE")]
+    pub(crate) map_type: String,
+
+    /// How many entries are assigned, such as 5000, 1_000_000, 2.5M or 1e6.
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_count)]
+    pub(crate) entries: u64,
+
+    /// The map is made with this hint, as in `make(map[K]V, 1000)`; `n` for the entries.
+    #[arg(long, value_name = "H", value_parser = parse_hint)]
+    pub(crate) hint: Option<Hint>,
+
+    /// How many entries are deleted again: a count, or a share such as 50%.
+    #[arg(long, value_name = "P", value_parser = parse_deletion)]
+    pub(crate) delete: Option<Deletion>,
+
+    /// Only this release, such as 1.23, 1.25-noswissmap or 1.27-mapsplitgroup. May be given several
+    /// times, or several with commas.
+    #[arg(long, value_name = "V", value_delimiter = ',')]
+    pub(crate) go: Vec<String>,
+
+    /// Where named types are declared: a Go file, the folder of a package, or a Go program, stripped
+    /// or not.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) types: Option<PathBuf>,
+
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Draw bytes against entries, too.
+    #[arg(long)]
+    pub(crate) chart: bool,
+
+    /// Write the chart into a file, as SVG. One that is there is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// What a map is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// As many entries as it gets.
+    Entries,
+    Count(u64),
+}
+
+/// How many entries are deleted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Deletion {
+    Count(u64),
+    Percent(f64),
 }
 
 /// Whether a process is stopped, and for how long.
@@ -335,4 +396,70 @@ pub(crate) enum Sort {
 
 fn parse_bytes(text: &str) -> Result<u64, String> {
     text.parse::<bytesize::ByteSize>().map(|size| size.as_u64())
+}
+
+/// Reads a count: digits, `_` or `,` between them, `1e6`, and `k`, `M`, `G` behind.
+fn parse_count(text: &str) -> Result<u64, String> {
+    let plain = text.trim().replace(['_', ','], "");
+    let (number, unit) = match plain.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&plain[..at], 1e3),
+        Some((at, 'm' | 'M')) => (&plain[..at], 1e6),
+        Some((at, 'g' | 'G' | 'b' | 'B')) => (&plain[..at], 1e9),
+        _ => (plain.as_str(), 1.0),
+    };
+    if let (Ok(whole), true) = (number.parse::<u64>(), unit == 1.0) {
+        return Ok(whole);
+    }
+    let value = number.parse::<f64>().map_or(f64::NAN, |value| value * unit);
+    match value >= 0.0 && value < 1e18 && number.starts_with(|c: char| c.is_ascii_digit()) {
+        true => Ok(value.round() as u64),
+        false => Err("a count is written 5000, 1_000_000, 2.5M or 1e6".to_owned()),
+    }
+}
+
+fn parse_hint(text: &str) -> Result<Hint, String> {
+    match text {
+        "n" | "N" => Ok(Hint::Entries),
+        count => parse_count(count).map(Hint::Count),
+    }
+}
+
+fn parse_deletion(text: &str) -> Result<Deletion, String> {
+    let Some(percent) = text.trim().strip_suffix('%') else {
+        return parse_count(text).map(Deletion::Count);
+    };
+    match percent.trim().parse::<f64>() {
+        Ok(share) if (0.0..=100.0).contains(&share) => Ok(Deletion::Percent(share)),
+        _ => Err("a share is written 50%, and is 100% at the most".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_as_people_write_them() {
+        for (text, count) in [
+            ("0", 0),
+            ("5000", 5000),
+            ("1_000,000", 1_000_000),
+            ("2.5M", 2_500_000),
+            ("1e6", 1_000_000),
+            ("10k", 10_000),
+        ] {
+            assert_eq!(parse_count(text), Ok(count), "{text}");
+        }
+        for text in ["", "-1", "x", "M", "1e99", "nan", "inf"] {
+            assert!(parse_count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn deletions_are_counts_or_shares() {
+        assert_eq!(parse_deletion("10"), Ok(Deletion::Count(10)));
+        assert_eq!(parse_deletion("12.5%"), Ok(Deletion::Percent(12.5)));
+        assert!(parse_deletion("101%").is_err());
+        assert_eq!(parse_hint("n"), Ok(Hint::Entries));
+    }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod diff;
 mod inspect;
 mod lab;
+mod predict;
 mod progress;
 mod report;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Inspect(options) => inspect::run(options),
         Command::Capture(options) => capture::run(options).map(|()| Outcome::Done),
         Command::Diff(options) => diff::run(options),
+        Command::Predict(options) => predict::run(options).map(|()| Outcome::Done),
         Command::Demo(options) => demo::run(options),
         Command::Lab(options) => lab::run(options),
     };

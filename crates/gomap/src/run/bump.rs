@@ -1,6 +1,6 @@
 //! A heap without a collector: each object lies behind the one before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use tophash_goruntime::SizeClasses;
@@ -28,8 +28,9 @@ pub struct HeapCounts {
     pub made_bytes: u64,
 }
 
-/// A heap for maps that are run by themselves. Nothing is ever freed: what a map no longer refers to
-/// is only counted as gone, so that iterators may still use it.
+/// A heap for maps that are run by themselves. Nothing is freed: what a map no longer refers to is
+/// only counted as gone, so that iterators may still use it, unless the heap is
+/// [`reusing`](BumpHeap::reusing).
 #[derive(Debug)]
 pub struct BumpHeap {
     arena: Arena,
@@ -39,6 +40,8 @@ pub struct BumpHeap {
     counts: HeapCounts,
     /// Live objects by address, where they are kept track of.
     objects: Option<BTreeMap<Address, (u64, u64)>>,
+    /// Objects by the bytes they take, where they are used again.
+    free: Option<HashMap<u64, Vec<Address>>>,
 }
 
 impl BumpHeap {
@@ -56,7 +59,15 @@ impl BumpHeap {
             random: seed,
             counts: HeapCounts::default(),
             objects: None,
+            free: None,
         })
+    }
+
+    /// Uses the memory of what no map refers to any longer again. Iterators then must not be kept
+    /// across changes of their map.
+    pub fn reusing(mut self) -> Self {
+        self.free = Some(HashMap::new());
+        self
     }
 
     /// Keeps track of the objects, so that maps in the heap can be read ([`Allocations`]).
@@ -87,13 +98,22 @@ impl Heap for BumpHeap {
         let slot = self.sizes.slot_size(size, request.is_noscan);
         // An object without size has an address of its own here; Go's share one.
         let taken = slot.max(1).checked_next_multiple_of(ALIGN).ok_or(OutOfMemory { size })?;
-        let end = self.arena.range().end();
-        let room = end.checked_offset_from(self.next).unwrap_or(ByteSize::ZERO);
-        if taken > room.get() {
-            return Err(OutOfMemory { size });
-        }
-        let at = self.next;
-        self.next = at + ByteSize::new(taken);
+        let at = match self.free.as_mut().and_then(|free| free.get_mut(&taken)?.pop()) {
+            Some(at) => {
+                self.arena.slice_mut(at, taken as usize).fill(0);
+                at
+            }
+            None => {
+                let end = self.arena.range().end();
+                let room = end.checked_offset_from(self.next).unwrap_or(ByteSize::ZERO);
+                if taken > room.get() {
+                    return Err(OutOfMemory { size });
+                }
+                let at = self.next;
+                self.next = at + ByteSize::new(taken);
+                at
+            }
+        };
         let counts = &mut self.counts;
         counts.live_objects += 1;
         counts.live_bytes += slot;
@@ -126,6 +146,9 @@ impl Heap for BumpHeap {
         self.counts.live_bytes = self.counts.live_bytes.saturating_sub(slot);
         if let Some(objects) = &mut self.objects {
             objects.remove(&at);
+        }
+        if let Some(free) = &mut self.free {
+            free.entry(slot.max(1).next_multiple_of(ALIGN)).or_default().push(at);
         }
     }
 }

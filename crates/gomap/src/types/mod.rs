@@ -1,6 +1,23 @@
 //! Go types as far as a map's layout, hash and pointers depend on them (`cmd/compile/internal/types`,
 //! sizes and alignments of amd64).
 
+mod cursor;
+mod error;
+mod names;
+mod parse;
+mod program;
+mod resolve;
+mod source;
+mod standard;
+mod syntax;
+
+pub use error::{SourceText, TypeError, TypeFault};
+pub use names::{ConstantDefinition, Definition, TypeNames};
+pub use program::ProgramTypes;
+pub use resolve::{WrittenMapType, parse_map_type};
+pub use source::GoSource;
+pub use standard::StandardTypes;
+
 use std::sync::Arc;
 
 use crate::cost::ValueShape;
@@ -100,8 +117,10 @@ impl GoType {
                 (Some(before), last) => elem.size().saturating_mul(before).saturating_add(last),
             },
             Self::Struct(fields) => Self::fields(fields)
-                .filter(|(_, field)| field.ty.pointer_bytes() > 0)
-                .map(|(offset, field)| offset.saturating_add(field.ty.pointer_bytes()))
+                .filter_map(|(offset, field)| match field.ty.pointer_bytes() {
+                    0 => None,
+                    bytes => Some(offset.saturating_add(bytes)),
+                })
                 .last()
                 .unwrap_or(0),
         }

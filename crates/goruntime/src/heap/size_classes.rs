@@ -48,4 +48,16 @@ impl SizeClasses {
         }
         size.saturating_add(PAGE - 1) / PAGE * PAGE
     }
+
+    /// Tells whether the collector takes an object's pointers from its type, over and over to the
+    /// slot's end, and not from bits of its own.
+    pub fn is_scanned_by_type(&self, size: u64, is_noscan: bool) -> bool {
+        self.has_headers && !is_noscan && size > HEADER_ABOVE
+    }
+
+    /// Returns how many bytes of such a slot an object can use: those that are not the header's
+    /// (`roundupsize`).
+    pub fn usable_size(&self, size: u64, is_noscan: bool) -> u64 {
+        self.slot_size(size, is_noscan).saturating_sub(self.header_size(size, is_noscan))
+    }
 }

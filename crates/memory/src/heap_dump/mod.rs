@@ -15,6 +15,8 @@ mod cursor;
 mod record;
 mod relocate;
 
+pub(crate) use relocate::relocated;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -250,7 +252,7 @@ fn assemble(
     }
     let program = match load_bias {
         0 => Store::File(executable.map()),
-        bias => Store::Copy(relocate::relocated(executable, bias)?),
+        bias => Store::Copy(relocated(executable, bias)?),
     };
     let from_program = image.add_store(program);
     for segment in executable.segments() {

@@ -1,5 +1,5 @@
 //! What the loader writes into a position-independent executable before it runs, done to a copy:
-//! a dump holds none of the read-only pages that it wrote to.
+//! neither a dump nor the file holds the read-only pages that it wrote to.
 //!
 //! Go's linker uses one kind of relocation for its own data, `R_X86_64_RELATIVE`: the load bias plus
 //! a constant (System V ABI, AMD64 supplement, 4.4.1).
@@ -15,7 +15,7 @@ use crate::executable::{Executable, Header};
 const RELATIVE: u64 = 8;
 
 /// Copies an executable's file and relocates it.
-pub(super) fn relocated(executable: &Executable, bias: u64) -> std::io::Result<MmapMut> {
+pub(crate) fn relocated(executable: &Executable, bias: u64) -> std::io::Result<MmapMut> {
     let data = executable.data();
     let mut copy = MmapMut::map_anon(data.len())?;
     copy.copy_from_slice(data);

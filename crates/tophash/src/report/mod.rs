@@ -1,9 +1,12 @@
 //! What an inspection found, in rows that the terminal and JSON both print.
 
+pub(crate) mod chart;
 pub(crate) mod diff_table;
 pub(crate) mod entry;
 mod findings;
 pub(crate) mod json;
+pub(crate) mod predict_json;
+pub(crate) mod predict_table;
 pub(crate) mod style;
 pub(crate) mod table;
 mod views;

@@ -170,7 +170,7 @@ impl MapHeader {
     }
 
     /// Finds a key (`mapaccessK`).
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn get<K: Keys, H: Heap>(
         self,
         keys: K,
@@ -203,7 +203,7 @@ impl MapHeader {
     }
 
     /// Finds a key or makes room for it, and says whether it is new (`mapassign`).
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn assign<K: StoredKeys, H: Heap>(
         self,
         keys: K,
@@ -274,7 +274,7 @@ impl MapHeader {
     }
 
     /// Deletes a key; says whether it was there (`mapdelete`).
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn delete<K: Keys, H: Heap>(
         self,
         keys: K,

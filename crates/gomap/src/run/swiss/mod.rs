@@ -121,7 +121,7 @@ impl MapHeader {
     }
 
     /// Finds a key (`getWithKey`).
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn get<K: Keys, H: Heap>(
         self,
         keys: K,
@@ -148,7 +148,7 @@ impl MapHeader {
     }
 
     /// Finds a key or makes room for it, and says whether it is new (`PutSlot`).
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn assign<K: StoredKeys, H: Heap>(
         self,
         keys: K,
@@ -236,7 +236,7 @@ impl MapHeader {
     }
 
     /// Deletes a key; says whether it was there (`Delete`).
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn delete<K: Keys, H: Heap>(
         self,
         keys: K,

@@ -1,0 +1,3 @@
+module tophash.example/maptrace
+
+go 1.19
