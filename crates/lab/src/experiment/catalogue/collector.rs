@@ -56,11 +56,11 @@ pub(super) static VALUES_OR_POINTERS: Experiment = Experiment {
         },
     ],
     quantities: &[
-        Quantity::within(0.02, 15.0, VALUE_OBJECTS, "objects"),
-        Quantity::within(0.02, 6000.0, VALUE_BYTES, "bytes"),
+        Quantity::within(0.02, 15.0, VALUE_OBJECTS, "objects").over("bytes of T"),
+        Quantity::within(0.02, 6000.0, VALUE_BYTES, "bytes").over("bytes of T"),
         Quantity::within(0.02, 6000.0, VALUE_SCAN, "bytes").on(Versions::From(21)),
-        Quantity::within(0.02, 15.0, POINTER_OBJECTS, "objects"),
-        Quantity::within(0.02, 6000.0, POINTER_BYTES, "bytes"),
+        Quantity::within(0.02, 15.0, POINTER_OBJECTS, "objects").over("bytes of T"),
+        Quantity::within(0.02, 6000.0, POINTER_BYTES, "bytes").over("bytes of T"),
         Quantity::within(0.02, 6000.0, POINTER_SCAN, "bytes").on(Versions::From(21)),
     ],
     model: Model::Runs(values_or_pointers),
@@ -254,7 +254,7 @@ pub(super) static DELETE_COLLECTION: Experiment = Experiment {
         Quantity::exact(FREED, "objects"),
         Quantity::real(PAUSE, "µs").expected(&[(Versions::All, 0.0, 20_000.0)]),
         Quantity::real(PAUSE_RATIO, ""),
-        Quantity::model(LOOKED_AT, "bytes"),
+        Quantity::model(LOOKED_AT, "bytes").over("entries"),
     ],
     model: Model::Runs(|release| {
         let mut measured = Vec::new();
