@@ -359,7 +359,7 @@ pub(super) static SMALL_MAPS: Experiment = Experiment {
         },
     ],
     quantities: &[
-        Quantity::within(0.005, 0.0, SMALL_BYTES, "bytes"),
+        Quantity::within(0.02, 0.0, SMALL_BYTES, "bytes"),
         Quantity::within(0.01, 0.05, SMALL_OBJECTS, "objects"),
         Quantity::real(LOCAL_OBJECTS, "objects"),
         Quantity::exact(ABSENT_OBJECTS, "objects"),
