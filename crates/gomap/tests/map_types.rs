@@ -1,5 +1,7 @@
 //! Map types as people write them.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
 use proptest::prelude::*;
 use tophash_gomap::{
     GoSource, StandardTypes, TypeError, TypeFault, WrittenMapType, parse_map_type,

@@ -15,6 +15,20 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! What a map will cost:
+//!
+//! ```
+//! use tophash_gomap::GoType;
+//! use tophash_lab::{NamedRelease, Plan, predict};
+//!
+//! let go = NamedRelease::named("1.27")?;
+//! let plan = Plan { entries: 100, ..Plan::default() };
+//! let map = predict(&go, &GoType::String, &GoType::Integer(8), plan);
+//! assert_eq!((map.retained_bytes, map.objects, map.is_exact), (3544, 4, true));
+//! assert_eq!(map.next_growth_at, 112);
+//! # Ok::<(), tophash_lab::PredictError>(())
+//! ```
 
 mod experiment;
 mod gc;

@@ -411,7 +411,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
         return Ok(whole);
     }
     let value = number.parse::<f64>().map_or(f64::NAN, |value| value * unit);
-    match value >= 0.0 && value < 1e18 && number.starts_with(|c: char| c.is_ascii_digit()) {
+    match (0.0..1e18).contains(&value) && number.starts_with(|c: char| c.is_ascii_digit()) {
         true => Ok(value.round() as u64),
         false => Err("a count is written 5000, 1_000_000, 2.5M or 1e6".to_owned()),
     }

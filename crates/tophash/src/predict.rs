@@ -52,6 +52,8 @@ pub(crate) struct Advice {
 pub(crate) enum AdviceKind {
     /// The hint that the map should be made with.
     Hint(u64),
+    /// What is left, copied into a map made for it.
+    Copy(u64),
     /// Another layout of groups.
     SplitGroups,
 }
@@ -170,6 +172,13 @@ fn advice(row: &Row, plan: Plan) -> Result<Vec<Advice>> {
         let saves = |now: u64, then: u64| then.saturating_add(now / 10) < now;
         if saves(row.prediction.allocated_bytes, then.allocated_bytes) {
             offer(row.release.name(), AdviceKind::Hint(hint), then);
+        }
+    }
+    let left = plan.entries - plan.deleted;
+    if plan.deleted > 0 {
+        let then = predict(&row.release, key, elem, Plan { entries: left, hint: left, deleted: 0 });
+        if then.retained_bytes < row.prediction.retained_bytes / 2 {
+            offer(row.release.name(), AdviceKind::Copy(left), then);
         }
     }
     if row.release.design() == MapDesign::Swiss

@@ -8,6 +8,7 @@ mod parse;
 mod program;
 mod resolve;
 mod source;
+mod spell;
 mod standard;
 mod syntax;
 

@@ -23,6 +23,9 @@ const MAX_ALLOC: u64 = 1 << 48;
 const MAX_DEPTH: u32 = 48;
 /// What is less likely than this does not happen.
 const NEVER: f64 = 1e-9;
+/// If one thing is sure to happen, it has as likely as not when half of it is expected; if many
+/// unlikely things may, when the logarithm of two of them are. Between the two.
+const MEDIAN: f64 = 0.6;
 /// Of so many maps, one is another than all others.
 const RARELY: f64 = 1e-6;
 
@@ -160,21 +163,22 @@ impl<'p> SwissKind<'p> {
         }
         let grew = self.last_at_most(n, now.growths - 1.0 + NEVER);
         let (before, after) = (self.at(grew), self.at(grew + 1));
-        // What grew was replaced by what is new: a table by one of twice its capacity, or by two.
-        let made = after.allocated - before.allocated;
-        let single =
-            after.slots <= MAX_TABLE as f64 && self.first.is_none_or(|(depth, _)| depth == 0);
-        let replaced = match (single, before.slots <= SLOTS as f64) {
-            (true, _) | (_, true) => return held.max(with_cells(&before, grew) + made),
-            // Of many tables one grows; the mean of what is made tells less than a table's size.
-            (false, false) => self.bytes((now.slots as u64).min(MAX_TABLE)),
-        };
+        // While there is one table or group, what it makes is known, and alive with what was before.
+        if before.slots <= MAX_TABLE as f64 {
+            let made = after.allocated - before.allocated;
+            return held.max(with_cells(&before, grew) + made);
+        }
+        // Of many tables, one is replaced, of about the size that they have.
+        let tables = (before.objects - 2.0).max(2.0) / 2.0;
+        let capacity = (before.slots / tables).round().max(SLOTS as f64) as u64;
+        let replaced = self.bytes(capacity.next_power_of_two().min(MAX_TABLE));
         held.max(now.retained + cells.bytes as f64 * grew as f64 + replaced)
     }
 
-    /// Returns how many entries there are, on average, when the next assignment makes it grow.
+    /// Returns how many entries there are when the next assignment makes it grow; of many tables that
+    /// grow one by one, when it is as likely as not that the next has.
     pub(super) fn next_growth(&self, n: u64, now: &Means) -> u64 {
-        let aim = now.growths + 1.0 - 1e-6;
+        let aim = now.growths + MEDIAN;
         let mut beyond = n.max(SLOTS).saturating_mul(2);
         while self.at(beyond + 1).growths < aim && beyond < 1 << 60 {
             beyond *= 2;

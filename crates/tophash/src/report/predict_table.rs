@@ -116,6 +116,14 @@ fn print_advice(out: &mut dyn Write, forecast: &Forecast) -> std::io::Result<()>
                     than("retains", then.retained_bytes, now.retained_bytes),
                 )?;
             }
+            AdviceKind::Copy(left) => writeln!(
+                out,
+                "  → copied into make({}, {left}), what is left takes {} in place of {}: a Go map \
+                 never shrinks",
+                clean(&forecast.spelling),
+                bytes(then.retained_bytes),
+                bytes(now.retained_bytes),
+            )?,
             AdviceKind::SplitGroups => writeln!(
                 out,
                 "  → GOEXPERIMENT=mapsplitgroup: keys and elems apart and without padding: {} in \
