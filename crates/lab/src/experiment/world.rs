@@ -6,15 +6,18 @@ use tophash_gomap::{GoType, MapType, RunningIter, RunningMap};
 use tophash_memory::Address;
 
 use super::release::{ExperimentError, GoRelease};
-use super::rig::{key, process_hash};
+use super::rig::{INT, key, process_hash};
 use crate::gc::Fault;
-use crate::map_heap::MapPieces;
+use crate::map_heap::{MapHeap, MapPieces};
 use crate::mutator::{GoroutineId, Slot};
 use crate::pointer_map::{PointerMap, Role};
 use crate::runtime::{Runtime, RuntimeOptions};
 
 /// Stack slots of the one goroutine; an iterator takes some of them.
 const SLOTS: usize = 16;
+
+/// What stands for a type in an interface; it lies outside of the heap.
+pub(super) const TYPE_WORD: u64 = 0x40_0000;
 
 /// A map type of the program.
 #[derive(Debug, Clone)]
@@ -70,6 +73,25 @@ impl World {
         let ty = Arc::new(MapType::new(release.maps(), key, elem, hash)?);
         let pieces = self.runtime.map_pieces(&ty);
         Ok(Kind { ty, pieces, elem: vec![0; size] })
+    }
+
+    /// A map type of keys that are interfaces which hold an int each.
+    pub(super) fn kind_of_boxed_ints(
+        &mut self,
+        release: &GoRelease,
+        elem: GoType,
+    ) -> Result<Kind, ExperimentError> {
+        let key = GoType::Interface { has_methods: false };
+        let mut kind = self.kind(release, key, elem)?;
+        let mut ty = (*kind.ty).clone();
+        ty.add_dynamic(Address::new(TYPE_WORD), &INT)?;
+        kind.ty = Arc::new(ty);
+        Ok(kind)
+    }
+
+    /// Lends the heap to a map.
+    pub(super) fn heap(&mut self, kind: &Kind) -> MapHeap<'_> {
+        self.runtime.map_heap(self.main, kind.pieces)
     }
 
     /// Makes a map and stores it in a slot of the goroutine's stack.

@@ -7,7 +7,7 @@ use crate::experiment::claim::{Bound, Claim, Verdict};
 use crate::experiment::quantity::{Measurement, Quantity, Versions};
 use crate::experiment::release::{ExperimentError, GoRelease};
 use crate::experiment::rig::INT;
-use crate::experiment::world::{Kind, World};
+use crate::experiment::world::{Kind, TYPE_WORD, World};
 use crate::experiment::{Experiment, Model};
 use crate::gc::{Fault, FinalizerId};
 use crate::mutator::Slot;
@@ -232,8 +232,6 @@ pub(super) static EARLY_RECLAMATION: Experiment = Experiment {
 
 /// How many values the maps have.
 const VALUES: u64 = 150;
-/// What stands for a type in an interface; it lies outside of the heap.
-const TYPE_WORD: u64 = 0x40_0000;
 
 fn early_reclamation(release: &GoRelease) -> Measured {
     const VARIABLE: usize = 0;
