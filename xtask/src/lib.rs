@@ -18,6 +18,7 @@ pub mod core;
 pub mod debugger;
 pub mod facts;
 pub mod fixture;
+pub mod folklore;
 pub mod layout;
 mod lock;
 pub mod measure;

@@ -10,7 +10,7 @@ use xtask::bench::{self, BenchOptions};
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::programs::Program;
 use xtask::toolchain::{self, Release};
-use xtask::{layout, policy, sample, suite};
+use xtask::{folklore, layout, policy, sample, suite};
 
 /// Tasks of the project.
 #[derive(Debug, Parser)]
@@ -57,6 +57,8 @@ enum Task {
         /// Only these: prometheus, etcd, nats, caddy, esbuild.
         names: Vec<String>,
     },
+    /// Run all experiments on every release of the matrix, and write docs/folklore.md.
+    Folklore,
     /// Time tophash and viewcore on cores of one leaking program, and print a table.
     BenchCores(BenchOptions),
     /// Run a command and write what it took to a file, as the benchmark does for each.
@@ -128,6 +130,7 @@ fn main() -> Result<ExitCode> {
                 println!("{}\t{}", program.name(), program.executable()?.display());
             }
         }
+        Task::Folklore => folklore::write()?,
         Task::BenchCores(options) => bench::run(&options)?,
         Task::Measure { to, command } => xtask::measure::run_here(&command, &to)?,
         Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"runtime"
 	"time"
 )
@@ -13,7 +14,7 @@ type boxed struct {
 }
 
 func earlyReclamation() {
-	const n = 100
+	const n = 150
 	ended := make(chan int, 10*n)
 	m := make(map[int]*boxed)
 	for i := 0; i < n; i++ {
@@ -36,16 +37,16 @@ func earlyReclamation() {
 		}
 	}
 	report("values damaged while the map is in use", float64(damaged), "objects")
-	// Half of the values go while something ranges over the map.
-	for k := range m {
-		_ = k
-		for i := 0; i < n/2; i++ {
-			delete(m, i)
-		}
-		collect()
-		break
+	// Half of the values go while an iterator stands in the map.
+	iterator := reflect.ValueOf(m).MapRange()
+	iterator.Next()
+	for i := 0; i < n/2; i++ {
+		delete(m, i)
 	}
+	collect()
 	report("deleted values reclaimed while the map is in use", float64(len(ended)), "objects")
+	runtime.KeepAlive(iterator)
+	iterator = nil
 	runtime.KeepAlive(m)
 	m = nil
 	collect()

@@ -14,7 +14,7 @@ type (
 
 func fragmentation() {
 	quiet()
-	const count = 2 << 20
+	const count = 512 << 10
 	fill := func() []*small {
 		list := make([]*small, count)
 		for i := range list {
@@ -42,7 +42,7 @@ func fragmentation() {
 		list[i] = nil
 	}
 	runtime.GC()
-	report("span bytes that 16 MiB of 32-byte objects add, every second 16-byte one freed", grow(), "bytes")
+	report("span bytes that 4 MiB of 32-byte objects add, every second 16-byte one freed", grow(), "bytes")
 	runtime.GC()
 	debug.FreeOSMemory()
 	returned := stats()

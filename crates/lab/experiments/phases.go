@@ -13,12 +13,22 @@ func phases() {
 	m := make(map[int]int)
 	kept = m
 	report("live bytes after make", change(before, live()), "bytes")
+	last, steps := 0.0, 0
+	point := func(entries int) {
+		now := change(before, live())
+		reportAt("live bytes while it fills, by entries", entries, now, "bytes")
+		if last > 0 && now > 1.36*last && entries <= n {
+			steps++
+			reportAt("entries at which that steps up by more than a third, by step", steps, float64(entries), "entries")
+		}
+		last = now
+	}
 	var start, end runtime.MemStats
 	runtime.ReadMemStats(&start)
 	for i := 0; i < n; i++ {
 		m[key(i)] = i
 		if (i+1)%phaseStep == 0 {
-			reportAt("live bytes while it fills, by entries", i+1, change(before, live()), "bytes")
+			point(i + 1)
 		}
 	}
 	runtime.ReadMemStats(&end)
@@ -26,7 +36,7 @@ func phases() {
 	for i := n; i < most; i++ {
 		m[key(i)] = i
 		if (i+1)%phaseStep == 0 {
-			reportAt("live bytes while it fills, by entries", i+1, change(before, live()), "bytes")
+			point(i + 1)
 		}
 	}
 	full := change(before, live())

@@ -25,6 +25,7 @@ const ROWS: &[&str] = &[
     "bucket-aligned-16",
     "bucket-of-eight",
     "by-value-escapes",
+    "chains-miss",
     "chains-of-five",
     "chains-slow",
     "churn-keeps-size",

@@ -22,7 +22,7 @@ const MOST_LINES: usize = 1000;
 const PURE: [&str; 2] = ["crates/goruntime/src/", "crates/gomap/src/"];
 
 /// Libraries of any kind: nothing here prints.
-const LIBRARIES: [&str; 3] = ["crates/memory/src/", PURE[0], PURE[1]];
+const LIBRARIES: [&str; 4] = ["crates/memory/src/", "crates/lab/src/", PURE[0], PURE[1]];
 
 /// Calls that would change a target.
 const WRITES: [&str; 7] = [

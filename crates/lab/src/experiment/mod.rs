@@ -17,6 +17,8 @@ mod comparison;
 mod quantity;
 mod release;
 mod rig;
+mod sync_maps;
+mod world;
 
 pub use catalogue::all as all_experiments;
 pub use claim::{Bound, Claim, Outcome, Verdict};

@@ -19,6 +19,8 @@ pub struct Quantity {
     pub agreement: Agreement,
     /// Where it is known to lie, on some releases.
     pub expected: &'static [(Versions, f64, f64)],
+    /// What the places of its series count, where they make a curve; else empty.
+    pub over: &'static str,
 }
 
 /// A set of releases.
@@ -93,7 +95,7 @@ impl std::fmt::Display for Versions {
 impl Quantity {
     /// A quantity that all releases have and whose model must agree exactly.
     pub(super) const fn exact(name: &'static str, unit: &'static str) -> Self {
-        Self { name, unit, on: Versions::All, agreement: Agreement::Exact, expected: &[] }
+        Self { name, unit, on: Versions::All, agreement: Agreement::Exact, expected: &[], over: "" }
     }
 
     /// A quantity that the model is to meet within a share of the figure and so much besides.
@@ -119,6 +121,11 @@ impl Quantity {
     /// Says which releases have it.
     pub(super) const fn on(self, on: Versions) -> Self {
         Self { on, ..self }
+    }
+
+    /// Says that its series is a curve, and what its places count.
+    pub(super) const fn over(self, over: &'static str) -> Self {
+        Self { over, ..self }
     }
 
     /// Says where it is known to lie.

@@ -19,6 +19,9 @@ pub enum ExperimentError {
     /// There is no such map.
     #[error(transparent)]
     MapType(#[from] tophash_gomap::BadMapType),
+    /// The simulated runtime could not be made.
+    #[error(transparent)]
+    Runtime(#[from] crate::runtime::RuntimeError),
     /// What was to be looked at is not there.
     #[error("the model's map has no {what}")]
     Absent {
@@ -63,6 +66,11 @@ impl GoRelease {
     /// Tells whether its maps have buckets.
     pub fn is_classic(&self) -> bool {
         self.maps.layout().is_classic()
+    }
+
+    /// Returns the version.
+    pub(super) fn version(&self) -> &GoVersion {
+        self.maps.version()
     }
 
     /// Returns how the release runs maps.

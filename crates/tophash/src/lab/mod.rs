@@ -3,6 +3,7 @@
 //! What there is to be measured, and what is to be made of it, is in `tophash-lab`. Here programs
 //! are built and run, and results printed.
 
+mod curves;
 mod go;
 mod json;
 mod page;

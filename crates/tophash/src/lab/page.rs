@@ -9,18 +9,36 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tophash_lab::{Agreement, Measurement, Model};
 
+use super::curves;
 use super::study::{ReleaseStudy, Study};
 use super::table::spell;
+use crate::report::chart;
 
 /// The cell that rows of real Go have.
 const REAL: &str = "real";
 
+/// Writes the page, and its charts as SVG into a folder beside it that has the page's name.
 pub(crate) fn write(path: &Path, studies: &[Study]) -> Result<()> {
-    std::fs::write(path, render(studies))
+    let folder = path.with_extension("");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} can't be made", folder.display()))?;
+    let stem = folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    for study in studies {
+        for (index, (_, chart)) in curves::charts(study).iter().enumerate() {
+            let file = folder.join(chart_name(study, index));
+            std::fs::write(&file, chart::svg(chart))
+                .with_context(|| format!("{} can't be written", file.display()))?;
+        }
+    }
+    std::fs::write(path, render(studies, &stem))
         .with_context(|| format!("{} can't be written", path.display()))
 }
 
-fn render(studies: &[Study]) -> String {
+fn chart_name(study: &Study, index: usize) -> String {
+    format!("{}-{}.svg", study.experiment.name, index + 1)
+}
+
+fn render(studies: &[Study], folder: &str) -> String {
     let mut page = String::from(
         "# Folklore about the memory of Go maps\n\n\
          What is told of Go's maps, what the model gives, and what real Go gives. Each experiment is \
@@ -45,12 +63,12 @@ fn render(studies: &[Study]) -> String {
         }
     }
     for study in studies {
-        section(&mut page, study);
+        section(&mut page, study, folder);
     }
     page
 }
 
-fn section(page: &mut String, study: &Study) {
+fn section(page: &mut String, study: &Study, folder: &str) {
     let experiment = study.experiment;
     page.push_str(&format!(
         "\n## {}\n\n**{}** {}\n",
@@ -58,6 +76,9 @@ fn section(page: &mut String, study: &Study) {
     ));
     if let Model::Without(reason) = experiment.model {
         page.push_str(&format!("\nReal Go alone: {reason}.\n"));
+    }
+    for (index, (name, _)) in curves::charts(study).iter().enumerate() {
+        page.push_str(&format!("\n![{name}]({folder}/{})\n", chart_name(study, index)));
     }
     let releases = study.releases.iter().map(|release| release.name.as_str());
     page.push('\n');

@@ -6,11 +6,15 @@ use anyhow::Result;
 use comfy_table::{Cell, Color};
 use tophash_lab::{Claim, Experiment, Measurement, Model, Verdict};
 
+use super::curves;
 use super::study::{ReleaseStudy, Study};
+use crate::report::chart;
 use crate::report::style::{dim, heading, warning};
 use crate::report::table::{align_right, plain_table};
 
-/// A series is drawn up to so many points.
+/// Characters of a chart's width.
+const WIDTH: usize = 100;
+/// A series has up to so many rows.
 const POINTS: usize = 12;
 
 pub(crate) fn list(out: &mut dyn Write, experiments: &[&'static Experiment]) -> Result<()> {
@@ -63,6 +67,9 @@ pub(crate) fn study(out: &mut dyn Write, study: &Study) -> Result<()> {
         }
         Model::Runs(_) => {
             writeln!(out, "\n{}\n", figures(study))?;
+            for (_, chart) in curves::charts(study) {
+                writeln!(out, "{}", chart::terminal(&chart, WIDTH))?;
+            }
         }
     }
     print_disagreements(out, study)

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use tophash_gomap::GoType;
+use tophash_gomap::{BumpHeap, GoType, Heap, OutOfMemory, Request};
+use tophash_memory::{Address, Arena};
 
 use crate::experiment::claim::{Bound, Claim, Verdict};
 use crate::experiment::quantity::{Measurement, Quantity, Versions};
 use crate::experiment::release::{ExperimentError, GoRelease};
 use crate::experiment::rig::{INT, Rig, key};
+use crate::experiment::world::World;
 use crate::experiment::{Experiment, Model};
+use crate::pointer_map::MapId;
 
 type Measured = Result<Vec<Measurement>, ExperimentError>;
 
@@ -53,11 +56,11 @@ pub(super) static VALUES_OR_POINTERS: Experiment = Experiment {
         },
     ],
     quantities: &[
-        Quantity::within(0.02, 15.0, VALUE_OBJECTS, "objects"),
-        Quantity::within(0.02, 6000.0, VALUE_BYTES, "bytes"),
+        Quantity::within(0.02, 15.0, VALUE_OBJECTS, "objects").over("bytes of T"),
+        Quantity::within(0.02, 6000.0, VALUE_BYTES, "bytes").over("bytes of T"),
         Quantity::within(0.02, 6000.0, VALUE_SCAN, "bytes").on(Versions::From(21)),
-        Quantity::within(0.02, 15.0, POINTER_OBJECTS, "objects"),
-        Quantity::within(0.02, 6000.0, POINTER_BYTES, "bytes"),
+        Quantity::within(0.02, 15.0, POINTER_OBJECTS, "objects").over("bytes of T"),
+        Quantity::within(0.02, 6000.0, POINTER_BYTES, "bytes").over("bytes of T"),
         Quantity::within(0.02, 6000.0, POINTER_SCAN, "bytes").on(Versions::From(21)),
     ],
     model: Model::Runs(values_or_pointers),
@@ -113,6 +116,8 @@ const STORE_TEXT: &str = "a store of a string in a map asks";
 const STORE_NUMBER: &str = "a store of a number in a map asks";
 const READ_POINTER: &str = "a read of a pointer asks";
 const REMOVE_POINTER: &str = "a call of delete asks, in the caller";
+const DELETE_WORDS: &str = "words that the map hands to the barrier for a delete, pointers";
+const DELETE_NUMBER_WORDS: &str = "words that the map hands to the barrier for a delete, numbers";
 
 pub(super) static WRITE_BARRIER: Experiment = Experiment {
     name: "write-barrier",
@@ -139,15 +144,83 @@ pub(super) static WRITE_BARRIER: Experiment = Experiment {
         },
     ],
     quantities: &[
-        Quantity::real(STORE_POINTER, ""),
-        Quantity::real(STORE_TEXT, "").expected(&[(Versions::All, 1.0, 1.0)]),
-        Quantity::real(STORE_NUMBER, ""),
-        Quantity::real(READ_POINTER, ""),
+        Quantity::exact(STORE_POINTER, ""),
+        Quantity::exact(STORE_TEXT, "").expected(&[(Versions::All, 1.0, 1.0)]),
+        Quantity::exact(STORE_NUMBER, ""),
+        Quantity::exact(READ_POINTER, ""),
         Quantity::real(REMOVE_POINTER, "").expected(&[(Versions::All, 0.0, 0.0)]),
+        Quantity::model(DELETE_WORDS, "words").expected(&[(Versions::All, 1.0, 1.0)]),
+        Quantity::model(DELETE_NUMBER_WORDS, "words").expected(&[(Versions::All, 0.0, 0.0)]),
     ],
-    model: Model::Without("the store is the compiler's code, which the model does not cover"),
+    model: Model::Runs(write_barrier),
     program: include_str!("../../../experiments/write-barrier.go"),
 };
+
+fn write_barrier(release: &GoRelease) -> Measured {
+    let asks = |elem: GoType| -> Result<[u64; 3], ExperimentError> {
+        let mut rig = Rig::of(release, INT, elem.clone(), 0, 1)?;
+        // The first insert hangs a bucket or group into the header, which is a pointer, too.
+        rig.put(2)?;
+        let mut heap = Listening { heap: rig.heap, words: 0 };
+        let (key, elem) = (1_u64.to_le_bytes(), vec![0; elem.size() as usize]);
+        let mut heard = |run: &dyn Fn(&mut Listening) -> Result<(), ExperimentError>| {
+            heap.words = 0;
+            run(&mut heap).map(|()| heap.words)
+        };
+        Ok([
+            heard(&|heap| Ok(rig.map.insert(heap, &key, &elem).map(|_| ())?))?,
+            heard(&|heap| {
+                rig.map.get(heap, &key);
+                Ok(())
+            })?,
+            heard(&|heap| Ok(rig.map.delete(heap, &key).map(|_| ())?))?,
+        ])
+    };
+    let truth = |words: u64| f64::from(u8::from(words > 0));
+    let [store, read, delete] = asks(GoType::Pointer)?;
+    let [store_number, _, delete_number] = asks(INT)?;
+    let [store_text, ..] = asks(GoType::String)?;
+    Ok(vec![
+        Measurement::of(STORE_POINTER, truth(store)),
+        Measurement::of(STORE_TEXT, truth(store_text)),
+        Measurement::of(STORE_NUMBER, truth(store_number)),
+        Measurement::of(READ_POINTER, truth(read)),
+        Measurement::of(DELETE_WORDS, delete as f64),
+        Measurement::of(DELETE_NUMBER_WORDS, delete_number as f64),
+    ])
+}
+
+/// A heap that counts the words that it hears are overwritten.
+struct Listening {
+    heap: BumpHeap,
+    words: u64,
+}
+
+impl Heap for Listening {
+    fn arena(&self) -> &Arena {
+        self.heap.arena()
+    }
+
+    fn arena_mut(&mut self) -> &mut Arena {
+        self.heap.arena_mut()
+    }
+
+    fn allocate(&mut self, request: Request) -> Result<Address, OutOfMemory> {
+        self.heap.allocate(request)
+    }
+
+    fn round_up(&self, size: u64, is_noscan: bool) -> u64 {
+        self.heap.round_up(size, is_noscan)
+    }
+
+    fn random(&mut self) -> u64 {
+        self.heap.random()
+    }
+
+    fn barrier(&mut self, _: Address, len: u64, _: Option<&[u8]>) {
+        self.words += len / 8;
+    }
+}
 
 const FREED: &str = "objects that a collection frees after one delete, by entries";
 const PAUSE: &str = "time that the program stands still, by entries";
@@ -181,7 +254,7 @@ pub(super) static DELETE_COLLECTION: Experiment = Experiment {
         Quantity::exact(FREED, "objects"),
         Quantity::real(PAUSE, "µs").expected(&[(Versions::All, 0.0, 20_000.0)]),
         Quantity::real(PAUSE_RATIO, ""),
-        Quantity::model(LOOKED_AT, "bytes"),
+        Quantity::model(LOOKED_AT, "bytes").over("entries"),
     ],
     model: Model::Runs(|release| {
         let mut measured = Vec::new();
@@ -240,27 +313,35 @@ pub(super) static NEXT_GC: Experiment = Experiment {
             1.001,
         )]),
     ],
-    model: Model::Runs(|_| {
-        const MIB: f64 = 1_048_576.0;
-        let goal = |live: f64, percent: f64| {
-            let goal = live + (live + GLOBALS) * percent / 100.0;
-            goal.max(4.0 * MIB * percent / 100.0)
-        };
-        let mut measured = Vec::new();
-        for live in [1, 16, 64] {
-            for percent in [50, 100, 200] {
-                let place = live * 1000 + percent;
-                let goal = goal(live as f64 * MIB, percent as f64);
-                measured.push(Measurement::at(GOAL, place, goal));
-            }
-        }
-        let (live, next) = (16.0 * MIB, goal(16.0 * MIB, 100.0));
-        measured.push(Measurement::of(OVER_1_8, next / (1.8 * live)));
-        measured.push(Measurement::of(OVER_2, next / (2.0 * live)));
-        Ok(measured)
-    }),
+    model: Model::Runs(next_gc),
     program: include_str!("../../../experiments/next-gc.go"),
 };
 
-/// The program's globals with pointers.
-const GLOBALS: f64 = 4_194_304.0;
+/// Words of the program's globals that are pointers: 4 MiB.
+const GLOBALS: usize = 524_288;
+
+fn next_gc(release: &GoRelease) -> Measured {
+    const DATA: usize = 0;
+    let mut world = World::new(release, &[])?;
+    world.runtime.add_globals(GLOBALS);
+    let mut measured = Vec::new();
+    for mebibytes in [1, 16, 64] {
+        for percent in [50, 100, 200] {
+            world.runtime.set_gc_percent(Some(percent));
+            let data = world.runtime.allocate(world.main, mebibytes << 20, MapId::NONE)?;
+            world.runtime.store(world.local(DATA), data);
+            world.runtime.gc();
+            world.runtime.gc();
+            let stats = world.runtime.mem_stats();
+            let (goal, live) = (stats.next_gc as f64, stats.heap_alloc as f64);
+            let place = mebibytes * 1000 + u64::from(percent);
+            measured.push(Measurement::at(GOAL, place, goal));
+            if (mebibytes, percent) == (16, 100) {
+                measured.push(Measurement::of(OVER_1_8, goal / (1.8 * live)));
+                measured.push(Measurement::of(OVER_2, goal / (2.0 * live)));
+            }
+            world.clear(DATA);
+        }
+    }
+    Ok(measured)
+}

@@ -74,8 +74,8 @@ pub(super) static GROWTH_POINTS: Experiment = Experiment {
     quantities: &[
         Quantity::exact("slots before the first insert", "slots"),
         Quantity::exact("slots after the first insert", "slots"),
-        Quantity::exact(GROWS_AT, "entries"),
-        Quantity::exact(SLOTS_AFTER, "slots"),
+        Quantity::exact(GROWS_AT, "entries").over("growth"),
+        Quantity::exact(SLOTS_AFTER, "slots").over("growth"),
         Quantity::exact(BY_HINT, "slots"),
     ],
     model: Model::Runs(growth_points),
@@ -152,7 +152,7 @@ pub(super) static GROWTH_BYTES: Experiment = Experiment {
     ],
     quantities: &[
         // Where keys fall decides whether a growing classic map needs an overflow bucket at once.
-        Quantity::within(0.0, 200.0, GROWING_BYTES, "bytes"),
+        Quantity::within(0.0, 200.0, GROWING_BYTES, "bytes").over("growth"),
         Quantity::within(0.06, 0.0, MADE_GROWS, "entries"),
         Quantity::within(0.05, 0.0, "its bytes", "bytes"),
         Quantity::within(0.03, 4096.0, GAINED, "bytes"),
@@ -359,7 +359,7 @@ pub(super) static SMALL_MAPS: Experiment = Experiment {
         },
     ],
     quantities: &[
-        Quantity::within(0.005, 0.0, SMALL_BYTES, "bytes"),
+        Quantity::within(0.02, 0.0, SMALL_BYTES, "bytes"),
         Quantity::within(0.01, 0.05, SMALL_OBJECTS, "objects"),
         Quantity::real(LOCAL_OBJECTS, "objects"),
         Quantity::exact(ABSENT_OBJECTS, "objects"),
@@ -390,6 +390,7 @@ pub(super) static SMALL_MAPS: Experiment = Experiment {
 };
 
 const FILLING: &str = "live bytes while it fills, by entries";
+const STEPS: &str = "entries at which that steps up by more than a third, by step";
 const ALLOCATED: &str = "bytes allocated by 100,000 inserts";
 const HALF_FREES: &str = "bytes that deleting half frees";
 const FALLS: &str = "bytes by which TotalAlloc falls meanwhile";
@@ -430,7 +431,8 @@ pub(super) static PHASES: Experiment = Experiment {
     quantities: &[
         Quantity::exact("live bytes after make", "bytes"),
         // While tables split, chance decides which have: at 28,000 and 56,000 entries.
-        Quantity::within(0.13, 4096.0, FILLING, "bytes"),
+        Quantity::within(0.13, 4096.0, FILLING, "bytes").over("entries"),
+        Quantity::exact(STEPS, "entries"),
         Quantity::within(0.03, 0.0, ALLOCATED, "bytes"),
         Quantity::within(0.0, 4096.0, HALF_FREES, "bytes"),
         Quantity::exact(FALLS, "bytes"),
@@ -438,10 +440,17 @@ pub(super) static PHASES: Experiment = Experiment {
     model: Model::Runs(|release| {
         let mut rig = Rig::ints(release, 0)?;
         let mut measured = vec![Measurement::of("live bytes after make", rig.live())];
+        let (mut before, mut steps) = (f64::INFINITY, 0);
         for i in 0..125_000 {
             rig.put(key(i))?;
             if (i + 1) % 4000 == 0 {
-                measured.push(Measurement::at(FILLING, i + 1, rig.live()));
+                let live = rig.live();
+                measured.push(Measurement::at(FILLING, i + 1, live));
+                if live > 1.36 * before && i < 100_000 {
+                    steps += 1;
+                    measured.push(Measurement::at(STEPS, steps, (i + 1) as f64));
+                }
+                before = live;
             }
             if i + 1 == 100_000 {
                 measured.push(Measurement::of(ALLOCATED, rig.made().0 - 48.0));
