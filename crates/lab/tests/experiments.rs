@@ -1,8 +1,6 @@
 //! Experiments are complete: whatever they measure is compared with something, and what the model
 //! says bears the verdicts out.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
-
 use std::collections::BTreeSet;
 
 use tophash_lab::{
