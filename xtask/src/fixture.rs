@@ -35,11 +35,13 @@ pub enum Fixture {
     Predict,
     /// Random operations on maps, and a digest of the map's memory after each.
     MapState,
+    /// Allocations by a script, and what the runtime tells of its heap.
+    Heap,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -49,6 +51,7 @@ impl Fixture {
         Self::Wild,
         Self::Predict,
         Self::MapState,
+        Self::Heap,
     ];
 
     /// The name of its folder below `fixtures/` and of the built program.
@@ -63,6 +66,7 @@ impl Fixture {
             Self::Wild => "wild",
             Self::Predict => "predict",
             Self::MapState => "mapstate",
+            Self::Heap => "heap",
         }
     }
 }

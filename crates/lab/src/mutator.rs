@@ -109,7 +109,8 @@ impl Runtime {
             && let Some(Some(running)) = self.goroutines.get_mut(goroutine.0)
         {
             // What the slot has beyond the request is owed, too.
-            running.assist_bytes -= new.slot_size.saturating_sub(size) as i64;
+            let beyond = new.slot_size.saturating_sub(size);
+            running.assist_bytes = running.assist_bytes.saturating_sub_unsigned(beyond);
         }
         if self.checker.has_early() {
             self.checker.allocated(new.at, new.slot_size);
@@ -179,6 +180,9 @@ impl Runtime {
 
     /// Writes a pointer, behind a write barrier where the collector needs one.
     ///
+    /// As in Go, a goroutine can only store on its stack what it can reach: from its own slots,
+    /// globals and objects. [`send`](Self::send) is for what another one has.
+    ///
     /// # Panics
     ///
     /// Where there is no such slot.
@@ -200,6 +204,18 @@ impl Runtime {
             }
         }
         self.tick(crate::gc::ACCESS);
+    }
+
+    /// Hands a pointer to another goroutine's stack, as a channel does whose receiver waits
+    /// (`sendDirect`, `runtime/chan.go`): the one store to a stack that has a write barrier.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such slot.
+    pub fn send(&mut self, value: Address, to: GoroutineId, slot: usize) {
+        let old = self.stack(to)[slot];
+        self.write_barrier(old, value.get());
+        self.store(Slot::Stack(to, slot), value);
     }
 
     /// Returns the memory that objects lie in.

@@ -157,6 +157,15 @@ impl Runtime {
         })
     }
 
+    /// Says what else the process has by now. Goals take notice when they are set next.
+    pub fn set_surroundings(&mut self, surroundings: Surroundings) {
+        let pacer = &mut self.heap.pacer;
+        let before = std::mem::replace(&mut pacer.surroundings, surroundings);
+        pacer.globals_scan = pacer.globals_scan + surroundings.globals_scan - before.globals_scan;
+        pacer.max_stack_scan = pacer.max_stack_scan + surroundings.stack_scan - before.stack_scan;
+        self.heap.refresh_mapped();
+    }
+
     /// Returns the release's rules.
     pub fn rules(&self) -> &Rules {
         &self.rules

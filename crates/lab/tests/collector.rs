@@ -9,6 +9,8 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use tophash_goruntime::GoVersion;
 use tophash_lab::{
     Fault, FinalizerId, GoroutineId, MapId, PointerMap, Role, Runtime, RuntimeOptions, Slot,
@@ -16,7 +18,11 @@ use tophash_lab::{
 use tophash_memory::{Address, ByteSize};
 
 const SLOTS: usize = 8;
+/// Stack slots of each of two goroutines.
+const OWN: usize = SLOTS / 2;
 const GLOBALS: usize = 4;
+/// Objects that are there from the start, beside one that holds them.
+const BALLAST: u64 = 40;
 
 /// Bytes and pointer offsets of what programs allocate.
 const SHAPES: [(u64, &[u64]); 8] = [
@@ -71,6 +77,12 @@ enum Action {
     Step {
         count: usize,
     },
+    /// The other goroutine ends, and another starts with an argument of the first one's.
+    Restart {
+        argument: usize,
+    },
+    /// A cycle starts, and goes on beside what follows.
+    Begin,
     Collect,
 }
 
@@ -86,7 +98,9 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (0..GLOBALS, slot()).prop_map(|(global, slot)| Action::Fetch { global, slot }),
         3 => slot().prop_map(|slot| Action::Drop { slot }),
         1 => slot().prop_map(|slot| Action::Finalizer { slot }),
-        4 => (1..20_usize).prop_map(|count| Action::Step { count }),
+        4 => (1..4_usize).prop_map(|count| Action::Step { count }),
+        1 => (0..OWN).prop_map(|argument| Action::Restart { argument }),
+        2 => Just(Action::Begin),
         1 => Just(Action::Collect),
     ]
 }
@@ -103,7 +117,7 @@ struct Object {
 
 struct Program {
     runtime: Runtime,
-    main: GoroutineId,
+    goroutines: [GoroutineId; 2],
     objects: Vec<Object>,
     stack: [Option<usize>; SLOTS],
     globals: [Option<usize>; GLOBALS],
@@ -113,11 +127,19 @@ struct Program {
 impl Program {
     fn new(options: RuntimeOptions) -> Self {
         let mut runtime = Runtime::new(options).unwrap();
-        let main = runtime.go(SLOTS, &[]).unwrap();
-        runtime.add_globals(GLOBALS);
+        let goroutines = [(); 2].map(|()| runtime.go(OWN, &[]).unwrap());
+        runtime.add_globals(GLOBALS + 1);
+        // Work for the collector. An allocation that helps marking would do all of it, else.
+        let pointers = runtime.pointer_map(PointerMap::new(8, [0], Role::Plain));
+        let list = runtime.allocate(goroutines[0], 8 * BALLAST, pointers).unwrap();
+        runtime.store(Slot::Global(GLOBALS), list);
+        for index in 0..BALLAST {
+            let at = runtime.allocate(goroutines[0], 30_000, pointers).unwrap();
+            runtime.store(Slot::Heap(list + ByteSize::new(8 * index)), at);
+        }
         Self {
             runtime,
-            main,
+            goroutines,
             objects: Vec::new(),
             stack: [None; SLOTS],
             globals: [None; GLOBALS],
@@ -127,8 +149,20 @@ impl Program {
 
     fn place(&mut self, slot: usize, object: Option<usize>) {
         let at = object.map_or(Address::NULL, |object| self.objects[object].at);
-        self.runtime.store(Slot::Stack(self.main, slot), at);
+        self.runtime.store(self.on_stack(slot), at);
         self.stack[slot] = object;
+    }
+
+    fn on_stack(&self, slot: usize) -> Slot {
+        Slot::Stack(self.goroutines[slot / OWN], slot % OWN)
+    }
+
+    /// Puts what one slot's goroutine has into another slot.
+    fn pass(&mut self, value: Address, from: usize, to: usize) {
+        match from / OWN == to / OWN {
+            true => self.runtime.store(self.on_stack(to), value),
+            false => self.runtime.send(value, self.goroutines[to / OWN], to % OWN),
+        }
     }
 
     fn field(&self, object: Option<usize>, field: usize) -> Option<(usize, usize, Slot)> {
@@ -151,14 +185,15 @@ impl Program {
                     Role::MapArray,
                 );
                 let map = self.runtime.pointer_map(map);
-                let at = self.runtime.allocate(self.main, size, map).unwrap();
+                let at = self.runtime.allocate(self.goroutines[slot / OWN], size, map).unwrap();
                 let fields = vec![None; offsets.len()];
                 let (is_tiny, has_finalizer) = (false, false);
                 self.objects.push(Object { at, size, offsets, fields, is_tiny, has_finalizer });
                 self.place(slot, Some(self.objects.len() - 1));
             }
             Action::Bytes { size, slot } => {
-                let at = self.runtime.allocate(self.main, size, MapId::NONE).unwrap();
+                let at =
+                    self.runtime.allocate(self.goroutines[slot / OWN], size, MapId::NONE).unwrap();
                 let (fields, is_tiny) = (Vec::new(), size < 16);
                 self.objects.push(Object {
                     at,
@@ -180,23 +215,23 @@ impl Program {
                     let expected = target.map_or(Address::NULL, |target| self.objects[target].at);
                     assert_eq!(value, expected);
                 }
-                self.runtime.store(Slot::Stack(self.main, to), value);
+                self.pass(value, from, to);
                 self.stack[to] = target;
             }
             Action::Store { from, to, field } => {
                 let Some((object, field, slot)) = self.field(self.stack[to], field) else { return };
-                let value = self.runtime.load(Slot::Stack(self.main, from));
+                let value = self.runtime.load(self.on_stack(from));
                 self.runtime.store(slot, value);
                 self.objects[object].fields[field] = self.stack[from];
             }
             Action::Publish { slot, global } => {
-                let value = self.runtime.load(Slot::Stack(self.main, slot));
+                let value = self.runtime.load(self.on_stack(slot));
                 self.runtime.store(Slot::Global(global), value);
                 self.globals[global] = self.stack[slot];
             }
             Action::Fetch { global, slot } => {
                 let value = self.runtime.load(Slot::Global(global));
-                self.runtime.store(Slot::Stack(self.main, slot), value);
+                self.runtime.store(self.on_stack(slot), value);
                 self.stack[slot] = self.globals[global];
             }
             Action::Drop { slot } => self.place(slot, None),
@@ -215,6 +250,17 @@ impl Program {
                 for _ in 0..count {
                     self.runtime.step();
                 }
+            }
+            Action::Restart { argument } => {
+                let object = self.stack[argument];
+                let value = self.runtime.load(self.on_stack(argument));
+                self.runtime.exit(self.goroutines[1]);
+                self.goroutines[1] = self.runtime.go(OWN, &[value]).unwrap();
+                self.stack[OWN..].fill(None);
+                self.stack[OWN] = object;
+            }
+            Action::Begin => {
+                self.runtime.start_gc();
             }
             Action::Collect => self.runtime.gc(),
         }
@@ -277,7 +323,7 @@ fn options(version: &str, seed: u64) -> RuntimeOptions {
 const VERSIONS: [&str; 3] = ["go1.19.8", "go1.23.9", "go1.27.3"];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn what_can_be_reached_stays_and_the_rest_goes(
@@ -285,7 +331,9 @@ proptest! {
         seed in any::<u64>(),
         version in 0..VERSIONS.len(),
     ) {
-        let mut program = Program::new(options(VERSIONS[version], seed));
+        let processors = 1 + (seed % 3) as usize;
+        let options = RuntimeOptions { processors, ..options(VERSIONS[version], seed) };
+        let mut program = Program::new(options);
         for action in &actions {
             let before = program.objects.len();
             program.run(action, true);
@@ -318,7 +366,7 @@ proptest! {
         let tiny = alive.iter().filter(|&&object| program.objects[object].is_tiny).count();
         let stats = program.runtime.mem_stats();
         if tiny == 0 {
-            prop_assert_eq!(stats.heap_objects, expected.len() as u64);
+            prop_assert_eq!(stats.heap_objects, expected.len() as u64 + BALLAST + 1);
         }
         for &object in &alive {
             let Object { at, ref fields, offsets, .. } = program.objects[object];
@@ -347,6 +395,25 @@ proptest! {
         };
         prop_assert_eq!(lines(&left), lines(&right));
     }
+}
+
+#[test]
+fn random_programs_find_out_a_collector_without_write_barriers() {
+    let mut runner = TestRunner::deterministic();
+    let programs = proptest::collection::vec(action(), 400..600);
+    let found = (0..60).filter(|&seed| {
+        let actions = programs.new_tree(&mut runner).unwrap().current();
+        let faults = vec![Fault::LostBarrier { every: 1 }];
+        let mut program = Program::new(RuntimeOptions { faults, ..options("go1.27.3", seed) });
+        for action in &actions {
+            program.run(action, false);
+            if program.runtime.premature_free_count() > 0 {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(found.count() >= 3);
 }
 
 /// A map of `count` buckets with an elem each, as a program would grow it.

@@ -161,11 +161,11 @@ mod tests {
                 file: Some("a.go".to_owned()),
                 text: "package a\ntype ß struct {\tx Sessio }\n".to_owned(),
             }),
-            at: 30,
+            at: 29,
         };
         let text = error.to_string();
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].ends_with("(a.go:2:20)"), "{text}");
+        assert!(lines[0].ends_with("(a.go:2:19)"), "{text}");
         assert_eq!(lines[1].find('S').map(|at| at - 1), lines[2].find('^'), "{text}");
     }
 }

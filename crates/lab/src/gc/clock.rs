@@ -14,8 +14,11 @@ pub(crate) const ACCESS: u64 = 2;
 pub(crate) const MARK_OBJECT: u64 = 20;
 /// Sweeping a span.
 pub(crate) const SWEEP_SPAN: u64 = 500;
-/// A step of the background scavenger, which may take a hundredth of the time.
-pub(crate) const SCAVENGE_INTERVAL: u64 = 16_000_000;
+/// Giving a page back, how long the background scavenger works at a time (`minScavWorkTime`), and
+/// how many times as long it sleeps then, so that it takes a hundredth of the time.
+pub(crate) const RELEASE_PAGE: u64 = 200;
+pub(crate) const SCAVENGE_WORK: u64 = 1_000_000;
+pub(crate) const SCAVENGE_SLEEP: u64 = 100;
 /// Stopping the world, at the start and at the end of marking.
 pub(crate) const STOP_AT_START: u64 = 30_000;
 pub(crate) const STOP_AT_END: u64 = 40_000;

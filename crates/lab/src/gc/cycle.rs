@@ -10,6 +10,8 @@
 
 use std::collections::VecDeque;
 
+use tophash_goruntime::PAGE;
+
 use super::clock;
 use super::mark::RootJob;
 use super::record::GcRecord;
@@ -53,6 +55,7 @@ pub(crate) struct Collector {
     /// Time that workers may use, in nanoseconds.
     budget: u64,
     sweep_budget: u64,
+    /// When the scavenger has its next turn; never, where it waits for a cycle.
     next_scavenge: u64,
 }
 
@@ -78,6 +81,9 @@ impl Runtime {
         self.collector.started = self.clock.now;
         self.heap.finish_sweep();
         self.hear_of_freed();
+        if self.collector.next_scavenge == u64::MAX {
+            self.collector.next_scavenge = self.clock.now;
+        }
         for span in &mut self.heap.spans {
             span.has_marks = false;
         }
@@ -264,16 +270,21 @@ impl Runtime {
         }
     }
 
+    /// One turn of the background scavenger (`scavengerState.run`). Where there is nothing to give
+    /// back it waits for the next cycle, else it sleeps for a while.
     fn scavenge_in_background(&mut self) {
-        let now = self.clock.now;
-        let late = now.saturating_sub(self.collector.next_scavenge);
-        let steps = 1 + late / clock::SCAVENGE_INTERVAL;
-        for _ in 0..steps {
-            if self.heap.scavenge_step() < SCAVENGE_STEP {
+        let mut worked = 0;
+        while worked < clock::SCAVENGE_WORK {
+            let released = self.heap.scavenge_step();
+            worked += released / PAGE * clock::RELEASE_PAGE;
+            if released < SCAVENGE_STEP {
                 break;
             }
         }
-        self.collector.next_scavenge = now + clock::SCAVENGE_INTERVAL;
+        self.collector.next_scavenge = match worked {
+            0 => u64::MAX,
+            _ => self.clock.now + worked * clock::SCAVENGE_SLEEP,
+        };
     }
 
     /// Collects: ends the cycle that is running, runs another and sweeps all (`runtime.GC`).
@@ -290,6 +301,16 @@ impl Runtime {
         self.heap.finish_sweep();
         self.hear_of_freed();
         self.heap.samples.swept();
+    }
+
+    /// Starts a cycle, as another goroutine's `runtime.GC` would, and returns while it marks; what
+    /// the program does next goes on beside it. Returns false where one is marking already.
+    pub fn start_gc(&mut self) -> bool {
+        let starts = !self.heap.is_marking;
+        if starts {
+            self.start_cycle(true);
+        }
+        starts
     }
 
     /// Collects and gives all free memory back to the system (`debug.FreeOSMemory`). Returns the

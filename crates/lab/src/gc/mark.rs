@@ -204,11 +204,11 @@ impl Runtime {
     /// by marking itself (`deductAssistCredit`, `gcAssistAlloc`).
     pub(crate) fn assist(&mut self, goroutine: usize, bytes: u64) {
         let Some(Some(running)) = self.goroutines.get_mut(goroutine) else { return };
-        running.assist_bytes -= bytes as i64;
+        running.assist_bytes = running.assist_bytes.saturating_sub_unsigned(bytes);
         if running.assist_bytes >= 0 {
             return;
         }
-        let mut debt = -running.assist_bytes;
+        let mut debt = running.assist_bytes.saturating_neg();
         let pacer = &mut self.heap.pacer;
         let mut work = (pacer.work_per_byte * debt as f64) as i64;
         if work < LEAST_ASSIST {
@@ -221,7 +221,7 @@ impl Runtime {
             pacer.background_credit -= stolen;
             earned = match stolen == work {
                 true => debt,
-                false => 1 + (pacer.bytes_per_work * stolen as f64) as i64,
+                false => ((pacer.bytes_per_work * stolen as f64) as i64).saturating_add(1),
             };
         }
         let mut left = work - stolen;
@@ -240,7 +240,8 @@ impl Runtime {
                 done += step.max(1) as i64;
                 left -= step.max(1) as i64;
             }
-            earned += 1 + (self.heap.pacer.bytes_per_work * done as f64) as i64;
+            let bytes = (self.heap.pacer.bytes_per_work * done as f64) as i64;
+            earned = bytes.saturating_add(1).saturating_add(earned);
             self.finish_if_done();
         }
         if let Some(Some(running)) = self.goroutines.get_mut(goroutine) {

@@ -233,7 +233,8 @@ impl Pacer {
         self.percent_goal = match self.percent {
             Some(percent) => {
                 let scanned = self.heap_marked + self.last_stack_scan + self.globals_scan;
-                let grown = self.heap_marked + scanned * u64::from(percent) / 100;
+                let grown = scanned.saturating_mul(u64::from(percent)) / 100;
+                let grown = self.heap_marked.saturating_add(grown);
                 grown.max(HEAP_MINIMUM * u64::from(percent) / 100)
             }
             None => NEVER,

@@ -13,24 +13,16 @@ use tophash_goruntime::{ARENA, PAGE};
 use tophash_memory::{Address, Arena, ByteSize};
 
 use super::cache::Cache;
-use super::chunk::CHUNK_PAGES;
 use super::pages::PageAllocator;
-use super::size_class::{HEADER, HEADER_ABOVE, Placement, SpanClass, TINY, slots};
+use super::size_class::{HEADER_ABOVE, Placement, SpanClass, TINY};
 use super::span::{Central, Span, SpanId, SpanState};
 use super::stats::Counts;
 use super::sweep::{Freed, Sweep};
-use super::{MemStats, Rules, SizeCounts, StackSpace};
+use super::{Rules, StackSpace};
 use crate::gc::{FinalizerId, Pacer};
 use crate::pointer_map::MapId;
 use crate::profile::{HeapSamples, SampleId};
 use crate::random::Random;
-
-/// Requests below as many pages are served from page caches (`pageCachePages/4`).
-const CACHED_PAGES: usize = 16;
-/// Spans that a cache sweeps, looking for a free slot, before it asks for a new one.
-const SWEEP_BUDGET: usize = 101;
-/// Pages of an arena of 64 MiB (`heapArenaBytes`).
-const ARENA_PAGES: usize = (ARENA / PAGE) as usize;
 
 /// How an allocator is made.
 #[derive(Debug)]
@@ -69,9 +61,9 @@ pub(crate) struct Allocator {
     pub(crate) base: u64,
     pub(crate) pages: PageAllocator,
     pub(crate) spans: Vec<Span>,
-    dead: Vec<SpanId>,
+    pub(super) dead: Vec<SpanId>,
     /// By page, the span's number plus one.
-    page_spans: Vec<u32>,
+    pub(super) page_spans: Vec<u32>,
     pub(crate) centrals: Vec<Central>,
     pub(crate) caches: Vec<Cache>,
     pub(crate) sweep: Sweep,
@@ -98,11 +90,11 @@ pub(crate) struct Allocator {
     pub(crate) limit_goal: Option<u64>,
     pub(crate) last_in_use: u64,
     /// Address space asked of the system that the page allocator does not yet have, as pages.
-    current: std::ops::Range<usize>,
-    page_limit: usize,
-    fresh_from: usize,
-    random_base: bool,
-    random: Random,
+    pub(super) current: std::ops::Range<usize>,
+    pub(super) page_limit: usize,
+    pub(super) fresh_from: usize,
+    pub(super) random_base: bool,
+    pub(super) random: Random,
 }
 
 impl Allocator {
@@ -288,120 +280,6 @@ impl Allocator {
         Some((id, slot, true))
     }
 
-    /// Gives a processor a span with a free slot (`mcache.refill`).
-    fn refill(&mut self, processor: usize, class: SpanClass) -> Option<SpanId> {
-        if let Some(id) = self.caches[processor].spans[class.index()].take() {
-            self.uncache(id);
-            self.count_cached(id);
-            if class == SpanClass::TINY {
-                self.counts.tiny += std::mem::take(&mut self.caches[processor].tiny_count);
-            }
-        }
-        let id = self.cache_span(processor, class)?;
-        let generation = self.sweep.generation;
-        let span = self.span_mut(id);
-        span.sweep_gen = generation + 3;
-        span.allocated_before = span.allocated;
-        // Whoever takes a span may use all of it before anyone counts again.
-        let room = span.bytes() - span.allocated as u64 * span.slot_size;
-        let scan = std::mem::take(&mut self.caches[processor].scan);
-        self.refresh_mapped();
-        self.pacer.update(room as i64, scan, self.is_marking);
-        self.caches[processor].spans[class.index()] = Some(id);
-        Some(id)
-    }
-
-    /// Counts what was allocated from a span while a cache held it.
-    fn count_cached(&mut self, id: SpanId) {
-        let span = self.span_mut(id);
-        let taken = (span.allocated - span.allocated_before) as u64;
-        span.allocated_before = 0;
-        let (class, bytes) = (span.class.size_class(), taken * span.slot_size);
-        self.counts.small_mallocs[class] += taken;
-        self.pacer.total_alloc += bytes;
-    }
-
-    /// Finds a span with a free slot: a swept one, or one that sweeping frees a slot of, or a new
-    /// one (`mcentral.cacheSpan`).
-    fn cache_span(&mut self, processor: usize, class: SpanClass) -> Option<SpanId> {
-        let pages = self.rules.classes.pages(class.size_class());
-        self.deduct_sweep_credit(pages * PAGE, 0);
-        let generation = self.sweep.generation;
-        let central = class.index();
-        if let Some(id) = self.centrals[central].partial_swept(generation).pop_front() {
-            return Some(id);
-        }
-        if !self.sweep.is_done {
-            let mut budget = SWEEP_BUDGET;
-            while budget > 0 {
-                let Some(id) = self.centrals[central].partial_unswept(generation).pop_front()
-                else {
-                    break;
-                };
-                if self.acquire_for_sweep(id) {
-                    self.sweep_span(id, true);
-                    return Some(id);
-                }
-                budget -= 1;
-            }
-            while budget > 0 {
-                let Some(id) = self.centrals[central].full_unswept(generation).pop_front() else {
-                    break;
-                };
-                if self.acquire_for_sweep(id) {
-                    self.sweep_span(id, true);
-                    let span = self.span(id);
-                    if span.allocated < span.slots {
-                        return Some(id);
-                    }
-                    self.centrals[central].full_swept(generation).push_back(id);
-                }
-                budget -= 1;
-            }
-        }
-        self.allocate_span(processor, pages as usize, class)
-    }
-
-    /// Puts a span that a cache held among the others of its class (`mcentral.uncacheSpan`).
-    pub(crate) fn uncache(&mut self, id: SpanId) {
-        let generation = self.sweep.generation;
-        let span = self.span_mut(id);
-        let is_stale = span.sweep_gen == generation + 1;
-        if is_stale {
-            span.sweep_gen = generation - 1;
-            self.sweep_span(id, false);
-            return;
-        }
-        span.sweep_gen = generation;
-        let (class, is_full) = (span.class.index(), span.allocated >= span.slots);
-        let central = &mut self.centrals[class];
-        match is_full {
-            true => central.full_swept(generation).push_back(id),
-            false => central.partial_swept(generation).push_back(id),
-        }
-    }
-
-    /// Empties a cache (`mcache.releaseAll`).
-    pub(crate) fn release_cache(&mut self, processor: usize) {
-        let scan = std::mem::take(&mut self.caches[processor].scan);
-        let mut unused = 0;
-        for class in 0..self.caches[processor].spans.len() {
-            let Some(id) = self.caches[processor].spans[class].take() else { continue };
-            let span = self.span(id);
-            if span.sweep_gen != self.sweep.generation + 1 {
-                // All of the span was taken for used when it was cached.
-                unused += (span.slots - span.allocated) as u64 * span.slot_size;
-            }
-            self.count_cached(id);
-            self.uncache(id);
-        }
-        let cache = &mut self.caches[processor];
-        cache.tiny = 0;
-        cache.tiny_offset = 0;
-        self.counts.tiny += std::mem::take(&mut cache.tiny_count);
-        self.pacer.update(-(unused as i64), scan, self.is_marking);
-    }
-
     fn allocate_large(
         &mut self,
         processor: usize,
@@ -438,207 +316,5 @@ impl Allocator {
             let base = self.span(span).slot_base(slot);
             self.specials.entry(base).or_default().push(Special::Sample(id));
         }
-    }
-
-    /// Makes a span of objects (`mheap.alloc`).
-    fn allocate_span(
-        &mut self,
-        processor: usize,
-        pages: usize,
-        class: SpanClass,
-    ) -> Option<SpanId> {
-        if !self.sweep.is_done {
-            self.reclaim(pages as u64);
-        }
-        let first = self.allocate_pages(processor, pages, true)?;
-        let size_class = class.size_class();
-        let (slot_size, count) = match size_class {
-            0 => (pages as u64 * PAGE, 1),
-            _ => {
-                let size = self.rules.classes.size(size_class);
-                (size, slots(&self.rules, size, pages as u64, class.is_noscan()) as usize)
-            }
-        };
-        let has_header = self.rules.has_headers
-            && !class.is_noscan()
-            && size_class != 0
-            && slot_size > HEADER_ABOVE;
-        let maps = if class.is_noscan() { 0 } else { count };
-        let needs_zero = first < self.fresh_from;
-        self.note_used(first + pages);
-        let span = Span {
-            base: self.base + first as u64 * PAGE,
-            pages,
-            state: SpanState::InUse,
-            class,
-            slot_size,
-            slots: count,
-            header: if has_header { HEADER } else { 0 },
-            free_index: 0,
-            allocated: 0,
-            allocated_before: 0,
-            sweep_gen: self.sweep.generation,
-            in_use: super::bits::SlotBits::new(count),
-            marks: super::bits::SlotBits::new(count),
-            maps: vec![MapId::NONE; maps].into_boxed_slice(),
-            needs_zero,
-            has_marks: false,
-        };
-        self.sweep.pages_in_use += pages as u64;
-        Some(self.add_span(first, span))
-    }
-
-    /// Remembers that pages below `end` may have been written to.
-    pub(crate) fn note_used(&mut self, end: usize) {
-        self.fresh_from = self.fresh_from.max(end);
-    }
-
-    /// Gives a span a number and its pages to it.
-    pub(crate) fn add_span(&mut self, first: usize, span: Span) -> SpanId {
-        let pages = span.pages;
-        let id = match self.dead.pop() {
-            Some(id) => {
-                *self.span_mut(id) = span;
-                id
-            }
-            None => {
-                self.spans.push(span);
-                SpanId((self.spans.len() - 1) as u32)
-            }
-        };
-        if self.page_spans.len() < first + pages {
-            self.page_spans.resize((first + pages).next_multiple_of(CHUNK_PAGES), 0);
-        }
-        self.page_spans[first..first + pages].fill(id.0 + 1);
-        id
-    }
-
-    /// Finds pages, in the processor's cache or by asking, and grows the heap where there are none
-    /// (`mheap.allocSpan`).
-    pub(crate) fn allocate_pages(
-        &mut self,
-        processor: usize,
-        pages: usize,
-        for_objects: bool,
-    ) -> Option<usize> {
-        let mut found = None;
-        if pages < CACHED_PAGES {
-            if self.caches[processor].pages.is_empty() {
-                self.caches[processor].pages = self.pages.fill_cache();
-            }
-            found = self.caches[processor].pages.allocate(pages);
-        }
-        let mut growth = 0;
-        let run = match found.or_else(|| self.pages.allocate(pages)) {
-            Some(run) => run,
-            None => loop {
-                // Padding may leave too little of the first growth.
-                growth += self.grow(pages)?;
-                if let Some(run) = self.pages.allocate(pages) {
-                    break run;
-                }
-            },
-        };
-        let released = run.released * PAGE;
-        self.scavenge_for(released, growth);
-        let bytes = pages as u64 * PAGE;
-        self.released -= released;
-        self.free -= bytes - released;
-        match for_objects {
-            true => self.in_use += bytes,
-            false => self.in_stacks += bytes,
-        }
-        Some(run.first)
-    }
-
-    /// Asks the system for more: whole chunks, from arenas of 64 MiB that follow each other
-    /// (`mheap.grow`).
-    fn grow(&mut self, pages: usize) -> Option<u64> {
-        let wanted = pages.checked_next_multiple_of(CHUNK_PAGES)?;
-        let is_first = self.current.end == 0;
-        if self.current.start + wanted > self.current.end {
-            let arenas = wanted.next_multiple_of(ARENA_PAGES);
-            if self.current.end + arenas > self.page_limit {
-                return None;
-            }
-            self.current.end += arenas;
-            if is_first && self.random_base {
-                let chunks = (ARENA_PAGES / CHUNK_PAGES) as u64;
-                let skipped = self.random.below(chunks) as usize * CHUNK_PAGES;
-                if skipped + wanted <= self.current.end {
-                    self.current.start = skipped;
-                }
-            }
-        }
-        let first = self.current.start;
-        self.current.start += wanted;
-        self.released += wanted as u64 * PAGE;
-        self.pages.grow(first, wanted);
-        if is_first && self.random_base {
-            let padding = self.random.below(CHUNK_PAGES as u64) as usize;
-            self.pages.pad(first, padding);
-        }
-        Some(wanted as u64 * PAGE)
-    }
-
-    /// Frees a span's pages (`mheap.freeSpanLocked`).
-    pub(crate) fn free_span(&mut self, id: SpanId) {
-        let span = self.span_mut(id);
-        let (bytes, pages, base) = (span.bytes(), span.pages, span.base);
-        let was_of_objects = span.state == SpanState::InUse;
-        span.state = SpanState::Dead;
-        span.maps = Box::default();
-        let first = ((base - self.base) / PAGE) as usize;
-        match was_of_objects {
-            true => {
-                self.in_use -= bytes;
-                self.sweep.pages_in_use -= pages as u64;
-            }
-            false => self.in_stacks -= bytes,
-        }
-        self.free += bytes;
-        self.page_spans[first..first + pages].fill(0);
-        self.pages.free(first, pages);
-        self.dead.push(id);
-    }
-
-    /// Gives back the pages that the caches of idle processors hold.
-    pub(crate) fn flush_page_cache(&mut self, processor: usize) {
-        self.pages.flush_cache(&mut self.caches[processor].pages);
-    }
-
-    /// Reads the figures of the heap, for which caches are emptied as `ReadMemStats` does.
-    pub(crate) fn read_stats(&mut self) -> MemStats {
-        for processor in 0..self.caches.len() {
-            self.release_cache(processor);
-        }
-        self.refresh_mapped();
-        let counts = &self.counts;
-        let mut stats = MemStats {
-            total_alloc: counts.large_bytes,
-            mallocs: counts.large_mallocs + counts.tiny,
-            frees: counts.large_frees + counts.tiny,
-            ..MemStats::default()
-        };
-        let mut total_free = counts.large_freed_bytes;
-        for class in 0..self.rules.classes.len() {
-            let size = self.rules.classes.size(class);
-            let (mallocs, frees) = (counts.small_mallocs[class], counts.small_frees[class]);
-            stats.total_alloc += mallocs * size;
-            total_free += frees * size;
-            stats.mallocs += mallocs;
-            stats.frees += frees;
-            stats.by_size.push(SizeCounts { size, mallocs, frees });
-        }
-        stats.heap_alloc = stats.total_alloc.saturating_sub(total_free);
-        stats.heap_objects = stats.mallocs.saturating_sub(stats.frees);
-        stats.heap_inuse = self.in_use;
-        stats.heap_released = self.released;
-        stats.heap_idle = self.free + self.released;
-        stats.heap_sys = stats.heap_inuse + stats.heap_idle;
-        stats.stack_inuse = self.in_stacks;
-        stats.sys = stats.heap_sys + stats.stack_inuse + self.pacer.surroundings.other_memory;
-        stats.next_gc = self.pacer.goal();
-        stats
     }
 }

@@ -73,7 +73,8 @@ impl Allocator {
         }
         let ratio = goal as f64 / self.pacer.last_goal as f64;
         let retain = (self.last_in_use as f64 * ratio) as u64;
-        let retain = (retain + (retain as f64 / 10.0) as u64).next_multiple_of(SYSTEM_PAGE);
+        let retain = retain.saturating_add((retain as f64 / 10.0) as u64);
+        let retain = retain.checked_next_multiple_of(SYSTEM_PAGE).unwrap_or(u64::MAX);
         if self.retained() > retain && self.retained() - retain >= SYSTEM_PAGE {
             self.retain_goal = Some(retain);
         }

@@ -1,5 +1,7 @@
 //! What a program reads of its heap (`runtime.MemStats`, `runtime/mstats.go`).
 
+use super::allocator::Allocator;
+
 /// Objects of one size class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SizeCounts {
@@ -63,4 +65,41 @@ pub(crate) struct Counts {
     pub(crate) large_freed_bytes: u64,
     pub(crate) large_frees: u64,
     pub(crate) tiny: u64,
+}
+
+impl Allocator {
+    /// Reads the figures of the heap, for which caches are emptied as `ReadMemStats` does.
+    pub(crate) fn read_stats(&mut self) -> MemStats {
+        for processor in 0..self.caches.len() {
+            self.release_cache(processor);
+        }
+        self.refresh_mapped();
+        let counts = &self.counts;
+        let mut stats = MemStats {
+            total_alloc: counts.large_bytes,
+            mallocs: counts.large_mallocs + counts.tiny,
+            frees: counts.large_frees + counts.tiny,
+            ..MemStats::default()
+        };
+        let mut total_free = counts.large_freed_bytes;
+        for class in 0..self.rules.classes.len() {
+            let size = self.rules.classes.size(class);
+            let (mallocs, frees) = (counts.small_mallocs[class], counts.small_frees[class]);
+            stats.total_alloc += mallocs * size;
+            total_free += frees * size;
+            stats.mallocs += mallocs;
+            stats.frees += frees;
+            stats.by_size.push(SizeCounts { size, mallocs, frees });
+        }
+        stats.heap_alloc = stats.total_alloc.saturating_sub(total_free);
+        stats.heap_objects = stats.mallocs.saturating_sub(stats.frees);
+        stats.heap_inuse = self.in_use;
+        stats.heap_released = self.released;
+        stats.heap_idle = self.free + self.released;
+        stats.heap_sys = stats.heap_inuse + stats.heap_idle;
+        stats.stack_inuse = self.in_stacks;
+        stats.sys = stats.heap_sys + stats.stack_inuse + self.pacer.surroundings.other_memory;
+        stats.next_gc = self.pacer.goal();
+        stats
+    }
 }

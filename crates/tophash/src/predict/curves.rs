@@ -33,8 +33,13 @@ pub(super) fn chart(forecast: &Forecast) -> Chart {
         .map(|(rows, bytes)| {
             let names: Vec<&str> = rows.iter().map(|row| row.release.name()).collect();
             let design = rows.first().map_or("", |row| row.design());
-            let points = counts.iter().zip(bytes).map(|(&n, bytes)| (n as f64, bytes as f64));
-            Series { name: format!("Go {} ({design})", names.join(", ")), points: points.collect() }
+            let mut points: Vec<(f64, f64)> = Vec::new();
+            for (&n, bytes) in counts.iter().zip(bytes) {
+                // Bytes change at an entry, and not between two.
+                points.extend(points.last().map(|before| (n as f64, before.1)));
+                points.push((n as f64, bytes as f64));
+            }
+            Series { name: format!("Go {} ({design})", names.join(", ")), points }
         })
         .collect();
     let hint = match forecast.plan.hint {
