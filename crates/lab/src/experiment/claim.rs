@@ -1,6 +1,6 @@
 //! Pieces of folklore, with the bounds within which each would be true.
 
-use super::quantity::{Agreement, Measurement, Quantity, Versions};
+use super::quantity::{Measurement, Quantity, Versions};
 use super::release::GoRelease;
 
 /// A piece of folklore.
@@ -124,15 +124,6 @@ impl Claim {
             (true, false) => Outcome::All,
             (true, true) => Outcome::Some,
             _ => Outcome::None,
-        })
-    }
-
-    /// Tells whether the model can say something of the claim.
-    pub fn is_modelled(&self, quantities: &[Quantity]) -> bool {
-        self.bounds.iter().all(|bound| {
-            quantities.iter().any(|quantity| {
-                quantity.name == bound.quantity && quantity.agreement != Agreement::RealOnly
-            })
         })
     }
 }

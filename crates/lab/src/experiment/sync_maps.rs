@@ -364,3 +364,53 @@ fn key_of(world: &World, entry: Address) -> u64 {
     let key = word(world, entry + ByteSize::new(24));
     world.runtime.arena().word(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number of entries that are there, by asking for each.
+    fn found(map: &mut SyncMap, keys: std::ops::Range<u64>) -> u64 {
+        let mut count = 0;
+        for i in keys {
+            count += u64::from(match &mut map.design {
+                Design::TwoMaps(maps) => {
+                    let world = &mut map.world;
+                    let dirty = maps.dirty.clone();
+                    let entry = maps
+                        .find(world, &maps.read.clone(), i)
+                        .or_else(|| maps.find(world, &dirty?, i));
+                    entry.is_some_and(|entry| {
+                        ![Address::NULL, EXPUNGED].contains(&word(world, entry))
+                    })
+                }
+                Design::Trie(trie) => {
+                    let (_, place, _) = trie.find(&map.world, trie.hash_of(i));
+                    let entry = word(&map.world, place);
+                    !entry.is_null() && key_of(&map.world, entry) == i
+                }
+            });
+        }
+        count
+    }
+
+    #[test]
+    fn what_is_stored_is_found_and_what_is_deleted_is_not_in_both_designs() {
+        for minor in [23, 24] {
+            let mut map = SyncMap::new(&GoRelease::of(minor).unwrap()).unwrap();
+            (0..500).for_each(|i| map.store(i).unwrap());
+            (0..500).for_each(|i| map.load(i));
+            (0..500).step_by(2).for_each(|i| map.delete(i).unwrap());
+            assert_eq!(found(&mut map, 0..600), 250, "Go 1.{minor}");
+            // Stored again, expunged entries come back.
+            (500..600).for_each(|i| map.store(i).unwrap());
+            (0..500).for_each(|i| map.store(i).unwrap());
+            map.live();
+            map.range();
+            assert_eq!(found(&mut map, 0..700), 600, "Go 1.{minor}");
+            (0..600).for_each(|i| map.delete(i).unwrap());
+            map.live();
+            assert_eq!(found(&mut map, 0..700), 0, "Go 1.{minor}");
+        }
+    }
+}

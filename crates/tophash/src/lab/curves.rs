@@ -8,6 +8,9 @@ use crate::report::chart::{Axis, Chart, Scale, Series, Unit};
 /// From such a ratio of the largest place or figure to the least on, an axis is logarithmic.
 const WIDE: f64 = 64.0;
 
+/// The releases of a line, and its points.
+type Line<'s> = (Vec<&'s str>, Vec<(f64, f64)>);
+
 /// Draws every quantity of an experiment that forms a curve, under its name.
 pub(super) fn charts(study: &Study) -> Vec<(&'static str, Chart)> {
     let quantities = study.experiment.quantities.iter();
@@ -19,7 +22,7 @@ pub(super) fn charts(study: &Study) -> Vec<(&'static str, Chart)> {
 
 fn chart(study: &Study, quantity: &'static Quantity) -> Option<Chart> {
     // Releases that have the same figures share a line.
-    let mut lines: Vec<(Vec<&str>, Vec<(f64, f64)>)> = Vec::new();
+    let mut lines: Vec<Line<'_>> = Vec::new();
     for release in &study.releases {
         let point = |figure: &Measurement| Some((figure.at? as f64, figure.value));
         let measured = release.model.iter().flatten();

@@ -197,3 +197,14 @@ fn state(release: &ReleaseStudy, version: &str) -> Cell {
         faults => Cell::new(format!("{faults} disagree")).fg(Color::Yellow),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::spell;
+
+    #[test]
+    fn figures_are_spelled_whole_where_they_are_whole() {
+        let texts = [0.0, 48.0, 1_234_567.0, -3.0, 0.5, 1.23456, 123_456.789].map(spell);
+        assert_eq!(texts, ["0", "48", "1,234,567", "-3", "0.500", "1.235", "123457"]);
+    }
+}
