@@ -34,8 +34,8 @@ pub(crate) enum Command {
     Diff(DiffOptions),
     /// Say what a map will cost under every Go release, before it is written.
     ///
-    /// TYPE is a map type as Go writes it, such as 'map[string]*Session', 'map[[16]byte]struct{a, b
-    /// int32}' or 'map[netip.Addr]time.Time'. What keys and elems point to is not counted.
+    /// TYPE is a map type as Go writes it, such as `map[string]*Session` or
+    /// `map[[16]byte]struct{a, b int32}`. What keys and elems point to is not counted.
     Predict(PredictOptions),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
     Demo(DemoOptions),
