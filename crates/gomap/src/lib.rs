@@ -32,7 +32,7 @@ pub use read::{
 };
 pub use run::{
     BadMapType, BumpHeap, GoKey, GoValue, Heap, HeapCounts, MapType, OutOfMemory, Piece, Release,
-    Request, RunningIter, RunningMap, Slot, TypedIter, TypedMap, TypedMapError,
+    Request, RunningIter, RunningMap, SeededRandom, Slot, TypedIter, TypedMap, TypedMapError,
 };
 pub use types::{
     ConstantDefinition, Definition, GoSource, GoType, ProgramTypes, SourceText, StandardTypes,

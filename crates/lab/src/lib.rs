@@ -38,7 +38,6 @@ mod mutator;
 mod pointer_map;
 mod predict;
 mod profile;
-mod random;
 mod replay;
 mod runtime;
 

@@ -176,7 +176,7 @@ impl Heap for MapHeap<'_> {
     }
 
     fn random(&mut self) -> u64 {
-        self.runtime.random.next()
+        self.runtime.random.next_word()
     }
 
     #[inline]

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use tophash_profile::{ProfileBuilder, SampleFrame, SampleLabel};
 
-use crate::random::Random;
 use crate::runtime::Runtime;
+use tophash_gomap::SeededRandom;
 
 /// Places and sizes that are told apart.
 const MOST_BUCKETS: usize = 1 << 20;
@@ -77,7 +77,7 @@ impl HeapSamples {
     }
 
     /// Draws the bytes until the next sample.
-    pub(crate) fn next_sample(&mut self, random: &mut Random) -> i64 {
+    pub(crate) fn next_sample(&mut self, random: &mut SeededRandom) -> i64 {
         match self.rate {
             0 => i64::MAX,
             1 => 0,

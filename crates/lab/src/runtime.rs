@@ -5,7 +5,7 @@ use tophash_goruntime::GoVersion;
 use crate::gc::{Checker, Clock, Collector, Fault, Faults, Pacer, Surroundings};
 use crate::heap::{Allocator, AllocatorOptions, Rules, StackMemory};
 use crate::pointer_map::PointerMaps;
-use crate::random::Random;
+use tophash_gomap::SeededRandom;
 
 /// How a runtime is made.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ pub struct Runtime {
     pub(crate) checker: Checker,
     pub(crate) faults: Faults,
     pub(crate) clock: Clock,
-    pub(crate) random: Random,
+    pub(crate) random: SeededRandom,
     /// What a map operation that is under way allocated.
     pub(crate) registers: Vec<u64>,
     pub(crate) is_in_flight: bool,
@@ -126,7 +126,7 @@ impl Runtime {
             rules.paces_as_1_19,
             rules.headroom_percent,
         );
-        let mut random = Random::new(options.seed);
+        let mut random = SeededRandom::new(options.seed);
         let allocator = AllocatorOptions {
             rules: rules.clone(),
             limit: options.address_space,
@@ -134,7 +134,7 @@ impl Runtime {
             random_base: options.random_base && rules.has_random_base,
             poisons: checks,
             sample_rate: options.profile_rate,
-            seed: random.next(),
+            seed: random.next_word(),
         };
         let mut heap = Allocator::new(allocator, pacer)
             .map_err(|source| RuntimeError::AddressSpace { size: options.address_space, source })?;

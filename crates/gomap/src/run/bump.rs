@@ -7,6 +7,7 @@ use tophash_goruntime::SizeClasses;
 use tophash_memory::{Address, Arena, ByteSize};
 
 use super::heap::{Heap, OutOfMemory, Request};
+use super::random::SeededRandom;
 use super::release::Release;
 use crate::read::{Allocation, Allocations};
 
@@ -36,7 +37,7 @@ pub struct BumpHeap {
     arena: Arena,
     next: Address,
     sizes: SizeClasses,
-    random: u64,
+    random: SeededRandom,
     counts: HeapCounts,
     /// Live objects by address, where they are kept track of.
     objects: Option<BTreeMap<Address, (u64, u64)>>,
@@ -56,7 +57,7 @@ impl BumpHeap {
             next: arena.range().start(),
             arena,
             sizes: release.sizes().clone(),
-            random: seed,
+            random: SeededRandom::new(seed),
             counts: HeapCounts::default(),
             objects: None,
             free: None,
@@ -132,12 +133,7 @@ impl Heap for BumpHeap {
     }
 
     fn random(&mut self) -> u64 {
-        // splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.random;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
+        self.random.next_word()
     }
 
     fn retire(&mut self, at: Address, request: Request) {

@@ -22,7 +22,7 @@ use super::{Rules, StackSpace};
 use crate::gc::{FinalizerId, Pacer};
 use crate::pointer_map::MapId;
 use crate::profile::{HeapSamples, SampleId};
-use crate::random::Random;
+use tophash_gomap::SeededRandom;
 
 /// How an allocator is made.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub(crate) struct Allocator {
     pub(super) page_limit: usize,
     pub(super) fresh_from: usize,
     pub(super) random_base: bool,
-    pub(super) random: Random,
+    pub(super) random: SeededRandom,
 }
 
 impl Allocator {
@@ -104,7 +104,7 @@ impl Allocator {
         let size = limit.max(ARENA).next_multiple_of(ARENA);
         let arena = Arena::new(ByteSize::new(size))?;
         let classes = rules.classes.len();
-        let mut random = Random::new(seed);
+        let mut random = SeededRandom::new(seed);
         let mut samples = HeapSamples::new(sample_rate);
         let caches = (0..processors.clamp(1, 256))
             .map(|_| {

@@ -1,21 +1,19 @@
 //! Chance, seeded: what hashes decide, drawn anew.
 
-/// Random numbers of the kind that hashes are: splitmix64 (Steele, Lea and Flood, "Fast splittable
-/// pseudorandom number generators", OOPSLA 2014).
+use tophash_gomap::SeededRandom;
+
+/// Random numbers of the kind that hashes are.
 #[derive(Debug, Clone)]
-pub(super) struct Chance(u64);
+pub(super) struct Chance(SeededRandom);
 
 impl Chance {
     pub(super) fn seeded(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xa076_1d64_78bd_642f) ^ 0xe703_7ed1_a0b4_28db)
+        Self(SeededRandom::new(seed.wrapping_mul(0xa076_1d64_78bd_642f) ^ 0xe703_7ed1_a0b4_28db))
     }
 
     #[inline]
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next_word()
     }
 
     /// Tosses so many coins, and returns how many show heads.

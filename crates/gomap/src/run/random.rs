@@ -3,14 +3,17 @@
 
 /// A stream of random numbers.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub struct SeededRandom(u64);
 
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+impl SeededRandom {
+    /// Starts a stream.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// Returns the next number.
+    #[inline]
+    pub fn next_word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,7 +22,7 @@ impl Random {
     }
 
     /// Returns a number below `bound`, which is taken for 1 where it is 0.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound.max(1))) >> 64) as u64
+    pub fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next_word()) * u128::from(bound.max(1))) >> 64) as u64
     }
 }
