@@ -288,7 +288,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Says what this machine is, as far as it matters for the figures.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(name));

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -35,13 +35,17 @@ pub enum Fixture {
     Predict,
     /// Random operations on maps, and a digest of the map's memory after each.
     MapState,
+    /// Maps whose use it records.
+    Traced,
+    /// Operations on maps, timed.
+    MapSpeed,
     /// Allocations by a script, and what the runtime tells of its heap.
     Heap,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -51,6 +55,8 @@ impl Fixture {
         Self::Wild,
         Self::Predict,
         Self::MapState,
+        Self::Traced,
+        Self::MapSpeed,
         Self::Heap,
     ];
 
@@ -66,6 +72,8 @@ impl Fixture {
             Self::Wild => "wild",
             Self::Predict => "predict",
             Self::MapState => "mapstate",
+            Self::Traced => "traced",
+            Self::MapSpeed => "mapspeed",
             Self::Heap => "heap",
         }
     }
@@ -145,7 +153,11 @@ fn build_mode(
         Symbols::Kept => "",
         Symbols::Stripped => "-s -w",
     };
-    let fresh = fingerprint(&source, &toolchain, flags)?;
+    let mut sources = vec![source.clone()];
+    if fixture == Fixture::Traced {
+        sources.push(paths::workspace().join("go/maptrace"));
+    }
+    let fresh = fingerprint(&sources, &toolchain, flags)?;
 
     let _held = lock::hold(&folder.join(format!("{name}.lock")))?;
     if program.exists() && fs::read_to_string(&stamp).is_ok_and(|kept| kept == fresh) {
@@ -174,11 +186,15 @@ fn build_mode(
 }
 
 /// A hash of the sources, the toolchain and the flags.
-fn fingerprint(source: &Path, toolchain: &Toolchain, flags: &str) -> Result<String> {
-    let mut files: Vec<PathBuf> = fs::read_dir(source)
-        .with_context(|| format!("cannot list {}", source.display()))?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
+fn fingerprint(sources: &[PathBuf], toolchain: &Toolchain, flags: &str) -> Result<String> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for source in sources {
+        for entry in
+            fs::read_dir(source).with_context(|| format!("cannot list {}", source.display()))?
+        {
+            files.push(entry?.path());
+        }
+    }
     files.sort();
     let mut hasher = DefaultHasher::new();
     (toolchain.full_version()?, flags).hash(&mut hasher);

@@ -14,6 +14,7 @@
 //! ```
 
 pub mod bench;
+pub mod bench_maps;
 pub mod core;
 pub mod debugger;
 pub mod facts;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::bench::{self, BenchOptions};
+use xtask::bench_maps::{self, BenchMapsOptions};
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::programs::Program;
 use xtask::toolchain::{self, Release};
@@ -61,6 +62,8 @@ enum Task {
     Folklore,
     /// Time tophash and viewcore on cores of one leaking program, and print a table.
     BenchCores(BenchOptions),
+    /// Time running maps beside real Go's and hashbrown's, and print tables.
+    BenchMaps(BenchMapsOptions),
     /// Run a command and write what it took to a file, as the benchmark does for each.
     #[command(hide = true)]
     Measure {
@@ -132,6 +135,7 @@ fn main() -> Result<ExitCode> {
         }
         Task::Folklore => folklore::write()?,
         Task::BenchCores(options) => bench::run(&options)?,
+        Task::BenchMaps(options) => bench_maps::run(&options)?,
         Task::Measure { to, command } => xtask::measure::run_here(&command, &to)?,
         Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,
     }

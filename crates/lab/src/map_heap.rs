@@ -4,7 +4,8 @@
 //! While an operation is under way, what it allocates may lie in no object yet, and what it reads
 //! may have left the map already. In Go the operation's frames hold both. Here what it allocates is
 //! a root until the map says that it is done, and no cycle ends marking meanwhile, so that nothing
-//! it reads is freed: a schedule that Go could have, too.
+//! it reads is freed: a schedule that Go could have, too. The same holds for text that is allocated
+//! for keys and elems ahead of an operation: it is kept until that operation is done.
 
 use tophash_gomap::{Heap, MapLayout, MapShape, MapType, OutOfMemory, Piece, Request, SLOTS};
 use tophash_memory::{Address, Arena};

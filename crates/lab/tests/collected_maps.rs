@@ -89,7 +89,7 @@ impl Service {
         self.map.delete(&mut heap, &from.to_le_bytes()).unwrap();
         self.runtime.store(Place::Stack(self.main, 1), Address::new(target));
         // Time passes.
-        self.runtime.allocate(self.main, 64, MapId::NONE).unwrap();
+        self.runtime.step();
         let mut heap = self.runtime.map_heap(self.main, self.pieces);
         self.map.insert(&mut heap, &to.to_le_bytes(), &target.to_le_bytes()).unwrap();
         self.runtime.store(Place::Stack(self.main, 1), Address::NULL);
@@ -181,10 +181,9 @@ fn elems_that_move_within_a_map_are_lost_without_write_barriers() {
             let options = RuntimeOptions { faults, gc_percent: None, ..options(&version, seed) };
             let mut service = Service::new(options, elem(1));
             (0..200).for_each(|key| service.insert(key, 7));
-            service.runtime.start_gc();
             for key in 0..200 {
+                service.runtime.start_gc();
                 service.rename(key, key + 1000);
-                service.runtime.step();
             }
             while service.runtime.step() {}
             service.runtime.premature_free_count()

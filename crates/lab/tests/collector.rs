@@ -323,7 +323,7 @@ fn options(version: &str, seed: u64) -> RuntimeOptions {
 const VERSIONS: [&str; 3] = ["go1.19.8", "go1.23.9", "go1.27.3"];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn what_can_be_reached_stays_and_the_rest_goes(

@@ -153,8 +153,8 @@ impl<'a> Script<'a> {
         assert_eq!(point.name, name);
         let stats = self.runtime.mem_stats();
         let mut around = surroundings(point);
-        around.heap_live =
-            self.told.first().map_or(&point.clone(), |(start, _)| start).get("alloc");
+        let start = self.told.first().map_or(point, |(start, _)| start).get("alloc");
+        (around.heap_live, around.heap_scan) = (start, start / 2);
         self.runtime.set_surroundings(around);
         self.runtime.set_gc_percent(Some(100));
         let next_gc = self.runtime.mem_stats().next_gc;

@@ -34,8 +34,8 @@ pub(crate) enum Command {
     Diff(DiffOptions),
     /// Say what a map will cost under every Go release, before it is written.
     ///
-    /// TYPE is a map type as Go writes it, such as 'map[string]*Session', 'map[[16]byte]struct{a, b
-    /// int32}' or 'map[netip.Addr]time.Time'. What keys and elems point to is not counted.
+    /// TYPE is a map type as Go writes it, such as `map[string]*Session` or
+    /// `map[[16]byte]struct{a, b int32}`. What keys and elems point to is not counted.
     Predict(PredictOptions),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
     Demo(DemoOptions),
@@ -220,6 +220,35 @@ pub(crate) enum LabCommand {
     /// Programs are built in a temporary folder by each Go given, without network, and run. Ends with
     /// exit code 1 if figures differ by more than an experiment allows, or contradict a verdict.
     Verify(LabVerifyOptions),
+    /// Do recorded map operations again, on the maps of any Go release.
+    ///
+    /// What would a program's own use of its maps cost under another Go? A trace is text or binary, as
+    /// the Go package in `go/maptrace` records it.
+    Replay(LabReplayOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabReplayOptions {
+    /// A recorded trace.
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+
+    /// Only this release, such as 1.23, 1.25-noswissmap or 1.27-mapsplitgroup. May be given several
+    /// times, or several with commas.
+    #[arg(long, value_name = "V", value_delimiter = ',')]
+    pub(crate) go: Vec<String>,
+
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Draw the maps' bytes over the operations, too.
+    #[arg(long)]
+    pub(crate) chart: bool,
+
+    /// Write the chart into a file, as SVG. One that is there is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

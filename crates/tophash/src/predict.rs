@@ -34,10 +34,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn design(&self) -> &'static str {
-        match self.release.design() {
-            MapDesign::Classic => "classic",
-            MapDesign::Swiss | MapDesign::SwissSplit => "swiss",
-        }
+        self.release.design_name()
     }
 }
 

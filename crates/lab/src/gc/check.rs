@@ -89,7 +89,7 @@ pub struct PrematureFree {
     pub path: Vec<PathStep>,
     /// It has been swept.
     pub is_freed: bool,
-    /// The first read of it thereafter.
+    /// The first read of it thereafter by [`Runtime::load`]. Running maps read the arena itself.
     pub following_read: Option<StaleRead>,
 }
 

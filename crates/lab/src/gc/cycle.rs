@@ -52,8 +52,8 @@ pub(crate) struct Collector {
     started: u64,
     mark_started: u64,
     heap_before: u64,
-    /// Time that workers may use, in nanoseconds.
-    budget: u64,
+    /// Time that workers may use, in nanoseconds; below zero where they took more.
+    budget: i64,
     sweep_budget: u64,
     /// When the scavenger has its next turn; never, where it waits for a cycle.
     next_scavenge: u64,
@@ -172,6 +172,7 @@ impl Runtime {
             wall: [clock::STOP_AT_START, marking, clock::STOP_AT_END],
             assist: pacer.assist_nanos,
             background: pacer.background_nanos,
+            idle: pacer.idle_nanos,
             heap: [self.collector.heap_before, heap_at_end, marked],
             goal: pacer.last_goal,
             stacks: pacer.last_stack_scan,
@@ -205,15 +206,16 @@ impl Runtime {
         self.clock.collecting as f64 / total.max(1) as f64
     }
 
-    /// Makes one step of collecting: scans roots or an object, ends marking, or sweeps a span.
-    /// Returns false where there is nothing to do.
+    /// Makes one step of collecting while the program waits: scans roots or an object, ends marking,
+    /// or sweeps a span. Returns false where there is nothing to do.
     pub fn step(&mut self) -> bool {
         if self.heap.is_marking {
             match self.mark_step() {
                 Some(work) => {
                     let nanos = work + clock::MARK_OBJECT;
-                    self.clock.collecting += nanos;
-                    self.heap.pacer.background_nanos += nanos;
+                    // All processors have nothing better to do.
+                    self.clock.now += nanos / self.heap.caches.len() as u64;
+                    self.heap.pacer.idle_nanos += nanos;
                     self.heap.pacer.background_credit += work as i64;
                     true
                 }
@@ -232,31 +234,23 @@ impl Runtime {
     pub(crate) fn tick(&mut self, nanos: u64) {
         self.clock.now += nanos;
         if self.heap.is_marking {
-            // A quarter of all processors, now more and now less.
+            // A quarter of all time, and so a third of the program's, now more and now less.
             let processors = self.heap.caches.len() as u64;
-            let share = nanos * processors;
-            self.collector.budget += self.random.below(share) / 2 + u64::from(share % 2 == 1);
+            let share = self.random.below(nanos * processors) * 2 / 3;
+            self.collector.budget = self.collector.budget.saturating_add_unsigned(share);
             while self.collector.budget > 0 {
-                match self.mark_step() {
-                    Some(work) => {
-                        let nanos = work + clock::MARK_OBJECT;
-                        self.clock.collecting += nanos;
-                        self.heap.pacer.background_nanos += nanos;
-                        self.heap.pacer.background_credit += work as i64;
-                        // What goes beyond the budget is owed.
-                        if nanos > self.collector.budget {
-                            self.collector.budget = 0;
-                            self.clock.now += nanos / 4;
-                            break;
-                        }
-                        self.collector.budget -= nanos;
-                    }
-                    None => {
-                        self.finish_if_done();
-                        self.collector.budget = 0;
-                        break;
-                    }
-                }
+                let Some(work) = self.mark_step() else {
+                    self.finish_if_done();
+                    self.collector.budget = 0;
+                    break;
+                };
+                let nanos = work + clock::MARK_OBJECT;
+                self.clock.now += nanos / processors;
+                self.clock.collecting += nanos;
+                self.heap.pacer.background_nanos += nanos;
+                self.heap.pacer.background_credit += work as i64;
+                // A step may take more than is left, which the next ones wait for.
+                self.collector.budget = self.collector.budget.saturating_sub_unsigned(nanos);
             }
         } else if !self.heap.sweep.is_done {
             self.collector.sweep_budget += self.random.below(nanos + 1) / 2;

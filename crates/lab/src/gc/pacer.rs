@@ -81,6 +81,8 @@ pub(crate) struct Pacer {
     pub(crate) background_credit: i64,
     pub(crate) assist_nanos: u64,
     pub(crate) background_nanos: u64,
+    /// Marking while the program waited.
+    pub(crate) idle_nanos: u64,
     pub(crate) work_per_byte: f64,
     pub(crate) bytes_per_work: f64,
 
@@ -124,6 +126,7 @@ impl Pacer {
             background_credit: 0,
             assist_nanos: 0,
             background_nanos: 0,
+            idle_nanos: 0,
             work_per_byte: 0.0,
             bytes_per_work: 0.0,
             total_alloc: 0,
@@ -153,6 +156,7 @@ impl Pacer {
         self.background_credit = 0;
         self.assist_nanos = 0;
         self.background_nanos = 0;
+        self.idle_nanos = 0;
         self.triggered = match self.paces_as_1_19 {
             true => self.trigger().0,
             false => self.heap_live,
@@ -198,16 +202,17 @@ impl Pacer {
     pub(crate) fn end_cycle(&mut self, nanos: u64, processors: u64) {
         self.last_goal = self.goal();
         let time = (nanos * processors) as f64;
-        let mut utilization = UTILIZATION;
+        let (mut utilization, mut idle) = (UTILIZATION, 0.0);
         if nanos > 0 {
             utilization += self.assist_nanos as f64 / time;
+            idle = self.idle_nanos as f64 / time;
         }
         if self.heap_live <= self.triggered {
             return;
         }
         let allocated = (self.heap_live - self.triggered) as f64;
-        let current =
-            allocated * utilization / (self.scan_work() as f64 * (1.0 - utilization).max(0.01));
+        let current = allocated * (utilization + idle)
+            / (self.scan_work() as f64 * (1.0 - utilization).max(0.01));
         if self.paces_as_1_19 {
             self.cons_mark = self.controller.next(self.cons_mark, current).unwrap_or(0.0);
         } else {
@@ -250,8 +255,8 @@ impl Pacer {
     }
 
     fn goal_and_floor(&self) -> (u64, u64) {
-        let goal = self.percent_goal;
-        if let Some(limited) = self.limit_goal().filter(|&limited| limited < goal) {
+        let (goal, limited) = (self.percent_goal, self.limit_goal());
+        if limited < goal {
             return (limited, 0);
         }
         let mut goal = goal.max(self.sweep_trigger);
@@ -262,14 +267,14 @@ impl Pacer {
     }
 
     /// Returns the goal that the memory limit leaves (`memoryLimitHeapGoal`).
-    fn limit_goal(&self) -> Option<u64> {
-        let limit = self.limit?;
+    fn limit_goal(&self) -> u64 {
+        let limit = self.limit.unwrap_or(i64::MAX as u64);
         let Mapped { free, ready } = self.mapped;
         let allocated = self.total_alloc.saturating_sub(self.total_free);
         let elsewhere = ready.saturating_sub(free + allocated);
         let overage = ready.saturating_sub(limit);
         if elsewhere + overage >= limit {
-            return Some(self.heap_marked);
+            return self.heap_marked;
         }
         let goal = limit - (elsewhere + overage);
         let headroom = (goal / 100 * self.headroom_percent).max(HEADROOM);
@@ -277,7 +282,7 @@ impl Pacer {
             true => headroom,
             false => goal - headroom,
         };
-        Some(goal.max(self.heap_marked))
+        goal.max(self.heap_marked)
     }
 
     /// Returns the heap's size at which a cycle starts, and its goal (`trigger`).

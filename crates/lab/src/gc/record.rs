@@ -18,6 +18,8 @@ pub struct GcRecord {
     pub assist: u64,
     /// Processor time of the background workers.
     pub background: u64,
+    /// Processor time of marking while the program waited.
+    pub idle: u64,
     /// Heap when it started, when marking ended, and what was marked.
     pub heap: [u64; 3],
     /// The size that it aimed at.
@@ -68,7 +70,7 @@ impl fmt::Display for GcRecord {
         let [before, at_end, marked] = self.heap.map(|bytes| bytes >> 20);
         write!(
             f,
-            "gc {} @{}.{:03}s {}%: {}+{}+{} ms clock, {}+{}/{}/0+{} ms cpu, {before}->{at_end}->\
+            "gc {} @{}.{:03}s {}%: {}+{}+{} ms clock, {}+{}/{}/{}+{} ms cpu, {before}->{at_end}->\
              {marked} MB, {} MB goal, {} MB stacks, {} MB globals, {} P",
             self.number,
             millis / 1000,
@@ -80,6 +82,7 @@ impl fmt::Display for GcRecord {
             Millis(first * procs),
             Millis(self.assist),
             Millis(self.background),
+            Millis(self.idle),
             Millis(last * procs),
             self.goal >> 20,
             self.stacks >> 20,
@@ -106,6 +109,7 @@ mod tests {
             wall: [31_000, 1_234_000, 800],
             assist: 0,
             background: 12_345_000,
+            idle: 5_000,
             heap: [(4 << 20) + 5, 5 << 20, 2 << 20],
             goal: 6 << 20,
             stacks: 0,
@@ -115,7 +119,7 @@ mod tests {
         };
         assert_eq!(
             record.to_string(),
-            "gc 3 @1.045s 2%: 0.031+1.2+0 ms clock, 0.062+0/12/0+0.001 ms cpu, 4->5->2 MB, \
+            "gc 3 @1.045s 2%: 0.031+1.2+0 ms clock, 0.062+0/12/0.005+0.001 ms cpu, 4->5->2 MB, \
              6 MB goal, 0 MB stacks, 1 MB globals, 2 P (forced)"
         );
     }

@@ -71,6 +71,19 @@ impl NamedRelease {
         self.release.design()
     }
 
+    /// Returns how the design is called: `classic` or `swiss`.
+    pub fn design_name(&self) -> &'static str {
+        match self.design() {
+            MapDesign::Classic => "classic",
+            MapDesign::Swiss | MapDesign::SwissSplit => "swiss",
+        }
+    }
+
+    /// Returns the release that running maps are of.
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
     pub(super) fn layout(&self) -> &MapLayout {
         self.release.layout()
     }

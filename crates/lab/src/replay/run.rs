@@ -164,6 +164,8 @@ struct PlayedMap {
     keys: HashMap<u64, usize>,
     bytes: Vec<u8>,
     texts: HashMap<u64, u64>,
+    /// How many keys of a length there are, of lengths that do not hold every number.
+    short: HashMap<u64, u64>,
     elem: Vec<u8>,
 }
 
@@ -244,8 +246,14 @@ impl<'r> Player<'r> {
         self.replay.time += start.elapsed();
         self.numbers.insert(number, self.maps.len());
         let elem = vec![0; ty.shape().elem_size as usize];
-        let (keys, bytes, texts) = (HashMap::new(), Vec::new(), HashMap::new());
-        self.maps.push(PlayedMap { map, keys, bytes, texts, elem });
+        self.maps.push(PlayedMap {
+            map,
+            keys: HashMap::new(),
+            bytes: Vec::new(),
+            texts: HashMap::new(),
+            short: HashMap::new(),
+            elem,
+        });
         self.replay.maps += 1;
         Ok(())
     }
@@ -261,7 +269,13 @@ impl<'r> Player<'r> {
             return Err(ReplayError::TooMany { what: "keys", limit: MAX_KEYS });
         }
         let text = played.texts.remove(&number).unwrap_or(USUAL_TEXT);
-        let bytes = key_bytes(&mut self.heap, played.map.map_type().key(), number, text)?;
+        let mut value = number;
+        if text < 8 {
+            let before = played.short.entry(text).or_insert(0);
+            value = *before;
+            *before += 1;
+        }
+        let bytes = key_bytes(&mut self.heap, played.map.map_type().key(), value, text)?;
         let at = played.bytes.len();
         played.bytes.extend(bytes);
         played.keys.insert(number, at);

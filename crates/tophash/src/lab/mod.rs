@@ -7,6 +7,7 @@ mod curves;
 mod go;
 mod json;
 mod page;
+mod replay;
 mod study;
 mod table;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(options: &LabOptions) -> Result<Outcome> {
         }
         LabCommand::Run(options) => run_model(options),
         LabCommand::Verify(options) => verify(options),
+        LabCommand::Replay(options) => replay::run(options).map(|()| Outcome::Done),
     }
 }
 
