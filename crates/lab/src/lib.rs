@@ -31,6 +31,7 @@
 //! ```
 
 mod experiment;
+mod fault_story;
 mod gc;
 mod heap;
 mod map_heap;
@@ -46,6 +47,7 @@ pub use experiment::{
     HARNESS, Measurement, Model, Outcome, Quantity, Verdict, Versions, all_experiments,
     check_claims, check_model, check_ranges, read_measurements,
 };
+pub use fault_story::{FaultStory, FaultStoryError, tell_fault};
 pub use gc::{
     Fault, FinalizerId, GcRecord, Holder, PathStep, Phase, PrematureFree, StaleRead, Surroundings,
 };

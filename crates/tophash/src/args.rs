@@ -225,6 +225,41 @@ pub(crate) enum LabCommand {
     /// What would a program's own use of its maps cost under another Go? A trace is text or binary, as
     /// the Go package in `go/maptrace` records it.
     Replay(LabReplayOptions),
+    /// Inject a fault into the model's collector, and see what is freed too early.
+    ///
+    /// Shows the object, the path from a root with the pointer that was missed, and what is read there
+    /// afterwards. Real Go has none of these faults.
+    Fault(LabFaultOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabFaultOptions {
+    /// The fault; none for a sound collector.
+    #[arg(value_enum)]
+    pub(crate) fault: FaultName,
+
+    /// The release whose maps and collector are run.
+    #[arg(long, value_name = "V", default_value = "1.23")]
+    pub(crate) go: String,
+
+    /// Text for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// A fault of the model's collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FaultName {
+    /// It is sound.
+    None,
+    /// Arrays of map buckets and groups are not looked into.
+    MapArrays,
+    /// Write barriers are left out.
+    LostBarrier,
+    /// One pointer of each slot is taken to lie a word further.
+    ShiftedPointer,
+    /// Overflow buckets are passed over.
+    SkippedOverflow,
 }
 
 #[derive(Debug, Args)]

@@ -170,3 +170,19 @@ fn what_can_not_be_compared_is_refused_in_words_that_name_it() {
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stderr).contains("go env GOROOT"), "{output:?}");
 }
+
+#[test]
+fn a_fault_is_told_by_object_path_and_read() {
+    let tell = |fault: &str| {
+        let output = tophash(&["lab", "fault", fault, "--go", "1.27", "--format", "json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(tell("none")["lost"], 0);
+    let story = tell("lost-barrier");
+    assert!(story["lost"].as_u64().unwrap() > 0);
+    let report = &story["reports"][0];
+    assert_eq!(report["path"][0]["holder"], "global 0");
+    assert!(report["path"].as_array().unwrap().iter().any(|step| step["marked"] == false));
+    assert_eq!(report["read"]["value"], "0xdeadbeefdeadbeef");
+}

@@ -4,6 +4,7 @@
 //! are built and run, and results printed.
 
 mod curves;
+mod fault;
 mod go;
 mod json;
 mod page;
@@ -32,6 +33,7 @@ pub(crate) fn run(options: &LabOptions) -> Result<Outcome> {
         }
         LabCommand::Run(options) => run_model(options),
         LabCommand::Verify(options) => verify(options),
+        LabCommand::Fault(options) => fault::run(options).map(|()| Outcome::Done),
         LabCommand::Replay(options) => replay::run(options).map(|()| Outcome::Done),
     }
 }
