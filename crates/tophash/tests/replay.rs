@@ -36,7 +36,7 @@ fn a_recorded_program_costs_on_the_model_what_it_cost_on_each_release() {
         let report = replayed(&trace, &["--go", release.language()]);
         let row = &report["rows"][0];
         let model = row["retained_bytes"].as_f64().unwrap();
-        // Which tables of 1024 slots have been split is chance.
+        // How large a Swiss table of few entries gets under churn is chance.
         assert!((model / real - 1.0).abs() < 0.1, "{}: {model} not {real}", release.version);
         assert_eq!(row["maps"], 4);
         let same = [&row["operations"], &row["entries"]].map(|n| n.as_u64().unwrap());
