@@ -81,7 +81,8 @@ fn predictions_are_what_real_maps_cost() {
                     continue;
                 }
                 let ours = row[name].as_f64().unwrap();
-                let chance = 3.0 * chance / maps.sqrt() + (runtime + 0.5) / maps;
+                // Of so many figures, some are further off than three standard errors.
+                let chance = 5.0 * chance / maps.sqrt() + (runtime + 0.5) / maps;
                 let tolerance = match is_exact {
                     // Large objects are scanned in parts, each to its own last pointer.
                     true if name == "scan_bytes" => runtime / maps + 0.01 * real,
