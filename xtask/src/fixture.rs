@@ -41,11 +41,13 @@ pub enum Fixture {
     MapSpeed,
     /// Allocations by a script, and what the runtime tells of its heap.
     Heap,
+    /// A service that tells of its memory by expvar and metrics.
+    Vitals,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -58,6 +60,7 @@ impl Fixture {
         Self::Traced,
         Self::MapSpeed,
         Self::Heap,
+        Self::Vitals,
     ];
 
     /// The name of its folder below `fixtures/` and of the built program.
@@ -75,6 +78,7 @@ impl Fixture {
             Self::Traced => "traced",
             Self::MapSpeed => "mapspeed",
             Self::Heap => "heap",
+            Self::Vitals => "vitals",
         }
     }
 }

@@ -17,6 +17,7 @@
 
 mod build_info;
 mod code;
+mod counters;
 mod dump_check;
 mod dwarf;
 mod error;
@@ -40,6 +41,7 @@ pub use build_info::BuildInfo;
 pub use code::{
     CodeFact, CodeFacts, CodeType, GlobalUse, Place, PlaceBase, aes_key_schedule, global_uses,
 };
+pub use counters::{Counters, RuntimeCounts};
 pub use dwarf::{
     CapturedVariable, DwarfInfo, GlobalVariable, LocalPlace, LocalVariable, reflect_name,
 };

@@ -4,10 +4,11 @@
 //! The controller is a global that is found by name, and its fields by DWARF's account of its type,
 //! whatever the release: a stripped program does not tell.
 
-use tophash_memory::{Address, ByteSize, Memory, MemoryExt};
+use tophash_memory::{ByteSize, Memory};
 
+use crate::counters::{place, read_number};
 use crate::dwarf::DwarfInfo;
-use crate::types::{Shape, TypeId, TypeTable};
+use crate::types::TypeTable;
 
 /// The collector's aims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +24,6 @@ pub struct Pacing {
     pub goal: Option<ByteSize>,
 }
 
-/// Structs nest no deeper around an atomic number.
-const MAX_DEPTH: u32 = 4;
-
 impl Pacing {
     pub(crate) fn read(
         memory: &dyn Memory,
@@ -35,10 +33,8 @@ impl Pacing {
         let controller =
             dwarf.globals().iter().find(|global| &*global.name == "runtime.gcController")?;
         let number = |name: &str| {
-            let Shape::Struct(fields) = &types.get(controller.ty).shape else { return None };
-            let field = fields.iter().find(|field| &*field.name == name)?;
-            let at = controller.address + ByteSize::new(field.offset);
-            read_number(memory, types, at, field.ty, 0)
+            let (at, size) = place(types, controller.address, controller.ty, name)?;
+            read_number(memory, at, size)
         };
         let percent = number("gcPercent")? as u32 as i32;
         let limit = number("memoryLimit")?;
@@ -50,29 +46,5 @@ impl Pacing {
             marked: ByteSize::new(number("heapMarked")?),
             goal: goal.filter(|_| percent >= 0).map(ByteSize::new),
         })
-    }
-}
-
-/// Reads a number, plain or inside of the structs that make it atomic.
-fn read_number(
-    memory: &dyn Memory,
-    types: &TypeTable<'_>,
-    at: Address,
-    ty: TypeId,
-    depth: u32,
-) -> Option<u64> {
-    let info = types.get(ty);
-    match &info.shape {
-        Shape::Struct(fields) if depth < MAX_DEPTH => {
-            let value = fields.iter().find(|field| &*field.name == "value")?;
-            read_number(memory, types, at + ByteSize::new(value.offset), value.ty, depth + 1)
-        }
-        Shape::Scalar if info.size == 8 => memory.read_u64(at).ok(),
-        Shape::Scalar if info.size == 4 => {
-            let mut bytes = [0; 4];
-            memory.read(at, &mut bytes).ok()?;
-            Some(u32::from_le_bytes(bytes).into())
-        }
-        _ => None,
     }
 }

@@ -42,7 +42,7 @@ pub struct Program<'t> {
 }
 
 /// Finds the program's version, and with its layout the module data.
-fn identify(target: &Target) -> Result<(BuildInfo, LayoutTable, ModuleData), Error> {
+pub(crate) fn identify(target: &Target) -> Result<(BuildInfo, LayoutTable, ModuleData), Error> {
     let with = |build: BuildInfo| {
         let layout = LayoutTable::for_version(&build.version)?;
         let module = ModuleData::find(target, &build.version, &layout)?;

@@ -50,6 +50,6 @@ pub use heap_dump::{
 };
 pub use mapping::{MappedFile, Mapping, Permissions, Registers};
 pub use new_file::NewFile;
-pub use process::{ProcessMode, ProcessOptions};
+pub use process::{ProcessAccounts, ProcessMode, ProcessOptions, RunningProcess};
 pub use read::{Memory, MemoryExt, READ_LIMIT, ReadError};
 pub use target::{Consistency, Target};

@@ -32,6 +32,12 @@ pub(crate) enum Command {
     Capture(CaptureOptions),
     /// Compare two looks at one program: which maps and types grew, and who holds them.
     Diff(DiffOptions),
+    /// Watch what a Go program says of its memory: what grows, how long until a limit, what to do.
+    ///
+    /// TARGET is a URL of the program (of /debug/vars or /metrics; without a path, both are tried), the
+    /// number of a process, which is neither stopped nor copied, or a file: a log with lines of
+    /// GODEBUG=gctrace=1, or what --record wrote; `-` reads such lines as they come.
+    Watch(WatchOptions),
     /// Say what a map will cost under every Go release, before it is written.
     ///
     /// TYPE is a map type as Go writes it, such as `map[string]*Session` or
@@ -96,6 +102,53 @@ pub(crate) struct DiffOptions {
     /// How many changes the table shows; 0 for all.
     #[arg(long, value_name = "N")]
     pub(crate) top: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchOptions {
+    /// A URL, a process number, or a file.
+    pub(crate) target: String,
+
+    /// The process behind a URL, if it runs on this machine: for what the kernel says of it, and for
+    /// the maps that --around compares.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+
+    /// How long to wait between two looks.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    pub(crate) interval: Duration,
+
+    /// How long to watch; until interrupted unless given.
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) span: Option<Duration>,
+
+    /// Look once.
+    #[arg(long, conflicts_with_all = ["span", "around"])]
+    pub(crate) once: bool,
+
+    /// Append each look to FILE, as one line of JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Look before and after a command of the shell, and say what changed: the heap, size classes, and
+    /// of a process the maps, for which it is inspected twice.
+    #[arg(long, value_name = "CMD")]
+    pub(crate) around: Option<String>,
+
+    /// Table for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// A header for requests, as 'Name: value'. May be given several times.
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    pub(crate) headers: Vec<String>,
+
+    /// How long a request may take.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) stop: StopOptions,
 }
 
 #[derive(Debug, Args)]

@@ -46,6 +46,9 @@ pub(crate) struct Source {
     pub(crate) go: String,
     pub(crate) live_bytes: u64,
     pub(crate) reachable_bytes: u64,
+    /// How long the process was stopped for it, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pause_ms: Option<f64>,
 }
 
 /// Something that was, is, or both.
@@ -129,7 +132,7 @@ pub(crate) fn run(options: &DiffOptions) -> Result<Outcome> {
     let target = TargetOptions { exe: exe_before.cloned(), ..options.target.clone() };
     let before = Snapshot::take(&options.before, &target, &progress)?;
     let after = Snapshot::take(&options.after, &options.target, &progress)?;
-    let diff = compare(before, after, options);
+    let diff = compare(before, after, options.type_contains.as_deref());
     drop(progress);
     match options.format {
         Format::Json => {
@@ -148,8 +151,8 @@ pub(crate) fn run(options: &DiffOptions) -> Result<Outcome> {
 }
 
 /// A snapshot, reduced to what is compared.
-struct Snapshot {
-    source: Source,
+pub(crate) struct Snapshot {
+    pub(crate) source: Source,
     maps: BTreeMap<(String, Vec<String>), MapFigures>,
     types: BTreeMap<String, TypeFigures>,
 }
@@ -166,7 +169,7 @@ impl Snapshot {
         Ok(Self::of(name, &report))
     }
 
-    fn of(name: &str, report: &Report) -> Self {
+    pub(crate) fn of(name: &str, report: &Report) -> Self {
         let mut maps: BTreeMap<_, MapFigures> = BTreeMap::new();
         for row in report.maps.iter().filter(|row| row.part_of.is_none()) {
             let path = row.root.as_ref().map(|root| root.steps.clone()).unwrap_or_default();
@@ -192,6 +195,7 @@ impl Snapshot {
             go: report.target.go.clone(),
             live_bytes: report.heap.live_bytes,
             reachable_bytes: report.heap.reachable_bytes,
+            pause_ms: report.target.pause_ms,
         };
         Self { source, maps, types }
     }
@@ -217,6 +221,7 @@ impl Snapshot {
             go: saved.target.go,
             live_bytes: saved.heap.live_bytes,
             reachable_bytes: saved.heap.reachable_bytes,
+            pause_ms: None,
         };
         Ok(Self { source, maps, types })
     }
@@ -292,8 +297,9 @@ struct SavedType {
     figures: TypeFigures,
 }
 
-fn compare(before: Snapshot, after: Snapshot, options: &DiffOptions) -> Diff {
-    let wanted = |ty: &str| options.type_contains.as_ref().is_none_or(|text| ty.contains(text));
+/// Puts two snapshots side by side, of types that contain a text.
+pub(crate) fn compare(before: Snapshot, after: Snapshot, type_contains: Option<&str>) -> Diff {
+    let wanted = |ty: &str| type_contains.is_none_or(|text| ty.contains(text));
     let (maps, unchanged_maps) = changes(before.maps, after.maps, |(ty, path)| (ty, path));
     let maps: Vec<_> = maps.into_iter().filter(|change| wanted(&change.ty)).collect();
     let findings = growth(&maps, after.source.live_bytes);

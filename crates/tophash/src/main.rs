@@ -10,6 +10,7 @@ mod lab;
 mod predict;
 mod progress;
 mod report;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Inspect(options) => inspect::run(options),
         Command::Capture(options) => capture::run(options).map(|()| Outcome::Done),
         Command::Diff(options) => diff::run(options),
+        Command::Watch(options) => watch::run(options).map(|()| Outcome::Done),
         Command::Predict(options) => predict::run(options).map(|()| Outcome::Done),
         Command::Demo(options) => demo::run(options),
         Command::Lab(options) => lab::run(options),

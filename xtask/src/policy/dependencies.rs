@@ -27,12 +27,13 @@ const GOMAP: &str = "tophash-gomap";
 const HEAPGRAPH: &str = "tophash-heapgraph";
 const PROFILE: &str = "tophash-profile";
 const LAB: &str = "tophash-lab";
+const VITALS: &str = "tophash-vitals";
 const DIAGNOSE: &str = "tophash-diagnose";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
@@ -40,13 +41,14 @@ const LAYERS: [(&str, &[&str]); 9] = [
     (PROFILE, &[]),
     (LAB, &[MEMORY, GORUNTIME, GOMAP, PROFILE]),
     (DIAGNOSE, &[]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE]),
+    (VITALS, &[]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, VITALS]),
     (XTASK, &[]),
 ];
 
 /// Libraries that belong to one layer alone, for what they do: the system's
 /// calls at the bottom, arguments and colour at the top. Tasks may use any.
-const RESERVED: [(&str, &str); 10] = [
+const RESERVED: [(&str, &str); 14] = [
     ("memmap2", MEMORY),
     ("nix", MEMORY),
     ("gimli", GORUNTIME),
@@ -57,6 +59,10 @@ const RESERVED: [(&str, &str); 10] = [
     ("comfy-table", BINARY),
     ("indicatif", BINARY),
     ("owo-colors", BINARY),
+    ("ratatui", BINARY),
+    ("rustls", BINARY),
+    ("rustls-native-certs", BINARY),
+    ("ureq", BINARY),
 ];
 
 /// Lists what is wrong with the packages.

@@ -4,10 +4,15 @@
 //! to stop threads, read their registers and let them go. While it is stopped nothing is done but
 //! copying; all analysis works on the copy.
 
+mod accounts;
 mod details;
 mod freeze;
 mod maps;
+mod running;
 mod snapshot;
+
+pub use accounts::ProcessAccounts;
+pub use running::RunningProcess;
 
 pub(crate) use details::{Details, Identity};
 

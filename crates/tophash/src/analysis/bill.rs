@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tophash_gomap::Attribution;
 use tophash_goruntime::Program;
+use tophash_vitals::{headroom, outside};
 
 use crate::report::{Bill, SizeClassRow};
 
@@ -38,14 +39,14 @@ pub(super) fn bill(program: &Program<'_>, heap: &Attribution, maps_own: u64) -> 
         stacks,
         // Spans and stacks that were never touched are not resident, so that this can only be too
         // small.
-        other: resident.map(|resident| resident.saturating_sub(spans + stacks)),
+        other: resident.map(|resident| outside(resident, &[spans, stacks])),
         pacing,
         goal_headroom: pacing
             .and_then(|pacing| pacing.goal)
-            .map(|goal| goal.get().saturating_sub(heap.live_bytes)),
+            .map(|goal| headroom(goal.get(), heap.live_bytes)),
         limit_headroom: pacing
             .and_then(|pacing| pacing.memory_limit)
-            .map(|limit| limit.get().saturating_sub(spans + stacks)),
+            .map(|limit| headroom(limit.get(), spans + stacks)),
         size_classes,
     }
 }
