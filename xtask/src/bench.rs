@@ -110,7 +110,7 @@ pub fn run(options: &BenchOptions) -> Result<()> {
     Ok(())
 }
 
-fn build_tophash() -> Result<PathBuf> {
+pub(crate) fn build_tophash() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     toolchain::run(Command::new(cargo).current_dir(paths::workspace()).args([
         "build",
@@ -281,7 +281,7 @@ fn rows(entries: u64, contenders: &[Contender]) -> String {
     rows
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -35,6 +35,8 @@ pub enum Fixture {
     Predict,
     /// Random operations on maps, and a digest of the map's memory after each.
     MapState,
+    /// Profiles of itself and made up ones, in files and behind a URL.
+    Profiles,
     /// Maps whose use it records.
     Traced,
     /// Operations on maps, timed.
@@ -47,7 +49,7 @@ pub enum Fixture {
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -57,6 +59,7 @@ impl Fixture {
         Self::Wild,
         Self::Predict,
         Self::MapState,
+        Self::Profiles,
         Self::Traced,
         Self::MapSpeed,
         Self::Heap,
@@ -75,6 +78,7 @@ impl Fixture {
             Self::Wild => "wild",
             Self::Predict => "predict",
             Self::MapState => "mapstate",
+            Self::Profiles => "profiles",
             Self::Traced => "traced",
             Self::MapSpeed => "mapspeed",
             Self::Heap => "heap",

@@ -15,6 +15,7 @@
 
 pub mod bench;
 pub mod bench_maps;
+pub mod bench_profiles;
 pub mod core;
 pub mod debugger;
 pub mod facts;

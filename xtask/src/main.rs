@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::bench::{self, BenchOptions};
 use xtask::bench_maps::{self, BenchMapsOptions};
+use xtask::bench_profiles::{self, ProfileBenchOptions};
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::programs::Program;
 use xtask::toolchain::{self, Release};
@@ -62,6 +63,8 @@ enum Task {
     Folklore,
     /// Time tophash and viewcore on cores of one leaking program, and print a table.
     BenchCores(BenchOptions),
+    /// Time tophash and `go tool pprof` on made up profiles, and print a table.
+    BenchProfiles(ProfileBenchOptions),
     /// Time running maps beside real Go's and hashbrown's, and print tables.
     BenchMaps(BenchMapsOptions),
     /// Run a command and write what it took to a file, as the benchmark does for each.
@@ -135,6 +138,7 @@ fn main() -> Result<ExitCode> {
         }
         Task::Folklore => folklore::write()?,
         Task::BenchCores(options) => bench::run(&options)?,
+        Task::BenchProfiles(options) => bench_profiles::run(&options)?,
         Task::BenchMaps(options) => bench_maps::run(&options)?,
         Task::Measure { to, command } => xtask::measure::run_here(&command, &to)?,
         Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,

@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tophash_diagnose::Severity;
 use tophash_memory::ProcessMode;
 
+use crate::http::RequestOptions;
+use crate::profile::ProfileOptions;
+
 /// See what your Go maps really hold.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
@@ -43,6 +46,11 @@ pub(crate) enum Command {
     /// TYPE is a map type as Go writes it, such as `map[string]*Session` or
     /// `map[[16]byte]struct{a, b int32}`. What keys and elems point to is not counted.
     Predict(PredictOptions),
+    /// Read profiles that Go programs take of themselves: what holds memory, what allocates, what grew.
+    ///
+    /// Of heap profiles, inuse_… is what was live at the last collection, and alloc_… all that was
+    /// allocated since the start. Several profiles are added up.
+    Profile(Box<ProfileOptions>),
     /// Open a core of a leaking service that comes with tophash, and tell its story.
     Demo(DemoOptions),
     /// Put folklore about the memory of Go maps to the test, on a model and on real Go.
@@ -139,13 +147,8 @@ pub(crate) struct WatchOptions {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
 
-    /// A header for requests, as 'Name: value'. May be given several times.
-    #[arg(short = 'H', long = "header", value_name = "HEADER")]
-    pub(crate) headers: Vec<String>,
-
-    /// How long a request may take.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
-    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) request: RequestOptions,
 
     #[command(flatten)]
     pub(crate) stop: StopOptions,
@@ -511,7 +514,7 @@ pub(crate) enum Sort {
     Type,
 }
 
-fn parse_bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     text.parse::<bytesize::ByteSize>().map(|size| size.as_u64())
 }
 

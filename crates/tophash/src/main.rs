@@ -5,9 +5,11 @@ mod args;
 mod capture;
 mod demo;
 mod diff;
+mod http;
 mod inspect;
 mod lab;
 mod predict;
+mod profile;
 mod progress;
 mod report;
 mod watch;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Diff(options) => diff::run(options),
         Command::Watch(options) => watch::run(options).map(|()| Outcome::Done),
         Command::Predict(options) => predict::run(options).map(|()| Outcome::Done),
+        Command::Profile(options) => profile::run(options).map(|()| Outcome::Done),
         Command::Demo(options) => demo::run(options),
         Command::Lab(options) => lab::run(options),
     };

@@ -4,7 +4,6 @@
 //! the kernel says. With `--around` it is inspected, as `tophash diff` does, before and after.
 
 mod around;
-mod fetch;
 mod replay;
 mod screen;
 mod source;

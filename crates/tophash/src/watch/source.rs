@@ -1,6 +1,6 @@
 //! Where a look comes from: a program's own pages, or a process and what the kernel says of it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use tophash_goruntime::Counters;
@@ -10,8 +10,8 @@ use tophash_vitals::{
     parse_smaps_rollup, parse_status,
 };
 
-use super::fetch::{Client, without_secrets};
 use crate::args::WatchOptions;
+use crate::http::{self, Client, without_secrets};
 
 /// Something to look at, again and again.
 pub(super) struct Source {
@@ -37,17 +37,12 @@ struct Process {
     counters: Option<(RunningProcess, Counters)>,
 }
 
-/// Tells whether a target is a URL.
-pub(super) fn is_url(target: &str) -> bool {
-    target.starts_with("http://") || target.starts_with("https://")
-}
-
 impl Source {
     /// Opens a URL or a process.
     pub(super) fn open(options: &WatchOptions) -> Result<Self> {
         let target = &options.target;
         let mut notes = Vec::new();
-        if is_url(target) {
+        if http::is_url(target) {
             let pages = Pages::open(target, options)?;
             // What the pages don't tell, the process may; where it does not, nobody asked it to.
             let process = options.pid.map(|pid| Process::open(pid, &mut Vec::new())).transpose()?;
@@ -88,7 +83,7 @@ pub(super) fn now() -> f64 {
 
 impl Pages {
     fn open(url: &str, options: &WatchOptions) -> Result<Self> {
-        let client = Client::new(url, &options.headers, options.timeout)?;
+        let client = Client::new(url, &options.request, Duration::ZERO)?;
         let host = url.split_once("://").map_or(url, |(_, rest)| rest);
         let has_path = host.trim_end_matches('/').contains('/');
         if has_path {
