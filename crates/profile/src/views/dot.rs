@@ -41,7 +41,8 @@ pub fn write_dot(out: &mut dyn Write, report: &Report, title: &str) -> io::Resul
             colour(function.cum, report.total, 0.92),
         )?;
     }
-    for call in &report.calls {
+    let has_box = |at: usize| at < report.functions.len();
+    for call in report.calls.iter().filter(|call| has_box(call.from) && has_box(call.to)) {
         let weight = share(call.weight, report.total);
         writeln!(
             out,

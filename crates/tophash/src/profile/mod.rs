@@ -80,10 +80,16 @@ fn load(options: &ProfileOptions) -> Result<(Profile, bool)> {
                     .take_away(profile, how)
                     .with_context(|| format!("{base} can't be taken away"))?;
             }
-            joiner.finish()?
+            match options.view.proto {
+                // What cancelled out is not to be written.
+                Some(_) => joiner.finish()?.without_unused()?,
+                None => joiner.finish()?,
+            }
         }
     };
-    profile.drop_uninteresting()?;
+    if let Err(fault) = profile.drop_uninteresting() {
+        note(&format!("{fault}: no calls are left out"));
+    }
     Ok((profile, !bases.is_empty()))
 }
 
