@@ -115,7 +115,7 @@ pub enum ProfileError {
         what: &'static str,
     },
     /// Profiles of different things.
-    #[error("the profiles don't go together: {first} and {second}")]
+    #[error("the profiles are of different things: one has {first}; the other {second}")]
     Incompatible {
         /// What one is of.
         first: String,

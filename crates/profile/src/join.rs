@@ -152,9 +152,11 @@ impl Joiner {
             return Ok((0..profile.sample_types().len()).map(|column| (column, 1.0)).collect());
         }
         let names = |profile: &Profile| {
-            let period = &profile.header.period_type.name;
-            let types = profile.sample_types().iter().map(|ty| ty.name.as_str());
-            format!("{} of {period}", types.collect::<Vec<_>>().join(", "))
+            let types: Vec<_> = profile.sample_types().iter().map(|ty| ty.name.as_str()).collect();
+            match profile.header.period_type.name.as_str() {
+                "" => types.join(", "),
+                period => format!("{}, sampled by {period}", types.join(", ")),
+            }
         };
         let incompatible =
             || ProfileError::Incompatible { first: names(&self.joined), second: names(profile) };
@@ -420,6 +422,13 @@ impl Profile {
     ///
     /// None that a profile which was read or joined can have.
     pub fn without_unused(self) -> Result<Self, ProfileError> {
+        let mut used = vec![false; self.locations.len()];
+        for &call in &self.stacks {
+            used[call as usize] = true;
+        }
+        if !used.contains(&false) {
+            return Ok(self);
+        }
         let mut joiner = Joiner::new();
         joiner.add(self)?;
         Ok(joiner.joined)

@@ -12,6 +12,7 @@ use crate::Report;
 pub fn write_dot(out: &mut dyn Write, report: &Report, title: &str) -> io::Result<()> {
     writeln!(out, "digraph {} {{", quote(title))?;
     writeln!(out, "node [style=filled fillcolor=\"#f8f8f8\" shape=box fontname=\"sans-serif\"]")?;
+    writeln!(out, "edge [fontname=\"sans-serif\" fontsize=10]")?;
     writeln!(out, "label={} labelloc=t fontname=\"sans-serif\"", quote(title))?;
     let share = |value: i64, of: i64| match of {
         0 => 0.0,
