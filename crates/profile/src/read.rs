@@ -549,8 +549,9 @@ mod tests {
             matches!(refused, Err(ProfileError::Dangling { what: "location", number: 9 })),
             "{refused:?}"
         );
-        let ty = part(1, &[1 << 3, 1]);
+        let ty = [part(1, &[1 << 3, 1]), part(6, b"")].concat();
         assert!(matches!(parse(&ty), Err(ProfileError::Dangling { what: "string", .. })));
+        assert!(matches!(parse(&part(1, &[])), Err(ProfileError::FirstString)));
         let uneven = [part(1, &[]), part(6, b""), part(2, &[0x12, 2, 1, 2])].concat();
         let refused = parse(&uneven);
         assert!(matches!(refused, Err(ProfileError::ValueCount { found: 2, expected: 1 })));
