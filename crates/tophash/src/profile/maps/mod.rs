@@ -73,7 +73,7 @@ pub(crate) struct Place {
     pub(crate) line: u32,
 }
 
-/// A place that allocates maps, for sure or possibly.
+/// A place that allocates maps, for sure or possibly: what is as sure of one place is one site.
 #[derive(Debug, Clone)]
 pub(crate) struct MapSite {
     pub(crate) place: Place,
@@ -140,7 +140,7 @@ impl<'o> MapKnowledge<'o> {
             possible: Figures::default(),
             other: Figures::default(),
         };
-        let mut sites: HashMap<Place, (MapSite, i64)> = HashMap::new();
+        let mut sites: HashMap<(Place, Certainty), (MapSite, i64)> = HashMap::new();
         for (line, calls) in lines {
             let facts: Vec<CallFacts<'_>> = calls
                 .iter()
@@ -164,13 +164,11 @@ impl<'o> MapKnowledge<'o> {
                 judge::line(&self.rules, names, &facts, source.map(|(facts, _)| facts), types);
             for (judgement, (_, call)) in judged.into_iter().zip(calls) {
                 view.count(&judgement, call.figures);
-                if judgement.map.is_none() {
-                    continue;
-                }
+                let Some(certainty) = judgement.map else { continue };
                 let weight = call.figures.inuse_bytes.max(call.figures.alloc_bytes / 2);
                 let largest = call.sizes.iter().map(|size| size.bytes).max().unwrap_or(0);
                 let place = line.place.clone();
-                let (site, most) = sites.entry(place.clone()).or_insert_with(|| {
+                let (site, most) = sites.entry((place.clone(), certainty)).or_insert_with(|| {
                     let site = MapSite {
                         place,
                         judgement: judgement.clone(),
@@ -195,7 +193,10 @@ impl<'o> MapKnowledge<'o> {
         }));
         view.sites.sort_by(|a, b| {
             let key = |site: &MapSite| (site.figures.inuse_bytes, site.figures.alloc_bytes);
-            key(b).cmp(&key(a)).then_with(|| a.place.cmp(&b.place))
+            key(b)
+                .cmp(&key(a))
+                .then_with(|| a.place.cmp(&b.place))
+                .then_with(|| b.judgement.map.cmp(&a.judgement.map))
         });
         Ok(view)
     }
@@ -212,19 +213,28 @@ impl MapView {
     /// not, or nothing says so.
     #[expect(dead_code, reason = "the series view asks for it")]
     pub(crate) fn site(&self, function: &str, file: &str, line: u32) -> Option<&MapSite> {
-        self.sites.iter().find(|site| {
+        let here = self.sites.iter().filter(|site| {
             let place = &site.place;
             place.line == line && place.function == function && place.file == file
-        })
+        });
+        here.max_by_key(|site| site.judgement.map)
     }
 
     /// Tells growth from churn by what has changed since an earlier profile.
     pub(crate) fn compare(&mut self, before: &Self) {
-        let earlier: HashMap<&Place, Figures> =
-            before.sites.iter().map(|site| (&site.place, site.figures)).collect();
+        let mut earlier: HashMap<&Place, Figures> = HashMap::new();
+        let mut now: HashMap<Place, Figures> = HashMap::new();
+        // Both profiles need not make the same calls as sure.
+        for site in &before.sites {
+            earlier.entry(&site.place).or_default().add(site.figures);
+        }
+        for site in &self.sites {
+            now.entry(site.place.clone()).or_default().add(site.figures);
+        }
         for site in &mut self.sites {
             let before = earlier.get(&site.place).copied().unwrap_or_default();
-            site.trend = Trend::since(site.figures.held(), before.held());
+            let held = now.get(&site.place).copied().unwrap_or_default().held();
+            site.trend = Trend::since(held, before.held());
         }
     }
 

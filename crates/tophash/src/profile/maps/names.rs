@@ -300,7 +300,8 @@ fn declared(tokens: &Tokens, at: usize) -> Option<(Vec<String>, Declared)> {
             let before = if at == 0 { "" } else { tokens.text(at - 1) };
             let starts = tokens.starts_line(at) || ["(", ",", "var", "{", ";"].contains(&before);
             let is_index = tokens.text(next) == "[" && tokens.text(next + 1) != "]";
-            let is_product = tokens.text(next) == "*";
+            let is_product =
+                tokens.text(next) == "*" && !["map", "["].contains(&tokens.text(next + 1));
             if !starts || is_index || is_product {
                 return None;
             }

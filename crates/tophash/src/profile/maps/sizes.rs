@@ -23,7 +23,7 @@ const CARRYING_LOG2: u32 = 4;
 /// Classic arrays have no more buckets than two to this here.
 const LARGEST_CLASSIC_LOG2: u32 = 28;
 /// Groups and buckets that types of up to 128 bytes of key and elem can have.
-const GROUPS: std::ops::RangeInclusive<u64> = 16..=2072;
+const GROUPS: std::ops::RangeInclusive<u64> = 24..=2072;
 /// Bytes of a Swiss table, which each of its arrays has.
 const TABLE: u64 = 32;
 /// Bytes of a header, in its slot.
@@ -145,7 +145,8 @@ impl SizeRules {
         ];
         let is_header_alone = makes && sizes.iter().all(|size| size.bytes == HEADER);
         let counts = Explained::of(&ladder, sizes, |size| cells.contains(&Some(size)));
-        (is_header_alone || (counts.arrays > 0 && counts.is_enough())).then_some(ladder.candidate)
+        let has_parts = counts.arrays > 0 || counts.cells > 0;
+        (is_header_alone || (has_parts && counts.is_enough())).then_some(ladder.candidate)
     }
 
     /// Judges the objects of one call by their sizes alone.
@@ -163,10 +164,10 @@ impl SizeRules {
                 continue;
             }
             let marks = match ladder.candidate.is_classic {
-                true => u8::from(counts.carrying >= 2 && counts.arrays >= 3),
+                true => u8::from(counts.has_both_kinds()),
                 false => 2 * u8::from(counts.has_its_tables()),
             };
-            let score = (marks, counts.explained - counts.gaps, ladder.candidate);
+            let score = (marks, counts.explained - counts.gaps - counts.skipped, ladder.candidate);
             if best.is_none_or(|best| (score.0, score.1) > (best.0, best.1)) {
                 best = Some(score);
             }
@@ -196,11 +197,19 @@ struct Explained {
     /// Sizes of arrays that are there, and of them those with overflow buckets.
     arrays: u32,
     carrying: u32,
+    /// Objects as large as a classic map's record of overflow buckets.
+    records: i64,
+    /// Of the arrays, those of tables.
+    tabled: u32,
     /// Objects that are arrays of tables, and that are as large as tables.
     array_objects: i64,
     table_objects: i64,
     /// Sizes left out between the smallest array and the largest, as a penalty in bytes.
     gaps: i64,
+    /// The same, below the smallest.
+    skipped: i64,
+    /// Sizes that are those of cells.
+    cells: u32,
 }
 
 impl Explained {
@@ -215,10 +224,15 @@ impl Explained {
                 counts.arrays += 1;
                 counts.carrying += u32::from(log2 as u32 >= CARRYING_LOG2);
                 // A group by itself has no table.
-                if log2 > 0 {
+                if log2 > 0 && size.bytes != TABLE {
+                    counts.tabled += 1;
                     counts.array_objects = counts.array_objects.saturating_add(size.objects);
                 }
                 seen.push(log2);
+            }
+            counts.cells += u32::from(is_cell(size.bytes));
+            if size.bytes == EXTRA {
+                counts.records = counts.records.saturating_add(size.objects);
             }
             if size.bytes == TABLE {
                 counts.table_objects = counts.table_objects.saturating_add(size.objects);
@@ -228,6 +242,7 @@ impl Explained {
             }
         }
         if let (Some(first), Some(last)) = (seen.iter().min(), seen.iter().max()) {
+            counts.skipped = *first as i64;
             counts.gaps = (last - first + 1).saturating_sub(seen.len()) as i64 * 64;
         }
         counts
@@ -238,10 +253,18 @@ impl Explained {
             && self.explained.saturating_mul(100) >= self.total.saturating_mul(EXPLAINED_PERCENT)
     }
 
+    /// Arrays with overflow buckets, and those that are too small for them, with none left out: a map
+    /// grows through all of them. Size classes can make other arrays alike, but these have no record
+    /// of overflow buckets.
+    fn has_both_kinds(&self) -> bool {
+        let is_whole = self.carrying >= 2 && self.arrays > self.carrying && self.gaps == 0;
+        is_whole && self.records > 0
+    }
+
     /// A table for each array: exact where all was counted, and within half where objects are samples.
     fn has_its_tables(&self) -> bool {
         let (arrays, tables) = (self.array_objects, self.table_objects);
-        self.arrays >= 2 && arrays >= 2 && tables >= arrays - arrays / 2 && tables <= arrays * 3 / 2
+        self.tabled >= 2 && arrays >= 2 && tables >= arrays - arrays / 2 && tables <= arrays * 3 / 2
     }
 }
 
@@ -251,7 +274,8 @@ fn is_companion(ladder: &Ladder, bytes: u64) -> bool {
     match ladder.candidate.is_classic {
         true => {
             // Where the collector skips buckets, those that overflow are on lists.
-            let is_list = ladder.is_noscan && (is_power && bytes <= 2048 || bytes % 128 == 0);
+            let is_list =
+                ladder.is_noscan && (is_power && bytes <= 2048 || bytes.is_multiple_of(128));
             bytes == HEADER || bytes == EXTRA || is_list && bytes <= 65536
         }
         false => bytes == HEADER || bytes == TABLE || is_power,
@@ -314,7 +338,7 @@ mod tests {
         (4864, 1),
         (18432, 15),
     ];
-    const CLASSIC: [(u64, i64); 11] = [
+    const CLASSIC: [(u64, i64); 12] = [
         (24, 1),
         (208, 117),
         (416, 1),
@@ -325,6 +349,7 @@ mod tests {
         (14336, 1),
         (28672, 1),
         (57344, 1),
+        (114_688, 1),
         (229376, 1),
     ];
 

@@ -1,15 +1,20 @@
 //! What a line of Go source does with maps.
 //!
 //! An assignment to an index allocates only where a map is indexed: a slice's or array's element is
-//! there already. So an allocation on such a line is the map's, or that of a value beside it.
+//! there already. So an allocation on such a line is the map's, or that of a value beside it. What
+//! functions of the package `maps` allocate shows under names of their own.
 
 use super::names::{GoFile, GoPackage, element, is_map};
 use super::tokens::Tokens;
 
 const ASSIGNMENTS: [&str; 14] =
     ["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "&^=", "++", "--"];
-/// Functions of the package `maps` that make or grow one.
-const OF_MAPS: [&str; 5] = ["Clone", "Copy", "Collect", "Insert", "DeleteFunc"];
+/// Conversions between numbers, and functions of the language that allocate nothing.
+const WITHOUT_ALLOCATION: [&str; 22] = [
+    "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64",
+    "uintptr", "byte", "rune", "float32", "float64", "len", "cap", "delete", "clear", "min", "max",
+    "make",
+];
 /// Lines that a statement may go on for and still count.
 const MOST_LINES: u32 = 200;
 
@@ -20,7 +25,6 @@ pub(super) enum MapUse {
     Literal,
     Assigns,
     Deletes,
-    Copies,
 }
 
 /// How much is known of what is indexed.
@@ -87,14 +91,11 @@ pub(super) fn read(package: &GoPackage, file: &GoFile, line: u32) -> Option<Line
                     add(MapUse::Deletes, if known { operand } else { Operand::Map(None) });
                 }
             }
-            "maps" | "stdmaps" if tokens.text(at + 1) == "." => {
-                if OF_MAPS.contains(&tokens.text(at + 2)) {
-                    add(MapUse::Copies, Operand::Map(None));
-                }
-            }
             "&" | "func" | "new" | "append" => has_others = true,
             "+" => has_others |= tokens.is_literal(at + 1) || tokens.is_word(at + 1),
-            "(" if at > 0 && tokens.is_name(at - 1) => has_others = true,
+            "(" if at > 0 && tokens.is_name(at - 1) => {
+                has_others |= !WITHOUT_ALLOCATION.contains(&tokens.text(at - 1));
+            }
             "{" if at > 0 && (tokens.is_name(at - 1) || tokens.text(at - 1) == "]") => {
                 let start = start_of_type(tokens, at);
                 match spelled(start) {
@@ -342,7 +343,6 @@ mod tests {
         assert_eq!(one("x := make(set[int])"), (MapUse::Makes, map("map[K]struct{}"), false));
         assert_eq!(one("x := map[string]int{\"a\": 1}").0, MapUse::Literal);
         assert_eq!(one("x := set[int]{}").0, MapUse::Literal);
-        assert_eq!(one("x := maps.Clone(m)").0, MapUse::Copies);
         assert_eq!(one("delete(m, 1)"), (MapUse::Deletes, map("map[int]string"), false));
     }
 
