@@ -34,8 +34,12 @@ impl Account {
             if *name != profile || !is_ours(function) {
                 continue;
             }
-            let figures: Vec<f64> = figures.iter().map(|text| text.parse().unwrap()).collect();
-            let site = account.sites.entry((bare(function), line.parse().unwrap())).or_default();
+            let figures: Vec<f64> =
+                figures.iter().map(|text| text.parse().expect("as promised")).collect();
+            let site = account
+                .sites
+                .entry((bare(function), line.parse().expect("as promised")))
+                .or_default();
             let side = if *kind == "other" { &mut site.1 } else { &mut site.0 };
             side[0] += figures[0];
             side[1] += figures[2];
@@ -71,12 +75,15 @@ struct Score {
 impl Score {
     fn of(account: &Account, report: &Value, least: &[&str]) -> Self {
         let mut told: HashMap<(String, u64), Bytes> = HashMap::new();
-        for row in report["maps"].as_array().unwrap() {
-            let function = row["function"].as_str().unwrap();
-            if least.contains(&row["certainty"].as_str().unwrap()) && is_ours(function) {
-                let site = told.entry((bare(function), row["line"].as_u64().unwrap())).or_default();
-                site[0] += row["inuse_bytes"].as_f64().unwrap();
-                site[1] += row["alloc_bytes"].as_f64().unwrap();
+        for row in report["maps"].as_array().expect("as promised") {
+            let function = row["function"].as_str().expect("as promised");
+            if least.contains(&row["certainty"].as_str().expect("as promised")) && is_ours(function)
+            {
+                let site = told
+                    .entry((bare(function), row["line"].as_u64().expect("as promised")))
+                    .or_default();
+                site[0] += row["inuse_bytes"].as_f64().expect("as promised");
+                site[1] += row["alloc_bytes"].as_f64().expect("as promised");
             }
         }
         let mut score = Self::default();
@@ -126,23 +133,24 @@ struct Run {
 }
 
 fn start(release: &Release, rate: u32, scale: u32) -> Run {
-    let program = fixture::build(release.version, Fixture::MapSites, Symbols::Kept).unwrap();
-    let dir = tempfile::tempdir().unwrap();
+    let program =
+        fixture::build(release.version, Fixture::MapSites, Symbols::Kept).expect("as promised");
+    let dir = tempfile::tempdir().expect("as promised");
     let mut command = Command::new(&program);
     command.arg(rate.to_string()).arg(scale.to_string()).arg(dir.path());
-    let running = Running::start_command(&mut command).unwrap();
-    Run { running, program: program.to_str().unwrap().to_owned(), dir }
+    let running = Running::start_command(&mut command).expect("as promised");
+    Run { running, program: program.to_str().expect("as promised").to_owned(), dir }
 }
 
 impl Run {
     fn file(&self, name: &str) -> String {
-        self.dir.path().join(name).to_str().unwrap().to_owned()
+        self.dir.path().join(name).to_str().expect("as promised").to_owned()
     }
 
     fn maps(&self, name: &str, arguments: &[&str]) -> Value {
         let mut all = vec!["profile", name, "--maps", "--format", "json"];
         all.extend(arguments);
-        serde_json::from_slice(tophash(&all).as_bytes()).unwrap()
+        serde_json::from_slice(tophash(&all).as_bytes()).expect("as promised")
     }
 }
 
@@ -152,17 +160,17 @@ fn tophash(arguments: &[&str]) -> String {
         // Files at recorded paths are looked for; there are none here.
         .current_dir(std::env::temp_dir())
         .output()
-        .unwrap();
+        .expect("as promised");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("as promised")
 }
 
 const SURE: [&str; 2] = ["certain", "likely"];
 
 fn sources(release: &Release) -> [String; 2] {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/mapsites");
-    let root = toolchain::ensure(release.version).unwrap().goroot().join("src");
-    [own, root].map(|path| path.to_str().unwrap().to_owned())
+    let root = toolchain::ensure(release.version).expect("as promised").goroot().join("src");
+    [own, root].map(|path| path.to_str().expect("as promised").to_owned())
 }
 
 #[test]
