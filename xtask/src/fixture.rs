@@ -45,11 +45,13 @@ pub enum Fixture {
     Heap,
     /// A service that tells of its memory by expvar and metrics.
     Vitals,
+    /// Places that allocate maps, and places that allocate what looks like them.
+    MapSites,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -64,6 +66,7 @@ impl Fixture {
         Self::MapSpeed,
         Self::Heap,
         Self::Vitals,
+        Self::MapSites,
     ];
 
     /// The name of its folder below `fixtures/` and of the built program.
@@ -83,6 +86,7 @@ impl Fixture {
             Self::MapSpeed => "mapspeed",
             Self::Heap => "heap",
             Self::Vitals => "vitals",
+            Self::MapSites => "mapsites",
         }
     }
 }

@@ -39,7 +39,8 @@ mod version;
 
 pub use build_info::BuildInfo;
 pub use code::{
-    CodeFact, CodeFacts, CodeType, GlobalUse, Place, PlaceBase, aes_key_schedule, global_uses,
+    CallTarget, CodeFact, CodeFacts, CodeType, GlobalUse, Place, PlaceBase, aes_key_schedule,
+    call_targets, global_uses,
 };
 pub use counters::{Counters, RuntimeCounts};
 pub use dwarf::{

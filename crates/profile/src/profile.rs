@@ -219,6 +219,12 @@ impl Profile {
         Some((self.strings.get(first.file), self.strings.get(first.build_id)))
     }
 
+    /// Returns where the program's code was mapped, and which offset of its file lies there.
+    pub fn program_mapping(&self) -> Option<(u64, u64)> {
+        let first = self.mappings.first()?;
+        Some((first.start, first.offset))
+    }
+
     /// Returns how many functions it names.
     pub fn function_count(&self) -> usize {
         self.functions.len()

@@ -13,9 +13,11 @@
 //! the compiler's. A constructor's result has a type too, so the whole is done again with what the
 //! functions were found to return, until nothing new comes out.
 
+mod calls;
 mod interpret;
 mod references;
 
+pub use calls::{CallTarget, call_targets};
 pub use interpret::{Place, PlaceBase};
 pub use references::{GlobalUse, global_uses};
 

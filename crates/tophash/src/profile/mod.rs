@@ -1,6 +1,7 @@
 //! `tophash profile`: what Go reports of itself, added up, compared, and shown.
 
 mod fetch;
+mod maps;
 mod options;
 mod source;
 mod words;
@@ -51,6 +52,9 @@ impl Chosen {
 
 pub(crate) fn run(options: &ProfileOptions) -> Result<()> {
     let filter = filter(&options.filter)?;
+    if options.view.maps {
+        return show_maps(options, &filter);
+    }
     let (profile, is_change) = load(options)?;
     let column = profile.column_meant(options.sample_type.as_deref())?;
     let total = tophash_profile::total(&profile, column);
@@ -59,6 +63,46 @@ pub(crate) fn run(options: &ProfileOptions) -> Result<()> {
         note(&format!("--{option} matched nothing"));
     }
     show(options, &chosen)
+}
+
+/// Shows maps. An earlier profile is held against the later one place by place, and not taken away.
+fn show_maps(options: &ProfileOptions, filter: &Filter) -> Result<()> {
+    let profile = sum(&options.sources, &options.fetch)?;
+    let knowledge = maps::MapKnowledge::new(options, &profile)?;
+    let view = |mut profile: Profile| {
+        for option in filter.apply(&mut profile) {
+            note(&format!("--{option} matched nothing"));
+        }
+        knowledge.view(&profile)
+    };
+    let mut shown = view(profile)?;
+    let before = [options.base.as_slice(), options.diff_base.as_slice()].concat();
+    if !before.is_empty() {
+        shown.compare(&view(sum(&before, &options.fetch)?)?);
+    }
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    match options.format {
+        Format::Json => maps::write_json(&mut out, &shown, options.top)?,
+        _ => maps::write_table(&mut out, &shown, &knowledge, options.top, !before.is_empty())?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn sum(sources: &[String], options: &FetchOptions) -> Result<Profile> {
+    let mut profile = match sources {
+        [source] => one(source, options)?,
+        _ => {
+            let mut joiner = Joiner::new();
+            for source in sources {
+                let profile = one(source, options)?;
+                joiner.add(profile).with_context(|| format!("{source} can't be added"))?;
+            }
+            joiner.finish()?
+        }
+    };
+    profile.drop_uninteresting()?;
+    Ok(profile)
 }
 
 fn load(options: &ProfileOptions) -> Result<(Profile, bool)> {

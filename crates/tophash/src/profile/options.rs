@@ -47,8 +47,20 @@ pub(crate) struct ProfileOptions {
     pub(crate) view: ViewKind,
 
     /// Where to look for source files that are not where the program was built.
-    #[arg(long, value_name = "DIR", requires = "list")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) source: Vec<PathBuf>,
+
+    /// With --maps: the executable that wrote the profile. Its code tells maps from all else.
+    #[arg(long, value_name = "PROGRAM", requires = "maps")]
+    pub(crate) exe: Option<PathBuf>,
+
+    /// With --maps: a report of `tophash inspect --format json` on the same program.
+    #[arg(long, value_name = "REPORT.json", requires = "maps")]
+    pub(crate) inspect: Option<PathBuf>,
+
+    /// With --maps: the program's Go release, such as 1.24.
+    #[arg(long, value_name = "RELEASE", requires = "maps")]
+    pub(crate) go: Option<String>,
 
     #[command(flatten)]
     pub(crate) fetch: FetchOptions,
@@ -90,6 +102,10 @@ pub(crate) struct FilterOptions {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct ViewKind {
+    /// What part of a heap profile belongs to maps, and how that is known.
+    #[arg(long)]
+    pub(crate) maps: bool,
+
     /// Each function between its callers and what it calls.
     #[arg(long)]
     pub(crate) tree: bool,

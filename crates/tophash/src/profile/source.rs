@@ -10,6 +10,13 @@ const ENDINGS: [&str; 8] = ["go", "s", "c", "h", "cc", "cpp", "rs", "y"];
 
 /// Reads a source file: where the profile says, or by the end of its path in one of the folders.
 pub(super) fn read(file: &str, folders: &[PathBuf]) -> Result<String, String> {
+    let path = find(file, folders)?;
+    let bytes = std::fs::read(&path).map_err(|fault| format!("{}: {fault}", path.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Finds a source file that can be read.
+pub(super) fn find(file: &str, folders: &[PathBuf]) -> Result<PathBuf, String> {
     let path = Path::new(file);
     let is_source = path
         .extension()
@@ -31,12 +38,8 @@ pub(super) fn read(file: &str, folders: &[PathBuf]) -> Result<String, String> {
     }
     for candidate in candidates {
         let Ok(about) = std::fs::metadata(&candidate) else { continue };
-        if !about.is_file() || about.len() > LARGEST {
-            continue;
-        }
-        match std::fs::read(&candidate) {
-            Ok(bytes) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(fault) => return Err(format!("{}: {fault}", candidate.display())),
+        if about.is_file() && about.len() <= LARGEST {
+            return Ok(candidate);
         }
     }
     Err(format!("{file} is not here; --source DIR says where the sources are"))

@@ -91,12 +91,12 @@ fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
         Constraint::Length(1),
         Constraint::Length(4),
         Constraint::Length(bill_height),
-        Constraint::Length(2),
+        Constraint::Length(3),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
     .split(frame.area());
-    let [head, alarm, bill, goal, plots, foot] = *areas else { return };
+    let [head, alarm, bill, reasons, plots, foot] = *areas else { return };
 
     let version = view.record.vitals.go_version.as_deref().unwrap_or("Go");
     let title = format!("{}  {}", clean(version), clean(view.name));
@@ -111,8 +111,9 @@ fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), alarm);
 
     frame.render_widget(Paragraph::new(bill_lines(view)), bill);
-    let goal_text = words::goal(view.record).unwrap_or_default();
-    frame.render_widget(Paragraph::new(goal_text).wrap(Wrap { trim: true }), goal);
+    let mut lines: Vec<_> = words::goal(view.record).map(Line::from).into_iter().collect();
+    lines.push(Line::from(words::counted(view.record, &outlook)));
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), reasons);
     draw_curves(frame, plots, &curves);
 
     let note = view.fault.or(view.notes.first().map(String::as_str));
@@ -236,6 +237,7 @@ mod tests {
             "fragmentation",
             "RSS",
             "next collection at 318.0 MiB",
+            "7 goroutines",
             "q leaves",
             "█",
         ] {

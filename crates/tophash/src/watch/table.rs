@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tophash_vitals::{Outlook, Record};
 
 use super::words;
-use crate::report::style::{bar, bytes, clean, count, heading, warning};
+use crate::report::style::{bar, bytes, clean, heading, warning};
 
 /// Prints everything that one look tells.
 pub(super) fn print(
@@ -23,23 +23,9 @@ pub(super) fn print(
     if let Some(goal) = words::goal(record) {
         writeln!(out, "{} {goal}", heading("gc"))?;
     }
-    let counted = [
-        ("objects", vitals.heap_objects),
-        ("goroutines", vitals.goroutines),
-        ("threads", vitals.process.threads),
-        ("collections", vitals.gc_cycles),
-    ];
-    let mut counted: Vec<_> = counted
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{} {name}", count(value?))))
-        .collect();
-    counted.extend(
-        outlook
-            .gc_cpu_share
-            .map(|share| format!("{:.2} % of the CPU to the collector", 100.0 * share)),
-    );
+    let counted = words::counted(record, outlook);
     if !counted.is_empty() {
-        writeln!(out, "{} {}", heading("also"), counted.join(", "))?;
+        writeln!(out, "{} {counted}", heading("also"))?;
     }
     let limits = [
         ("GOMEMLIMIT", vitals.memory_limit, record.bill.limit_headroom),

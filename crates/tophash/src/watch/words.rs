@@ -149,6 +149,23 @@ fn terms(goal: &Goal) -> String {
     }
 }
 
+/// What is counted and is no size, with the collector's share of the processor.
+pub(super) fn counted(record: &Record, outlook: &Outlook) -> String {
+    let vitals = &record.vitals;
+    let counted = [
+        ("objects", vitals.heap_objects),
+        ("goroutines", vitals.goroutines),
+        ("threads", vitals.process.threads),
+        ("collections", vitals.gc_cycles),
+    ];
+    let counted =
+        counted.into_iter().filter_map(|(name, value)| Some(format!("{} {name}", count(value?))));
+    let share = outlook
+        .gc_cpu_share
+        .map(|share| format!("{:.2} % of the CPU to the collector", 100.0 * share));
+    counted.chain(share).collect::<Vec<_>>().join(", ")
+}
+
 /// One look in a line.
 pub(super) fn line(record: &Record, outlook: &Outlook) -> String {
     let vitals = &record.vitals;

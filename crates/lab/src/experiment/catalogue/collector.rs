@@ -231,7 +231,7 @@ pub(super) static DELETE_COLLECTION: Experiment = Experiment {
     name: "delete-collection",
     question: "What does one delete cost the next collection?",
     method: "Maps of 1,000 to 90,000 entries with values of 1 KB: objects that a collection frees \
-             after one delete (the least of eight), and medians of 15 pauses, which are noisy.",
+             after one delete (the least of eight), and the least of 15 pauses, which are noisy.",
     claims: &[
         Claim {
             row: "delete-frees-n",
