@@ -1,9 +1,10 @@
 //! How long tophash takes on heap profiles, beside `go tool pprof` of Go 1.27 on the same files.
 //!
 //! The profiles are made by `fixtures/profiles`: stacks of some thirty calls along random walks in one
-//! call graph, with a function for every four samples. Before anything is timed, each command runs
-//! once, so that files and the built pprof are in memory; then the answers are compared, and the
-//! commands take turns.
+//! call graph, with a function for every four samples. pprof's program is run without `go tool`
+//! around it. Before anything is timed, each command runs once, so that files and programs are in
+//! memory; then the answers are compared, and the commands take turns. `gzip -t` inflates the same
+//! files and does nothing else: no reader of them can be much faster.
 
 use std::ffi::OsString;
 use std::fs;
@@ -51,6 +52,7 @@ struct Contender {
 /// When a program cannot be built or run, or the answers differ.
 pub fn run(options: &ProfileBenchOptions) -> Result<()> {
     ensure!(options.rounds > 0, "at least one round");
+    let pprof = toolchain::pprof(&toolchain::ensure(GO)?)?;
     let tophash = match &options.tophash {
         Some(path) => fs::canonicalize(path)?,
         None => build_tophash()?,
@@ -72,9 +74,9 @@ pub fn run(options: &ProfileBenchOptions) -> Result<()> {
         }
         let size = fs::metadata(&before)?.len() as f64 / 1e6;
         for task in &options.tasks {
-            let mut both = contenders(task, &tophash, &before, &after, &dir)?;
-            time(&mut both, task, options.rounds, &dir)?;
-            for row in rows(&both) {
+            let mut all = contenders(task, [&tophash, &pprof], &before, &after, &dir);
+            time(&mut all, task, options.rounds, &dir)?;
+            for row in rows(&all) {
                 println!("| {samples} | {size:.1} | {row} |");
             }
         }
@@ -84,38 +86,30 @@ pub fn run(options: &ProfileBenchOptions) -> Result<()> {
 
 fn contenders(
     task: &str,
-    tophash: &Path,
+    [tophash, pprof]: [&Path; 2],
     before: &Path,
     after: &Path,
     dir: &Path,
-) -> Result<[Contender; 2]> {
-    let toolchain = toolchain::ensure(GO)?;
-    let go = toolchain.go(dir, "");
-    // The measured command gets its environment from `env`.
-    let mut pprof: Vec<OsString> = vec!["env".into()];
-    for (name, value) in go.get_envs() {
-        if let Some(value) = value {
-            let mut setting = name.to_owned();
-            setting.push("=");
-            setting.push(value);
-            pprof.push(setting);
-        }
-    }
-    pprof.push(go.get_program().to_owned());
-    pprof.extend(["tool", "pprof"].map(OsString::from));
+) -> Vec<Contender> {
     let mut own: Vec<OsString> = vec![tophash.into(), "profile".into()];
+    let mut pprof: Vec<OsString> = vec![pprof.into()];
+    let mut inflate: Vec<OsString> = ["gzip", "-t"].map(OsString::from).into();
+    inflate.push(before.into());
+    if task != "top" {
+        inflate.push(after.into());
+    }
     let names = match task {
         "top" => {
             own.extend([before.into(), "--top".into(), "30".into()]);
             pprof.extend(["-top".into(), "-nodecount=30".into(), before.into()]);
-            ["`tophash profile --top 30`", "`go tool pprof -top -nodecount=30`"]
+            ["`tophash profile --top 30`", "`pprof -top -nodecount=30`"]
         }
         "diff" => {
             own.extend(["--top".into(), "30".into(), "--base".into()]);
             own.extend([before.into(), after.into()]);
             pprof.extend(["-top".into(), "-nodecount=30".into(), "-base".into()]);
             pprof.extend([before.into(), after.into()]);
-            ["`tophash profile --base --top 30`", "`go tool pprof -base -top -nodecount=30`"]
+            ["`tophash profile --base --top 30`", "`pprof -base -top -nodecount=30`"]
         }
         _ => {
             let [ours, theirs] = ["ours", "theirs"].map(|name| dir.join(format!("{name}.pb.gz")));
@@ -131,20 +125,19 @@ fn contenders(
             let mut base = OsString::from("-base=");
             base.push(before);
             pprof.extend(["-proto".into(), output, base, after.into()]);
-            ["`tophash profile --base --proto`", "`go tool pprof -base -proto`"]
+            ["`tophash profile --base --proto`", "`pprof -base -proto`"]
         }
     };
-    let [own_name, pprof_name] = names;
-    Ok([
-        Contender { name: own_name, command: own, usages: Vec::new() },
-        Contender { name: pprof_name, command: pprof, usages: Vec::new() },
-    ])
+    [(names[0], own), (names[1], pprof), ("`gzip -t`", inflate)]
+        .into_iter()
+        .map(|(name, command)| Contender { name, command, usages: Vec::new() })
+        .collect()
 }
 
-fn time(both: &mut [Contender; 2], task: &str, rounds: usize, dir: &Path) -> Result<()> {
+fn time(all: &mut [Contender], task: &str, rounds: usize, dir: &Path) -> Result<()> {
     let mut tables = Vec::new();
     for round in 0..=rounds {
-        for contender in &mut *both {
+        for contender in &mut *all {
             let (usage, printed) = measure(&contender.command, dir)?;
             ensure!(usage.is_success, "{} failed", contender.name);
             match round {
@@ -153,7 +146,7 @@ fn time(both: &mut [Contender; 2], task: &str, rounds: usize, dir: &Path) -> Res
             }
         }
         if round == 0 && task != "join" {
-            ensure!(tables.len() == 2 && tables[0] == tables[1], "the tables differ");
+            ensure!(tables[0] == tables[1], "the tables differ");
             ensure!(tables[0].len() > 10, "the tables have no rows");
         }
     }
@@ -166,8 +159,8 @@ fn table(printed: &str) -> Vec<String> {
     lines.skip_while(|line| !line.contains("flat%")).skip(1).collect()
 }
 
-fn rows(both: &[Contender]) -> Vec<String> {
-    let figures: Vec<[f64; 3]> = both
+fn rows(all: &[Contender]) -> Vec<String> {
+    let figures: Vec<[f64; 3]> = all
         .iter()
         .map(|contender| {
             let of = |part: fn(&Usage) -> f64| median(contender.usages.iter().map(part));
@@ -179,11 +172,11 @@ fn rows(both: &[Contender]) -> Vec<String> {
         })
         .collect();
     let own = figures.first().copied().unwrap_or([f64::NAN; 3]);
-    both.iter()
+    all.iter()
         .zip(&figures)
         .map(|(contender, [wall, cpu, peak])| {
             format!(
-                "{} | {wall:.2} | {cpu:.2} | {peak:.0} | {:.1} | {:.1}",
+                "{} | {wall:.3} | {cpu:.3} | {peak:.0} | {:.1} | {:.1}",
                 contender.name,
                 cpu / own[1],
                 peak / own[2]

@@ -31,3 +31,4 @@ pub mod running;
 pub mod sample;
 pub mod suite;
 pub mod toolchain;
+pub mod viewers;

@@ -12,6 +12,7 @@ use xtask::bench_profiles::{self, ProfileBenchOptions};
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::programs::Program;
 use xtask::toolchain::{self, Release};
+use xtask::viewers::{self, ViewerOptions};
 use xtask::{folklore, layout, policy, sample, suite};
 
 /// Tasks of the project.
@@ -65,6 +66,8 @@ enum Task {
     BenchCores(BenchOptions),
     /// Time tophash and `go tool pprof` on made up profiles, and print a table.
     BenchProfiles(ProfileBenchOptions),
+    /// Show what tophash writes of profiles to dot, the Firefox profiler, speedscope and a browser.
+    Viewers(ViewerOptions),
     /// Time running maps beside real Go's and hashbrown's, and print tables.
     BenchMaps(BenchMapsOptions),
     /// Run a command and write what it took to a file, as the benchmark does for each.
@@ -139,6 +142,7 @@ fn main() -> Result<ExitCode> {
         Task::Folklore => folklore::write()?,
         Task::BenchCores(options) => bench::run(&options)?,
         Task::BenchProfiles(options) => bench_profiles::run(&options)?,
+        Task::Viewers(options) => viewers::run(&options)?,
         Task::BenchMaps(options) => bench_maps::run(&options)?,
         Task::Measure { to, command } => xtask::measure::run_here(&command, &to)?,
         Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -61,21 +61,28 @@ pub fn measure(command: &[OsString], dir: &Path) -> Result<(Usage, String)> {
 /// When it cannot be run or the figures not be written.
 pub fn run_here(command: &[OsString], to: &Path) -> Result<()> {
     let (program, arguments) = command.split_first().context("no command")?;
+    let usage = run_only_child(Command::new(program).args(arguments))?;
+    fs::write(to, serde_json::to_vec(&usage)?)?;
+    Ok(())
+}
+
+/// Runs a command in a process that has no other children, before or beside it.
+///
+/// # Errors
+///
+/// When it cannot be run.
+pub fn run_only_child(command: &mut Command) -> Result<Usage> {
     let begin = Instant::now();
-    let status: ExitStatus = Command::new(program)
-        .args(arguments)
-        .status()
-        .with_context(|| format!("cannot run {}", program.display()))?;
+    let program = command.get_program().to_owned();
+    let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
     let wall_seconds = begin.elapsed().as_secs_f64();
     let children = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let usage = Usage {
+    Ok(Usage {
         wall_seconds,
         cpu_seconds: seconds(children.user_time()) + seconds(children.system_time()),
         peak_kib: u64::try_from(children.max_rss())?,
         is_success: status.success(),
-    };
-    fs::write(to, serde_json::to_vec(&usage)?)?;
-    Ok(())
+    })
 }
 
 fn seconds(time: TimeVal) -> f64 {

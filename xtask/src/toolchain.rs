@@ -202,6 +202,24 @@ impl Toolchain {
     }
 }
 
+/// Gives the toolchain's `pprof` program, built first if it is missing.
+///
+/// # Errors
+///
+/// When it cannot be built.
+pub fn pprof(toolchain: &Toolchain) -> Result<PathBuf> {
+    let tool = |arguments: &[&str]| {
+        let mut command = toolchain.go(&toolchain.goroot, "");
+        command.arg("tool").args(arguments).output().context("cannot run go")
+    };
+    // Newer releases build tools when they are first run; this one then only prints how it is used.
+    tool(&["pprof", "-help"])?;
+    let output = tool(&["-n", "pprof"])?;
+    let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    ensure!(path.is_file(), "go tool pprof: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(path)
+}
+
 /// The folder that holds the unpacked releases and their build cache.
 pub fn root() -> PathBuf {
     match std::env::var_os("TOPHASH_TOOLCHAINS") {

@@ -75,7 +75,7 @@ impl<'p, W: Write> Writer<'_, 'p, W> {
             put_bytes(&mut self.message, 6, b"");
         }
         for number in 0..profile.strings.len() {
-            put_bytes(&mut self.message, 6, profile.strings.get(number as u32).as_bytes());
+            put_bytes(&mut self.message, 6, profile.strings.bytes(number as u32));
             self.flush()?;
         }
         for text in std::mem::take(&mut self.added) {

@@ -16,10 +16,10 @@ pub enum ProfileError {
     #[error("its gzip stream is damaged or cut off: fetch it again")]
     Compression(#[source] io::Error),
     /// It expands to more than is read.
-    #[error("it expands to more than {limit_mib} MiB")]
+    #[error("it expands to more than {}", crate::units::label(*limit as i64, "bytes", "auto"))]
     TooLarge {
-        /// The bound.
-        limit_mib: u64,
+        /// The bound, in bytes.
+        limit: u64,
     },
     /// It expands as only a file does that is made for that.
     #[error("it expands more than {ratio} times, as no profile does")]
@@ -27,11 +27,21 @@ pub enum ProfileError {
         /// The bound.
         ratio: u64,
     },
-    /// What it holds would take more memory than allowed.
-    #[error("what it holds would take more than {limit_mib} MiB of memory")]
-    TooMuchMemory {
+    /// What it holds would take far more memory than the file is long, as only one does that is
+    /// made for that.
+    #[error("what it holds takes more than {ratio} times its size in memory, as no profile does")]
+    Hollow {
         /// The bound.
-        limit_mib: u64,
+        ratio: u64,
+    },
+    /// What it holds would take more memory than allowed.
+    #[error(
+        "what it holds would take more than {} of memory",
+        crate::units::label(*limit as i64, "bytes", "auto")
+    )]
+    TooMuchMemory {
+        /// The bound, in bytes.
+        limit: u64,
     },
     /// One entry is larger than any is.
     #[error("one of its entries has {len} bytes (offset {offset})")]
@@ -59,6 +69,12 @@ pub enum ProfileError {
     /// The first string is not the empty one.
     #[error("its string table does not start with the empty string")]
     FirstString,
+    /// Two columns of values that can't be told apart.
+    #[error("two of its types of values are called {name}")]
+    TwoColumns {
+        /// Their name.
+        name: String,
+    },
     /// Two profiles, one behind the other.
     #[error("two profiles follow each other in it: split them")]
     Concatenated,
@@ -99,7 +115,7 @@ pub enum ProfileError {
         what: &'static str,
     },
     /// Profiles of different things.
-    #[error("the profiles don't go together: {first} and {second}")]
+    #[error("the profiles are of different things: one has {first}; the other {second}")]
     Incompatible {
         /// What one is of.
         first: String,

@@ -64,6 +64,98 @@ impl<'r> Matcher<'r> {
     }
 }
 
+/// What a call says of the samples that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// They don't count, whatever else is in them.
+    Ignored,
+    /// They count.
+    Focused,
+    /// They count if another call of theirs says so.
+    Neither,
+}
+
+/// An expression that was asked for, if it was, and whether it matched anything.
+struct Rule<'r> {
+    matcher: Option<Matcher<'r>>,
+    matched: bool,
+}
+
+/// The four expressions that are tried on calls.
+struct NameRules<'r> {
+    focus: Rule<'r>,
+    ignore: Rule<'r>,
+    hide: Rule<'r>,
+    show: Rule<'r>,
+}
+
+impl<'r> NameRules<'r> {
+    fn new(filter: &'r Filter, profile: &Profile) -> Self {
+        let rule = |expression: &'r Option<Regex>| Rule {
+            matcher: expression.as_ref().map(|expression| Matcher::new(expression, profile)),
+            matched: false,
+        };
+        Self {
+            focus: rule(&filter.focus),
+            ignore: rule(&filter.ignore),
+            hide: rule(&filter.hide),
+            show: rule(&filter.show),
+        }
+    }
+
+    fn verdict(&mut self, profile: &Profile, location: &LocationEntry) -> Verdict {
+        let Self { focus, ignore, .. } = self;
+        if let Some(matcher) = &mut ignore.matcher
+            && matcher.location(profile, location)
+        {
+            ignore.matched = true;
+            return Verdict::Ignored;
+        }
+        let is_focused =
+            focus.matcher.as_mut().is_none_or(|matcher| matcher.location(profile, location));
+        focus.matched |= is_focused;
+        if is_focused { Verdict::Focused } else { Verdict::Neither }
+    }
+
+    /// Returns the lines of a location that are shown; nothing if it goes from stacks.
+    fn lines_left(
+        &mut self,
+        profile: &Profile,
+        location: &LocationEntry,
+    ) -> Option<Vec<LineEntry>> {
+        let mut lines = profile.lines_of(location).to_vec();
+        let mut is_hidden = false;
+        let Self { hide, show, .. } = self;
+        if let Some(matcher) = &mut hide.matcher
+            && matcher.location(profile, location)
+        {
+            hide.matched = true;
+            match matcher.mapping(profile, location) {
+                true => lines.clear(),
+                false => lines.retain(|line| !matcher.line(profile, line)),
+            }
+            is_hidden |= lines.is_empty();
+        }
+        if let Some(matcher) = &mut show.matcher {
+            if !matcher.mapping(profile, location) {
+                lines.retain(|line| matcher.line(profile, line));
+            }
+            is_hidden |= lines.is_empty();
+            show.matched |= !lines.is_empty();
+        }
+        (!is_hidden).then_some(lines)
+    }
+
+    /// Returns the options that were given and matched nothing.
+    fn idle(&self) -> impl Iterator<Item = &'static str> {
+        let Self { focus, ignore, hide, show } = self;
+        [("focus", focus), ("ignore", ignore), ("hide", hide), ("show", show)]
+            .into_iter()
+            .filter(|(_, rule)| rule.matcher.is_some() && !rule.matched)
+            .map(|(option, _)| option)
+    }
+}
+
 impl Filter {
     /// Leaves of a profile what is asked for. Returns the options that nothing matched.
     pub fn apply(&self, profile: &mut Profile) -> Vec<&'static str> {
@@ -84,85 +176,40 @@ impl Filter {
     }
 
     fn by_name(&self, profile: &mut Profile, idle: &mut Vec<&'static str>) {
-        let matcher = |expression: &'_ Option<Regex>| expression.is_some();
-        let [focus_on, ignore_on, hide_on, show_on] =
-            [&self.focus, &self.ignore, &self.hide, &self.show].map(matcher);
-        let new = |expression| Matcher::new(expression, profile);
-        let mut focus = self.focus.as_ref().map(new);
-        let mut ignore = self.ignore.as_ref().map(new);
-        let mut hide = self.hide.as_ref().map(new);
-        let mut show = self.show.as_ref().map(new);
-        let mut matched = [false; 4];
-        // By location: what it says of a sample, and whether it goes.
-        let mut verdicts = Vec::with_capacity(profile.locations.len());
-        let mut hidden = Vec::with_capacity(profile.locations.len());
-        let mut all_lines = Vec::with_capacity(profile.lines.len());
-        let mut ranges = Vec::with_capacity(profile.locations.len());
+        let mut rules = NameRules::new(self, profile);
+        let mut judgements = Vec::with_capacity(profile.locations.len());
+        let mut lines = Vec::with_capacity(profile.lines.len());
+        let mut ends = Vec::with_capacity(profile.locations.len());
         for location in &profile.locations {
-            let ask = |matcher: &mut Option<Matcher<'_>>| {
-                matcher.as_mut().map(|matcher| matcher.location(profile, location))
-            };
-            let verdict = if ask(&mut ignore) == Some(true) {
-                matched[1] = true;
-                Some(false)
-            } else if ask(&mut focus) != Some(false) {
-                matched[0] = true;
-                Some(true)
-            } else {
-                None
-            };
-            verdicts.push(verdict);
-            let mut lines = profile.lines_of(location).to_vec();
-            let mut is_hidden = false;
-            if let Some(hide) = &mut hide
-                && hide.location(profile, location)
-            {
-                matched[2] = true;
-                match hide.mapping(profile, location) {
-                    true => lines.clear(),
-                    false => lines.retain(|line| !hide.line(profile, line)),
-                }
-                is_hidden |= lines.is_empty();
-            }
-            if let Some(show) = &mut show {
-                if !show.mapping(profile, location) {
-                    lines.retain(|line| show.line(profile, line));
-                }
-                is_hidden |= lines.is_empty();
-                matched[3] |= !lines.is_empty();
-            }
-            hidden.push(is_hidden);
-            let start = all_lines.len() as u32;
-            all_lines.extend(lines);
-            ranges.push(start..all_lines.len() as u32);
+            let verdict = rules.verdict(profile, location);
+            let left = rules.lines_left(profile, location);
+            judgements.push((verdict, left.is_none()));
+            lines.extend(left.unwrap_or_default());
+            ends.push(lines.len() as u32);
         }
-        profile.lines = all_lines;
-        for (location, lines) in profile.locations.iter_mut().zip(ranges) {
-            location.lines = lines;
+        idle.extend(rules.idle());
+        profile.lines = lines;
+        let mut start = 0;
+        for (location, end) in profile.locations.iter_mut().zip(ends) {
+            location.lines = start..end;
+            start = end;
         }
-        let hides_any = hidden.contains(&true);
+        let hides_any = judgements.iter().any(|(_, is_hidden)| *is_hidden);
         profile.retain_samples(|stack, _, _| {
             let mut is_focused = false;
             for &call in stack.iter() {
-                match verdicts[call as usize] {
-                    Some(false) => return false,
-                    Some(true) => is_focused = true,
-                    None => {}
+                match judgements[call as usize].0 {
+                    Verdict::Ignored => return false,
+                    Verdict::Focused => is_focused = true,
+                    Verdict::Neither => {}
                 }
             }
             if is_focused && hides_any {
-                stack.retain(|&call| !hidden[call as usize]);
+                stack.retain(|&call| !judgements[call as usize].1);
                 return !stack.is_empty();
             }
             is_focused
         });
-        let asked = [focus_on, ignore_on, hide_on, show_on];
-        let options = ["focus", "ignore", "hide", "show"];
-        for ((option, asked), matched) in options.into_iter().zip(asked).zip(matched) {
-            if asked && !matched {
-                idle.push(option);
-            }
-        }
     }
 
     fn by_tag(&self, profile: &mut Profile, idle: &mut Vec<&'static str>) {

@@ -26,7 +26,7 @@ pub struct Function {
     pub cum: i64,
 }
 
-/// Calls from one function to another. Both are positions in [`Report::functions`].
+/// Calls from one function to another. Both are positions that [`Report::function`] takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
     /// The caller.
@@ -89,6 +89,8 @@ pub struct Report {
     pub(crate) shown_unit: String,
     /// Functions that are shown, in order.
     pub functions: Vec<Function>,
+    /// Functions with calls but without a row: what is charged to them cancels out.
+    pub cancelled: Vec<Function>,
     /// Calls between them, the heaviest into a function first.
     pub calls: Vec<Call>,
     /// How many functions were too small.
@@ -248,6 +250,7 @@ impl Report {
             unit,
             shown_unit: String::new(),
             functions: Vec::new(),
+            cancelled: Vec::new(),
             calls: Vec::new(),
             dropped_functions: all - considered,
             considered_functions: considered,
@@ -313,25 +316,43 @@ impl Report {
             places[at as usize] = place;
         }
         for call in calls {
-            let (from, to) = (places[call.from], places[call.to]);
-            if from == usize::MAX || to == usize::MAX {
-                // One of them comes to nothing, and has no row.
-                continue;
-            }
             if call.weight.saturating_abs() < cutoff {
                 self.dropped_calls += 1;
                 continue;
             }
+            let [from, to] = [call.from, call.to].map(|at| {
+                if places[at] == usize::MAX {
+                    places[at] = self.functions.len() + self.cancelled.len();
+                    let (name, file) = (functions.names[at].clone(), functions.files[at].clone());
+                    self.cancelled.push(Function { name, file, flat: 0, cum: 0 });
+                }
+                places[at]
+            });
             self.calls.push(Call { from, to, ..*call });
         }
-        let names = &self.functions;
-        self.calls.sort_by(|a, b| {
+        let mut calls = std::mem::take(&mut self.calls);
+        let name = |at| &self.function(at).name;
+        calls.sort_by(|a, b| {
             b.weight
                 .saturating_abs()
                 .cmp(&a.weight.saturating_abs())
-                .then_with(|| names[a.from].name.cmp(&names[b.from].name))
-                .then_with(|| names[a.to].name.cmp(&names[b.to].name))
+                .then_with(|| name(a.from).cmp(name(b.from)))
+                .then_with(|| name(a.to).cmp(name(b.to)))
         });
+        self.calls = calls;
+    }
+
+    /// Returns a function by its position: of those that are shown, and behind them of those that
+    /// cancel out.
+    ///
+    /// # Panics
+    ///
+    /// Where a position comes from another report.
+    pub fn function(&self, at: usize) -> &Function {
+        match at.checked_sub(self.functions.len()) {
+            None => &self.functions[at],
+            Some(behind) => &self.cancelled[behind],
+        }
     }
 
     /// Chooses the unit in which the smallest value still says something.
@@ -365,7 +386,7 @@ impl Report {
 
     /// Tells whether calls of a function were inlined: all, some, or none.
     pub fn inlining(&self) -> Vec<&'static str> {
-        let mut seen = vec![(false, false); self.functions.len()];
+        let mut seen = vec![(false, false); self.functions.len() + self.cancelled.len()];
         for call in &self.calls {
             match call.is_inlined {
                 true => seen[call.to].0 = true,

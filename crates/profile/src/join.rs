@@ -71,7 +71,8 @@ impl Joiner {
         self.include(profile, -1, how == Comparison::Difference)
     }
 
-    /// Returns what was joined, without samples that came to nothing.
+    /// Returns what was joined, without samples that came to nothing. What only these named is
+    /// still in its tables: [`Profile::without_unused`] takes that out.
     ///
     /// # Errors
     ///
@@ -93,7 +94,7 @@ impl Joiner {
             locations: vec![NONE; profile.locations.len()],
         };
         if self.joined.strings.len() == 0 {
-            self.intern("")?;
+            self.intern(b"")?;
         }
         if self.joined.mappings.is_empty() && !profile.mappings.is_empty() {
             // The first one is the program.
@@ -102,8 +103,8 @@ impl Joiner {
         let base_label = match is_base {
             false => None,
             true => Some(LabelEntry {
-                key: self.intern(BASE_LABEL.0)?,
-                text: self.intern(BASE_LABEL.1)?,
+                key: self.intern(BASE_LABEL.0.as_bytes())?,
+                text: self.intern(BASE_LABEL.1.as_bytes())?,
                 number: 0,
                 unit: 0,
             }),
@@ -151,9 +152,11 @@ impl Joiner {
             return Ok((0..profile.sample_types().len()).map(|column| (column, 1.0)).collect());
         }
         let names = |profile: &Profile| {
-            let period = &profile.header.period_type.name;
-            let types = profile.sample_types().iter().map(|ty| ty.name.as_str());
-            format!("{} of {period}", types.collect::<Vec<_>>().join(", "))
+            let types: Vec<_> = profile.sample_types().iter().map(|ty| ty.name.as_str()).collect();
+            match profile.header.period_type.name.as_str() {
+                "" => types.join(", "),
+                period => format!("{}, sampled by {period}", types.join(", ")),
+            }
         };
         let incompatible =
             || ProfileError::Incompatible { first: names(&self.joined), second: names(profile) };
@@ -383,7 +386,7 @@ impl Joiner {
     ) -> Result<u32, ProfileError> {
         match positions.strings.get(at as usize) {
             Some(&NONE) => {
-                let own = self.intern(profile.strings.get(at))?;
+                let own = self.intern(profile.strings.bytes(at))?;
                 positions.strings[at as usize] = own;
                 Ok(own)
             }
@@ -392,22 +395,43 @@ impl Joiner {
         }
     }
 
-    fn intern(&mut self, text: &str) -> Result<u32, ProfileError> {
+    fn intern(&mut self, text: &[u8]) -> Result<u32, ProfileError> {
         let Self { joined, strings, hasher, .. } = self;
         let table = &mut joined.strings;
         let hash = hasher.hash_one(text);
         match strings.entry(
             hash,
-            |&known| table.get(known) == text,
-            |&known| hasher.hash_one(table.get(known)),
+            |&known| table.bytes(known) == text,
+            |&known| hasher.hash_one(table.bytes(known)),
         ) {
             hash_table::Entry::Occupied(known) => Ok(*known.get()),
             hash_table::Entry::Vacant(free) => {
-                let number = table.push(text.as_bytes())?;
+                let number = table.push(text)?;
                 free.insert(number);
                 Ok(number)
             }
         }
+    }
+}
+
+impl Profile {
+    /// Takes out what no sample names, and numbers the rest in order, as pprof does to what it
+    /// compared.
+    ///
+    /// # Errors
+    ///
+    /// None that a profile which was read or joined can have.
+    pub fn without_unused(self) -> Result<Self, ProfileError> {
+        let mut used = vec![false; self.locations.len()];
+        for &call in &self.stacks {
+            used[call as usize] = true;
+        }
+        if !used.contains(&false) {
+            return Ok(self);
+        }
+        let mut joiner = Joiner::new();
+        joiner.add(self)?;
+        Ok(joiner.joined)
     }
 }
 

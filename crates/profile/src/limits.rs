@@ -30,6 +30,10 @@ impl Budget {
         Self { left: limit, limit }
     }
 
+    pub(crate) fn used(&self) -> u64 {
+        self.limit - self.left
+    }
+
     #[inline]
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), ProfileError> {
         match self.left.checked_sub(bytes as u64) {
@@ -37,7 +41,7 @@ impl Budget {
                 self.left = left;
                 Ok(())
             }
-            None => Err(ProfileError::TooMuchMemory { limit_mib: self.limit >> 20 }),
+            None => Err(ProfileError::TooMuchMemory { limit: self.limit }),
         }
     }
 }

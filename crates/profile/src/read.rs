@@ -6,7 +6,7 @@
 //!
 //! Memory: the columns, at most what [`Limits`] allow, and a window of the bytes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use crate::limits::{Budget, Limits};
@@ -15,6 +15,7 @@ use crate::profile::{
     SampleType,
 };
 use crate::stream::{Stream, Top};
+use crate::strings::Strings;
 use crate::wire::{Content, Field, field};
 use crate::{ProfileError, WireError};
 
@@ -52,6 +53,7 @@ pub(crate) fn read(input: &mut dyn BufRead, limits: Limits) -> Result<Profile, P
             Fault::Wire(source) => ProfileError::NotAProfile { offset, source },
             Fault::Profile(fault) => fault,
         })?;
+        stream.check_memory(builder.budget.used())?;
     }
     builder.finish()
 }
@@ -193,7 +195,7 @@ impl Builder {
             top::FUNCTION => self.function(field.bytes()?)?,
             top::STRING => {
                 let bytes = field.bytes()?;
-                self.budget.take(bytes.len() + 4)?;
+                self.budget.take(Strings::cost(bytes.len()))?;
                 let number = self.profile.strings.push(bytes)?;
                 if number == 0 && !bytes.is_empty() {
                     return Err(ProfileError::FirstString.into());
@@ -351,9 +353,12 @@ impl Builder {
         {
             return Err(ProfileError::ValueCount { found, expected });
         }
+        if self.profile.strings.len() == 0 {
+            return Err(ProfileError::FirstString);
+        }
         self.finish_header()?;
         let Self { mut profile, mut budget, function_ids, mapping_ids, ids, .. } = self;
-        if self.last_string > 0 && self.last_string >= profile.strings.len() as u64 {
+        if self.last_string >= profile.strings.len() as u64 {
             return Err(ProfileError::Dangling { what: "string", number: self.last_string });
         }
         budget.take(4 * (profile.mappings.len() + profile.functions.len()))?;
@@ -384,7 +389,7 @@ impl Builder {
         // A profile may name one long string many times.
         let mut text = |number: i64| -> Result<String, ProfileError> {
             let position = u32::try_from(number).ok();
-            let is_there = |&at: &u32| at == 0 || (at as usize) < strings.len();
+            let is_there = |&at: &u32| (at as usize) < strings.len();
             let position = position
                 .filter(is_there)
                 .ok_or(ProfileError::Dangling { what: "string", number: number as u64 })?;
@@ -396,9 +401,14 @@ impl Builder {
         let mut value_type = |&(name, unit): &(i64, i64)| {
             Ok::<_, ProfileError>(SampleType { name: text(name)?, unit: text(unit)? })
         };
-        let sample_types: Result<_, _> = named.sample_types.iter().map(&mut value_type).collect();
+        let sample_types: Vec<_> =
+            named.sample_types.iter().map(&mut value_type).collect::<Result<_, _>>()?;
+        let mut names = HashSet::new();
+        if let Some(twice) = sample_types.iter().find(|ty| !names.insert(ty.name.as_str())) {
+            return Err(ProfileError::TwoColumns { name: twice.name.clone() });
+        }
         let header = &mut self.profile.header;
-        header.sample_types = sample_types?;
+        header.sample_types = sample_types;
         header.period_type = value_type(&named.period_type)?;
         header.comments = named.comments.iter().map(|&at| text(at)).collect::<Result<_, _>>()?;
         header.default_sample_type = text(named.default_type)?;
@@ -539,8 +549,9 @@ mod tests {
             matches!(refused, Err(ProfileError::Dangling { what: "location", number: 9 })),
             "{refused:?}"
         );
-        let ty = part(1, &[1 << 3, 1]);
+        let ty = [part(1, &[1 << 3, 1]), part(6, b"")].concat();
         assert!(matches!(parse(&ty), Err(ProfileError::Dangling { what: "string", .. })));
+        assert!(matches!(parse(&part(1, &[])), Err(ProfileError::FirstString)));
         let uneven = [part(1, &[]), part(6, b""), part(2, &[0x12, 2, 1, 2])].concat();
         let refused = parse(&uneven);
         assert!(matches!(refused, Err(ProfileError::ValueCount { found: 2, expected: 1 })));

@@ -20,6 +20,11 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const MOST_RATIO: u64 = 400;
 /// Below this nothing is called a bomb.
 const SMALL: u64 = 64 << 20;
+/// Memory for each byte of a file, besides what any may take. Profiles of programs take three to
+/// ten.
+const MOST_MEMORY_RATIO: u64 = 32;
+/// What any file may take.
+const SMALL_MEMORY: u64 = 256 << 20;
 
 type Input<'r> = Chain<Cursor<Vec<u8>>, &'r mut dyn BufRead>;
 
@@ -136,11 +141,10 @@ impl<'r> Stream<'r> {
         self.expanded += read as u64;
         self.is_over = read == 0;
         if self.expanded > self.limits.expanded_bytes {
-            return Err(ProfileError::TooLarge { limit_mib: self.limits.expanded_bytes >> 20 });
+            return Err(ProfileError::TooLarge { limit: self.limits.expanded_bytes });
         }
         let packed = self.packed.get();
-        let is_packed = matches!(self.kind, Kind::Packed(_));
-        if is_packed && self.expanded > SMALL && self.expanded / MOST_RATIO > packed {
+        if self.is_packed() && self.expanded > SMALL && self.expanded / MOST_RATIO > packed {
             return Err(ProfileError::Bomb { ratio: MOST_RATIO });
         }
         Ok(read > 0)
@@ -191,6 +195,23 @@ impl<'r> Stream<'r> {
         let start = self.start;
         self.start += len;
         Ok(&self.window[start..start + len])
+    }
+
+    /// Checks that what was read so far does not take more memory than such a file can need.
+    #[inline]
+    pub(crate) fn check_memory(&self, used: u64) -> Result<(), ProfileError> {
+        if used <= SMALL_MEMORY {
+            return Ok(());
+        }
+        let read = if self.is_packed() { self.packed.get() } else { self.expanded };
+        match (used - SMALL_MEMORY) / MOST_MEMORY_RATIO <= read {
+            true => Ok(()),
+            false => Err(ProfileError::Hollow { ratio: MOST_MEMORY_RATIO }),
+        }
+    }
+
+    fn is_packed(&self) -> bool {
+        matches!(self.kind, Kind::Packed(_))
     }
 
     /// Returns the next field; nothing at the end.

@@ -12,6 +12,7 @@ use crate::Report;
 pub fn write_dot(out: &mut dyn Write, report: &Report, title: &str) -> io::Result<()> {
     writeln!(out, "digraph {} {{", quote(title))?;
     writeln!(out, "node [style=filled fillcolor=\"#f8f8f8\" shape=box fontname=\"sans-serif\"]")?;
+    writeln!(out, "edge [fontname=\"sans-serif\" fontsize=10]")?;
     writeln!(out, "label={} labelloc=t fontname=\"sans-serif\"", quote(title))?;
     let share = |value: i64, of: i64| match of {
         0 => 0.0,
@@ -41,7 +42,8 @@ pub fn write_dot(out: &mut dyn Write, report: &Report, title: &str) -> io::Resul
             colour(function.cum, report.total, 0.92),
         )?;
     }
-    for call in &report.calls {
+    let has_box = |at: usize| at < report.functions.len();
+    for call in report.calls.iter().filter(|call| has_box(call.from) && has_box(call.to)) {
         let weight = share(call.weight, report.total);
         writeln!(
             out,

@@ -42,8 +42,8 @@ pub fn write_tree(out: &mut dyn Write, report: &Report, only: Option<&Regex>) ->
     const LINE: &str = "----------------------------------------------------------+-------------";
     writeln!(out, "{LINE}")?;
     writeln!(out, "      flat  flat%   sum%        cum   cum%   calls calls% + context")?;
-    let mut callers = vec![Vec::new(); report.functions.len()];
-    let mut callees = vec![Vec::new(); report.functions.len()];
+    let count = report.functions.len() + report.cancelled.len();
+    let (mut callers, mut callees) = (vec![Vec::new(); count], vec![Vec::new(); count]);
     for call in &report.calls {
         callers[call.to].push(call);
         callees[call.from].push(call);
@@ -93,7 +93,7 @@ fn write_call(
         "{:>50} {} |   {}{}",
         report.spell(weight),
         units::percentage(weight, whole),
-        clean(&report.functions[other].name),
+        clean(&report.function(other).name),
         if is_inlined { " (inline)" } else { "" },
     )
 }

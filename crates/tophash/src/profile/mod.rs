@@ -7,7 +7,7 @@ mod source;
 mod words;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -124,10 +124,16 @@ fn load(options: &ProfileOptions) -> Result<(Profile, bool)> {
                     .take_away(profile, how)
                     .with_context(|| format!("{base} can't be taken away"))?;
             }
-            joiner.finish()?
+            match options.view.proto {
+                // What cancelled out is not to be written.
+                Some(_) => joiner.finish()?.without_unused()?,
+                None => joiner.finish()?,
+            }
         }
     };
-    profile.drop_uninteresting()?;
+    if let Err(fault) = profile.drop_uninteresting() {
+        note(&format!("{fault}: no calls are left out"));
+    }
     Ok((profile, !bases.is_empty()))
 }
 
@@ -230,6 +236,11 @@ fn show(options: &ProfileOptions, chosen: &Chosen) -> Result<()> {
         let report = chosen.report(shown, true)?;
         write_head(out, chosen, &report)?;
         tophash_profile::write_top(out, &report)?;
+        if let Some(first) = report.functions.first()
+            && io::stdout().is_terminal()
+        {
+            write_next_steps(out, &first.name, chosen.is_change)?;
+        }
     }
     out.flush()?;
     Ok(())
@@ -300,6 +311,22 @@ fn write_head(out: &mut dyn Write, chosen: &Chosen, report: &Report) -> io::Resu
         write!(out, "; {} smaller ones are left out", report.dropped_functions)?;
     }
     writeln!(out, "\n")
+}
+
+/// Says what to ask next, to a person.
+fn write_next_steps(out: &mut dyn Write, function: &str, is_change: bool) -> io::Result<()> {
+    // What is to be typed must be what it looks like.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+    let name: String = function.chars().map(|c| if plain(c) { c } else { '.' }).collect();
+    let step = |option: &str, what: &str| style::dim(&format!("{option}: {what}"));
+    writeln!(out)?;
+    writeln!(out, "{}", step(&format!("--peek {name}"), "who calls it, and what it calls"))?;
+    writeln!(out, "{}", step(&format!("--list {name}"), "its lines of source"))?;
+    writeln!(out, "{}", step("--html FILE.html", "all stacks, to zoom and search in"))?;
+    if !is_change {
+        writeln!(out, "{}", step("--diff-base EARLIER", "what changed since another profile"))?;
+    }
+    Ok(())
 }
 
 fn to_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
