@@ -2,6 +2,9 @@
 
 mod fetch;
 mod options;
+mod series;
+mod series_rows;
+mod series_table;
 mod source;
 mod words;
 
@@ -51,6 +54,9 @@ impl Chosen {
 
 pub(crate) fn run(options: &ProfileOptions) -> Result<()> {
     let filter = filter(&options.filter)?;
+    if options.series {
+        return over_time(options, &filter);
+    }
     let (profile, is_change) = load(options)?;
     let column = profile.column_meant(options.sample_type.as_deref())?;
     let total = tophash_profile::total(&profile, column);
@@ -59,6 +65,22 @@ pub(crate) fn run(options: &ProfileOptions) -> Result<()> {
         note(&format!("--{option} matched nothing"));
     }
     show(options, &chosen)
+}
+
+/// What sites do over many profiles.
+fn over_time(options: &ProfileOptions, filter: &Filter) -> Result<()> {
+    let (ty, limit, top) = (options.sample_type.as_deref(), options.limit, options.top);
+    let (gathered, notes) =
+        series::gather(&options.sources, &options.fetch, filter, ty, &|_, _| true)?;
+    notes.iter().for_each(|text| note(text));
+    let judged = series_rows::judge(&gathered, limit);
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    match options.format {
+        Format::Json => series_table::write_json(&mut out, &gathered, &judged, limit, top)?,
+        Format::Table => series_table::print(&mut out, &gathered, &judged, limit, top)?,
+    }
+    out.flush()?;
+    Ok(())
 }
 
 fn load(options: &ProfileOptions) -> Result<(Profile, bool)> {
