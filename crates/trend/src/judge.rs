@@ -32,6 +32,12 @@ const LEVELS_APART: f64 = 2.5;
 const MOST_WANDERING: f64 = 0.75;
 /// The part of the range that must be moved by where there is a wave.
 const LEAST_OF_WAVE: f64 = 0.12;
+/// A rise is at least this part of the range; how many there must be, how much may be lost again, and
+/// how much must have come in the last third.
+const TOOTH: f64 = 0.02;
+const RISES: usize = 7;
+const FALLS: f64 = 0.15;
+const LATE_PART: f64 = 0.2;
 /// Which part of its middle a series must go up and down by to churn.
 const SWING: f64 = 0.15;
 /// By what a difference of scores is divided to be as sure as it is right; see `docs/series.md`.
@@ -118,6 +124,17 @@ pub(crate) fn judge(points: &[(f64, f64)], least: f64) -> Trend {
     trend.verdict = chosen.verdict;
     trend.explanation = chosen.explanation;
     let shape = chosen.shape;
+    if !moves(chosen)
+        && chosen.explanation != Explanation::Settled
+        && let Some(sure) = judge.ratchet()
+    {
+        trend.verdict = Verdict::Growing;
+        trend.explanation = Explanation::StepByStep;
+        trend.confidence = sure;
+        trend.per_second_error = trend.per_second.abs() / 2.0;
+        trend.last.1 = points.value(values.last().copied().unwrap_or(0.0));
+        return trend;
+    }
     trend.changes = changes(&points, chosen);
     if moves(chosen) && shape.kind != Kind::Steps {
         let (slope, error) = shape.tail();
@@ -222,6 +239,23 @@ impl Judge<'_> {
             (true, false) => (Verdict::Churning, Explanation::Swings),
             (false, _) => (Verdict::Flat, Explanation::Level),
         }
+    }
+
+    /// How sure it is that something grows which hardly ever falls, by the number of its rises.
+    ///
+    /// A leak that is seen through samples of half a megabyte is such a stair, and its noise adds up
+    /// from point to point, so that no shape fits. If it did not grow, falls were as likely as rises.
+    fn ratchet(&self) -> Option<f64> {
+        let moves = || self.values.windows(2).map(|pair| pair[1] - pair[0]);
+        let rises = moves().filter(|by| *by > TOOTH).count();
+        let risen: f64 = moves().filter(|by| *by > 0.0).sum();
+        let fallen: f64 = moves().filter(|by| *by < 0.0).sum();
+        let late = self.values.len() - self.values.len() / 3;
+        let first = moves().take(late).filter(|by| *by > 0.0).sum::<f64>();
+        let goes_on = risen - first > LATE_PART * risen;
+        let is_large = risen + fallen > 2.0 * self.least;
+        (rises >= RISES && -fallen < FALLS * risen && goes_on && is_large)
+            .then(|| (1.0 - 3.0 / rises as f64 / 2.0).clamp(LEAST_SURE, 0.95))
     }
 
     /// Whether what moves by its shape does so by all else, too.

@@ -14,8 +14,8 @@ use crate::report::style::{self, bytes, clean, count, dim, heading, warning};
 const SCHEMA: u32 = 1;
 /// Sites that are shown, unless told otherwise.
 const SHOWN: usize = 12;
-const CURVE: usize = 20;
-const LONGEST_NAME: usize = 60;
+const CURVE: usize = 16;
+const LONGEST_NAME: usize = 44;
 
 /// Prints what a person wants to know.
 pub(super) fn print(
@@ -192,10 +192,15 @@ fn row_json(row: &Row) -> Value {
 }
 
 fn place(row: &Row) -> String {
-    // The end of a long name says more than its path.
-    let name = match row.function.char_indices().rev().nth(LONGEST_NAME) {
-        Some((at, _)) => format!("…{}", &row.function[at..]),
-        None => row.function.clone(),
+    // The path of the package is told by its end, and stands in full in JSON.
+    let bare = match row.function.find(['(', '[']) {
+        Some(at) => row.function[..at].rfind('/'),
+        None => row.function.rfind('/'),
+    };
+    let name = bare.map_or(row.function.as_str(), |at| &row.function[at + 1..]);
+    let name = match name.char_indices().rev().nth(LONGEST_NAME) {
+        Some((at, _)) => format!("…{}", &name[at..]),
+        None => name.to_owned(),
     };
     match row.line {
         0 => name,

@@ -37,6 +37,8 @@ pub(crate) fn workloads() -> Vec<Workload> {
         add("slow leak under churn", GROWING, Box::new(move |r| leak_under_churn(r, n)));
         let n = points;
         add("slow leak under a sawtooth", GROWING, Box::new(move |r| leak_under_sawtooth(r, n)));
+        add("leak seen through samples", GROWING, Box::new(move |r| sampled(r, n, true)));
+        add("pool seen through samples", STILL, Box::new(move |r| sampled(r, n, false)));
         add("sawtooth, regular", STILL, Box::new(move |r| sawtooth(r, n, 0.0, 0.0)));
         add("sawtooth, irregular looks", STILL, Box::new(move |r| sawtooth(r, n, 0.9, 0.0)));
         add("sawtooth of uneven teeth", STILL, Box::new(move |r| sawtooth(r, n, 0.9, 0.5)));
@@ -46,7 +48,10 @@ pub(crate) fn workloads() -> Vec<Workload> {
         add("step after a deploy", STEPPED, Box::new(move |r| step(r, n)));
         add("two steps up", STEPPED, Box::new(move |r| two_steps(r, n)));
         add("wandering noise (φ = 0.7)", STILL, Box::new(move |r| wander(r, n, 0.7)));
+        // Of a slow wander, 75 points are worth four.
+        let n = points.max(150);
         add("wandering noise (φ = 0.9)", STILL, Box::new(move |r| wander(r, n, 0.9)));
+        let n = points;
         add("days (3 of them)", STILL, Box::new(move |r| days(r, n)));
         add("noise alone", STILL, Box::new(move |r| leak(r, n, 0.0)));
     }
@@ -106,6 +111,21 @@ fn leak_under_sawtooth(random: &mut Random, points: usize) -> Points {
     let pace = 60.0 / points as f64;
     series(random, points, 0.5, |r, t| {
         200.0 + pace * t + 100.0 * (t / period).fract() + 3.0 * r.normal()
+    })
+}
+
+/// As heap profiles see it: half a megabyte a sample, which comes by chance and, but for a leak, goes.
+fn sampled(random: &mut Random, points: usize, leaks: bool) -> Points {
+    let mut samples: u32 = if leaks { 2 } else { 12 };
+    let comes = if leaks { 40.0 / points as f64 } else { 1.2 };
+    series(random, points, 0.5, move |r, _| {
+        for _ in 0..8 {
+            samples += u32::from(r.part() < comes / 8.0);
+        }
+        if !leaks {
+            samples -= (0..samples).filter(|_| r.part() < 0.1).count() as u32;
+        }
+        0.5 * f64::from(samples)
     })
 }
 
