@@ -190,8 +190,10 @@ fn best_splits(values: &[f64]) -> Vec<Vec<usize>> {
         let mut best = vec![f64::NEG_INFINITY; count + 1];
         let mut from = vec![0; count + 1];
         for end in pieces * FEWEST..=count {
-            for start in (pieces - 1) * FEWEST..=end - FEWEST {
-                let told = before[start] + told(start, end);
+            let least = (pieces - 1) * FEWEST;
+            let starts = before.iter().enumerate().take(end - FEWEST + 1).skip(least);
+            for (start, before) in starts {
+                let told = before + told(start, end);
                 if told > best[end] {
                     (best[end], from[end]) = (told, start);
                 }
