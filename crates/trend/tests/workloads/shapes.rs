@@ -145,9 +145,9 @@ fn sawtooth(random: &mut Random, points: usize, jitter: f64, uneven: f64) -> Poi
 }
 
 fn churn(random: &mut Random, points: usize) -> Points {
-    let (mut level, mut target) = (200.0, 300.0);
+    let (mut level, mut target) = (200.0_f64, 300.0_f64);
     series(random, points, 0.3, |r, _| {
-        if (level - target as f64).abs() < 12.0 {
+        if (level - target).abs() < 12.0 {
             target = r.between(150.0, 350.0);
         }
         level += 12.0 * (target - level).signum();
