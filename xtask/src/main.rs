@@ -64,7 +64,7 @@ enum Task {
         /// The folder, with one in it for each load.
         dir: PathBuf,
         /// How many profiles are taken of each.
-        #[arg(long, default_value_t = 40)]
+        #[arg(long, default_value_t = 80)]
         profiles: usize,
     },
     /// Run all experiments on every release of the matrix, and write docs/folklore.md.

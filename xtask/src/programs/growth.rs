@@ -19,7 +19,7 @@ use super::{Program, Started, http};
 /// Longer than a busy machine takes for any batch.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Batches before the first profile, in which what every program sets up once is there.
-const SETTLING: usize = 5;
+const SETTLING: usize = 15;
 
 /// A load on a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

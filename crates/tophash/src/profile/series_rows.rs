@@ -17,6 +17,8 @@ const LEAST_BYTES: f64 = 512.0 * 1024.0;
 const LEAST_COUNT: f64 = 20.0;
 /// How many samples a change must be worth: one more or less is chance.
 const LEAST_SAMPLES: f64 = 2.0;
+/// The same of all sites together, of which each has its chance.
+const LEAST_SAMPLES_OF_ALL: f64 = 4.0;
 /// What is allocated this many times over while it stays is churn.
 const TURNOVER: f64 = 3.0;
 
@@ -58,7 +60,11 @@ pub(super) struct Judged {
 pub(super) fn judge(gathered: &Gathered, limit: Option<u64>) -> Judged {
     let nowhere = Site { function: "all".to_owned(), file: String::new(), line: 0 };
     let judge = Judge::new(gathered);
-    let whole = judge.row(&nowhere, &gathered.totals, judge.least);
+    let least = match gathered.unit.as_str() {
+        "bytes" => judge.least.max(LEAST_SAMPLES_OF_ALL * gathered.period as f64),
+        _ => judge.least,
+    };
+    let whole = judge.row(&nowhere, &gathered.totals, least);
     let points: Vec<_> = judge.points(&gathered.totals);
     Judged {
         phases: phases(&points, judge.least),
