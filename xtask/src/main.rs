@@ -10,7 +10,7 @@ use xtask::bench::{self, BenchOptions};
 use xtask::bench_maps::{self, BenchMapsOptions};
 use xtask::bench_profiles::{self, ProfileBenchOptions};
 use xtask::fixture::{self, Fixture, Symbols};
-use xtask::programs::Program;
+use xtask::programs::{Growth, Program};
 use xtask::toolchain::{self, Release};
 use xtask::viewers::{self, ViewerOptions};
 use xtask::{folklore, layout, policy, sample, suite};
@@ -59,6 +59,14 @@ enum Task {
     Programs {
         /// Only these: prometheus, etcd, nats, caddy, esbuild.
         names: Vec<String>,
+    },
+    /// Run programs of others under loads of which half leak, and save heap profiles of each.
+    Growth {
+        /// The folder, with one in it for each load.
+        dir: PathBuf,
+        /// How many profiles are taken of each.
+        #[arg(long, default_value_t = 80)]
+        profiles: usize,
     },
     /// Run all experiments on every release of the matrix, and write docs/folklore.md.
     Folklore,
@@ -137,6 +145,13 @@ fn main() -> Result<ExitCode> {
         Task::Programs { names } => {
             for program in Program::selected(&names)? {
                 println!("{}\t{}", program.name(), program.executable()?.display());
+            }
+        }
+        Task::Growth { dir, profiles } => {
+            for (number, growth) in Growth::ALL.into_iter().enumerate() {
+                let dir = dir.join(format!("{number}-{}", growth.program.name()));
+                growth.run(profiles, &dir)?;
+                println!("{}\t{}", dir.display(), growth.words());
             }
         }
         Task::Folklore => folklore::write()?,

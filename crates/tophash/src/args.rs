@@ -138,6 +138,26 @@ pub(crate) struct WatchOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 
+    /// Save heap profiles of the same program in DIR, as NAME-TIME.pb.gz: at the first look, and then
+    /// as --every says. `tophash profile --series DIR` says what grows in them.
+    #[arg(long, value_name = "DIR", conflicts_with = "around")]
+    pub(crate) profiles: Option<PathBuf>,
+
+    /// How long to wait between two profiles.
+    #[arg(long, value_name = "TIME", default_value = "1m", requires = "profiles",
+          value_parser = humantime::parse_duration)]
+    pub(crate) every: Duration,
+
+    /// How many profiles of this program stay in DIR; older ones are removed.
+    #[arg(long, value_name = "N", default_value_t = 500, requires = "profiles",
+          value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) keep: u32,
+
+    /// Let the program collect before each profile. Not needed for a series: a profile is as of the
+    /// last collection anyhow, and a collection of its own costs the program time.
+    #[arg(long, requires = "profiles")]
+    pub(crate) collect: bool,
+
     /// Look before and after a command of the shell, and say what changed: the heap, size classes, and
     /// of a process the maps, for which it is inspected twice.
     #[arg(long, value_name = "CMD")]

@@ -8,7 +8,6 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use common::{releases, tophash};
 use serde_json::Value;
@@ -228,37 +227,140 @@ fn a_load_is_told_in_heap_size_classes_and_maps() {
     }
 }
 
+/// Looks as `--record` writes them, one a second: the heap rises to its goal and falls back, and what
+/// is live grows from one collection to the next.
+fn recorded(file: &Path, growth: u64) {
+    let mut lines = String::new();
+    for at in 0..180_u64 {
+        let cycle = at / 3;
+        let live = (40 << 20) + cycle * growth;
+        // What is live at a collection is not quite the same each time.
+        let live = live + ((cycle * 7919 % 101) << 12);
+        let heap = live + (at % 3) * (12 << 20);
+        let vitals = tophash_vitals::Vitals {
+            heap_alloc: Some(heap),
+            live: Some(live),
+            gc_cycles: Some(cycle),
+            gc_percent: Some(100),
+            goroutines: Some(20 + at % 4),
+            memory_limit: Some(1 << 30),
+            mapped: Some(2 * live + (8 << 20)),
+            next_gc: Some(2 * live),
+            heap_in_use: Some(heap),
+            heap_free: Some(2 * live - heap),
+            ..tophash_vitals::Vitals::default()
+        };
+        let record = tophash_vitals::Record::of(at as f64, vitals);
+        lines += &serde_json::to_string(&record).unwrap();
+        lines.push('\n');
+    }
+    std::fs::write(file, lines).unwrap();
+}
+
 #[test]
 fn churn_is_steady_and_a_leak_under_it_grows() {
-    let version = releases().last().unwrap().version;
-    for (growth, advice) in [(0, "nothing"), (3000, "heap")] {
-        let mut service = Service::start(version, Symbols::Kept);
-        service.running.tell("grow 30000").unwrap();
-        let pid = service.pid();
-        let child = Command::new(env!("CARGO_BIN_EXE_tophash"))
-            .args(["watch", &pid, "--interval", "100ms", "--for", "6s", "--format", "json"])
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let until = Instant::now() + Duration::from_secs(7);
-        while Instant::now() < until {
-            service.running.tell("garbage 8000").unwrap();
-            service.running.tell(&format!("grow {growth}")).unwrap();
-            std::thread::sleep(Duration::from_millis(30));
-        }
-        let output = child.wait_with_output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-        let outlook = &last["outlook"];
+    let dir = tempfile::tempdir().unwrap();
+    for (growth, advice) in [(0, "nothing"), (1 << 18, "heap")] {
+        let file = dir.path().join(format!("{advice}.jsonl"));
+        recorded(&file, growth);
+        let look = watch(&[file.to_str().unwrap()]);
+        let outlook = &look["outlook"];
         assert_eq!(outlook["advice"], advice, "{outlook:#}");
         let live = |list: &str| {
             let named = |it: &Value| *it == "live" || it["series"] == "live";
             outlook[list].as_array().unwrap().iter().any(named)
         };
         assert_eq!((live("growing"), live("steady")), (growth > 0, growth == 0), "{outlook:#}");
-        // The service was started with a limit of 1 GiB.
+        let verdicts = outlook["verdicts"].as_array().unwrap();
+        let live = verdicts.iter().find(|it| it["series"] == "live").unwrap();
+        assert_eq!(live["verdict"] == "growing", growth > 0, "{outlook:#}");
         assert_eq!(outlook["until_limit"].is_array(), growth > 0, "{outlook:#}");
+        if growth > 0 {
+            assert!(live["confidence"].as_f64().unwrap() > 0.9, "{outlook:#}");
+            let seconds = outlook["until_limit"][1].as_f64().unwrap();
+            let range = &outlook["until_limit_range"];
+            assert!(range[0].as_f64().unwrap() <= seconds, "{outlook:#}");
+            assert!(range[1].as_f64().unwrap() >= seconds, "{outlook:#}");
+        }
     }
+}
+
+#[test]
+fn a_live_watch_has_an_outlook_whatever_the_machine_is_busy_with() {
+    let version = releases().last().unwrap().version;
+    let service = Service::start(version, Symbols::Kept);
+    let arguments =
+        ["watch", &service.pid(), "--interval", "50ms", "--for", "300ms", "--format", "json"];
+    let output = tophash(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert!(last["outlook"]["advice"].is_string() && last["outlook"]["verdicts"].is_array());
+}
+
+/// Serves figures of memory, and a heap profile, each at its place.
+fn serve_profiles() -> String {
+    let mut builder =
+        tophash_profile::ProfileBuilder::new(&[("alloc_space", "bytes"), ("inuse_space", "bytes")]);
+    builder.set_time_nanos(1_790_000_000_000_000_000);
+    let call = tophash_profile::SampleFrame { function: "main.fill", ..Default::default() };
+    builder.add_sample(&[call], &[1 << 22, 1 << 20], &[]);
+    let profile = builder.finish();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let metrics = b"go_memstats_heap_alloc_bytes 3e+06\n".to_vec();
+            let (status, body) = match request.split(' ').nth(1) {
+                Some("/debug/pprof/heap") => ("200 OK", profile.clone()),
+                Some("/metrics") => ("200 OK", metrics),
+                _ => ("404 Not Found", Vec::new()),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+        }
+    });
+    url
+}
+
+#[test]
+fn profiles_are_saved_whole_and_only_so_many_stay() {
+    let url = serve_profiles();
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    for _ in 0..4 {
+        watch(&[&url, "--once", "--profiles", folder, "--keep", "3"]);
+    }
+    let files: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    assert!(files.iter().all(|name| name.starts_with("127.0.0.1_") && name.ends_with("Z.pb.gz")));
+    let output = tophash(&["profile", "--series", folder]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("3 profiles of inuse_space"), "{text}");
+
+    // A run for some time takes one at its first look, and more only where --every says so.
+    let other = tempfile::tempdir().unwrap();
+    let folder = other.path().to_str().unwrap();
+    let output =
+        tophash(&["watch", &url, "--for", "200ms", "--interval", "50ms", "--profiles", folder]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 1);
+
+    let without = answer(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nsorry".to_vec(), false);
+    let output = tophash(&["watch", &without, "--once", "--profiles", folder]);
+    assert!(!output.status.success());
+    let output = tophash(&["watch", "1", "--once", "--profiles", folder]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--profiles needs a URL"));
 }
 
 #[test]

@@ -9,9 +9,9 @@
 use std::collections::VecDeque;
 
 use serde::Serialize;
+use tophash_trend::{Explanation, Projection, Trend, Verdict};
 
 use crate::bill::Bill;
-use crate::trend::{Trend, Verdict};
 use crate::vitals::Vitals;
 
 /// The most looks that are kept; then every second of them goes.
@@ -86,8 +86,26 @@ pub struct Grower {
     pub series: Series,
     /// How fast, in units a second.
     pub per_second: f64,
-    /// How certain that is.
+    /// By how many standard deviations it is in order.
     pub strength: f64,
+    /// How certain it is that it grows, from 0 to 1.
+    pub confidence: f64,
+    /// Since when, in the looks' own time, if it began in their course.
+    pub since: Option<f64>,
+}
+
+/// What one series does.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SeriesVerdict {
+    /// Which.
+    pub series: Series,
+    /// What it does by itself.
+    pub verdict: Verdict,
+    /// What is behind that.
+    pub explanation: Explanation,
+    /// How certain that is, from 0 to 1.
+    pub confidence: f64,
 }
 
 /// What to do next.
@@ -121,8 +139,13 @@ pub struct Outlook {
     pub growing: Vec<Grower>,
     /// What was followed, and found not to grow.
     pub steady: Vec<Series>,
+    /// What each series does by itself; of these, `growing` and `steady` leave out what only follows
+    /// another.
+    pub verdicts: Vec<SeriesVerdict>,
     /// Seconds until a limit is reached at this pace, and which.
     pub until_limit: Option<(LimitKind, f64)>,
+    /// The least and the most that this is likely to be; no most where it may never be.
+    pub until_limit_range: Option<(f64, Option<f64>)>,
     /// The collector's part of the processor time: since the last look if that is known, else since
     /// the program's start.
     pub gc_cpu_share: Option<f64>,
@@ -266,24 +289,41 @@ impl History {
     pub fn outlook(&self) -> Outlook {
         let mut growing = Vec::new();
         let mut steady = Vec::new();
+        let mut verdicts = Vec::new();
+        let mut trends = Vec::new();
         for series in Series::ALL {
             let trend = self.trend(series);
-            let Trend { per_second, strength, .. } = trend;
-            match trend.verdict {
-                _ if self.span() < SHORTEST => {}
+            let Trend { verdict, explanation, confidence, .. } = trend;
+            if self.span() < SHORTEST || verdict == Verdict::TooEarly {
+                continue;
+            }
+            verdicts.push(SeriesVerdict { series, verdict, explanation, confidence });
+            match verdict {
                 Verdict::Growing if growing.is_empty() && self.follows_goal(series) => {
                     if steady.contains(&Series::Live) {
                         steady.push(series);
                     }
                 }
-                Verdict::Growing => growing.push(Grower { series, per_second, strength }),
-                Verdict::Flat | Verdict::Falling => steady.push(series),
-                Verdict::TooEarly => {}
+                Verdict::Growing => {
+                    let Trend { per_second, strength, .. } = trend;
+                    let since = trend.inflection();
+                    growing.push(Grower { series, per_second, strength, confidence, since });
+                    trends.push((series, trend));
+                }
+                _ => steady.push(series),
             }
         }
         let advice = self.advice(&growing, &steady);
-        let until_limit = self.until_limit(&growing);
-        Outlook { growing, steady, until_limit, gc_cpu_share: self.gc_cpu_share, advice }
+        let until = self.until_limit(&trends);
+        Outlook {
+            growing,
+            steady,
+            verdicts,
+            until_limit: until.map(|(kind, it)| (kind, it.expected)),
+            until_limit_range: until.map(|(_, it)| (it.earliest, it.latest)),
+            gc_cpu_share: self.gc_cpu_share,
+            advice,
+        }
     }
 
     /// Whether growth of a series is no more than the heap's way up to its goal.
@@ -296,21 +336,25 @@ impl History {
             })
     }
 
-    fn until_limit(&self, growing: &[Grower]) -> Option<(LimitKind, f64)> {
+    fn until_limit(&self, growing: &[(Series, Trend)]) -> Option<(LimitKind, Projection)> {
         let latest = self.latest.as_ref()?;
         let bill = Bill::of(latest);
-        let pace = |series| growing.iter().find(|it| it.series == series).map(|it| it.per_second);
         // A live heap that grows takes room for garbage along, by GOGC.
         let with_garbage = 1.0 + f64::from(latest.gc_percent.unwrap_or(0).max(0)) / 100.0;
-        let heap = pace(Series::Live).map(|pace| pace * with_garbage);
-        let seconds = |headroom: Option<u64>, pace: Option<f64>| {
-            headroom.zip(pace).map(|(headroom, pace)| headroom as f64 / pace)
+        let until = |headroom: Option<u64>, series: Series| {
+            let of = |series| growing.iter().find(|it| it.0 == series).map(|it| &it.1);
+            let headroom = headroom? as f64;
+            let (trend, room) = match of(series) {
+                Some(trend) => (trend, headroom),
+                None => (of(Series::Live)?, headroom / with_garbage),
+            };
+            trend.until(trend.last.1 + room)
         };
-        let soft = seconds(bill.limit_headroom, pace(Series::Mapped).or(heap));
-        let hard = seconds(bill.group_headroom, pace(Series::Resident).or(heap));
-        let soft = soft.map(|seconds| (LimitKind::MemoryLimit, seconds));
-        let hard = hard.map(|seconds| (LimitKind::ControlGroup, seconds));
-        soft.into_iter().chain(hard).min_by(|a, b| a.1.total_cmp(&b.1))
+        let soft = until(bill.limit_headroom, Series::Mapped);
+        let hard = until(bill.group_headroom, Series::Resident);
+        let soft = soft.map(|it| (LimitKind::MemoryLimit, it));
+        let hard = hard.map(|it| (LimitKind::ControlGroup, it));
+        soft.into_iter().chain(hard).min_by(|a, b| a.1.expected.total_cmp(&b.1.expected))
     }
 
     fn advice(&self, growing: &[Grower], steady: &[Series]) -> Advice {

@@ -38,7 +38,6 @@ mod metrics;
 mod proc_files;
 mod record;
 mod trace;
-mod trend;
 mod vitals;
 
 pub use bill::{Bill, BillRow, headroom, outside};
@@ -46,7 +45,7 @@ pub use delta::{Delta, SizeClassDelta};
 pub use error::Error;
 pub use exposition::{ExpositionError, Metric, metric_lines};
 pub use goal::{Goal, GoalTerms, LimitTerms, Ruling};
-pub use history::{Advice, Grower, History, LimitKind, Outlook, Series};
+pub use history::{Advice, Grower, History, LimitKind, Outlook, Series, SeriesVerdict};
 pub use memstats::parse_memstats;
 pub use metrics::parse_metrics;
 pub use proc_files::{
@@ -55,5 +54,4 @@ pub use proc_files::{
 };
 pub use record::{RECORD_SCHEMA, Record};
 pub use trace::{GcTrace, ScavTrace, TraceLine, parse_trace_line};
-pub use trend::{Trend, Verdict};
 pub use vitals::{ProcessVitals, SizeClass, Vitals};

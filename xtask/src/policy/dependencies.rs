@@ -27,13 +27,14 @@ const GOMAP: &str = "tophash-gomap";
 const HEAPGRAPH: &str = "tophash-heapgraph";
 const PROFILE: &str = "tophash-profile";
 const LAB: &str = "tophash-lab";
+const TREND: &str = "tophash-trend";
 const VITALS: &str = "tophash-vitals";
 const DIAGNOSE: &str = "tophash-diagnose";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
@@ -41,8 +42,9 @@ const LAYERS: [(&str, &[&str]); 10] = [
     (PROFILE, &[]),
     (LAB, &[MEMORY, GORUNTIME, GOMAP, PROFILE]),
     (DIAGNOSE, &[]),
-    (VITALS, &[]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, VITALS]),
+    (TREND, &[]),
+    (VITALS, &[TREND]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS]),
     (XTASK, &[]),
 ];
 

@@ -20,6 +20,11 @@ pub(super) fn connect(port: u16) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// Gets the bytes at `path`.
+pub(super) fn get_bytes(port: u16, path: &str) -> Result<Vec<u8>> {
+    ask(port, &format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"))
+}
+
 /// Gets the body at `path`.
 pub(super) fn get(port: u16, path: &str) -> Result<String> {
     request(port, &format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"))
@@ -38,16 +43,21 @@ pub(super) fn post(port: u16, path: &str, body: &str) -> Result<String> {
 }
 
 fn request(port: u16, request: &str) -> Result<String> {
+    Ok(String::from_utf8_lossy(&ask(port, request)?).into_owned())
+}
+
+fn ask(port: u16, request: &str) -> Result<Vec<u8>> {
     let mut stream = connect(port)?;
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(MOST_BYTES).read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").context("an answer without a body")?;
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let body = answer.split_off(end.context("an answer without a body")? + 4);
+    let head = String::from_utf8_lossy(&answer);
     let status = head.lines().next().unwrap_or_default();
     ensure!(status.starts_with("HTTP/"), "not an answer of HTTP: {status}");
     if !status.contains(" 200") {
         bail!("{status}");
     }
-    Ok(body.to_owned())
+    Ok(body)
 }

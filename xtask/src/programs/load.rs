@@ -76,7 +76,7 @@ fn messages(started: &mut Started) -> Result<()> {
 }
 
 /// The standard alphabet, padded: etcd takes keys and values as JSON's bytes.
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

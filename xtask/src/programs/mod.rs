@@ -11,10 +11,12 @@ use anyhow::{Result, ensure};
 use crate::{lock, paths};
 
 mod fetch;
+mod growth;
 mod http;
 mod load;
 mod started;
 
+pub use growth::Growth;
 pub use started::Started;
 
 /// One of the programs.

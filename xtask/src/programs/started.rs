@@ -29,6 +29,7 @@ pub struct Started {
     executable: PathBuf,
     child: Child,
     port: u16,
+    profiles_port: u16,
     /// Clients that stay, so that what the program keeps for them is there to be found.
     pub(super) clients: Vec<TcpStream>,
     dir: TempDir,
@@ -65,7 +66,9 @@ impl Started {
             .spawn()
             .with_context(|| format!("cannot start {}", executable.display()))?;
         let executable = executable.to_path_buf();
-        let mut started = Self { program, executable, child, port, clients: Vec::new(), dir };
+        let profiles_port = if program == Program::Nats { other } else { port };
+        let clients = Vec::new();
+        let mut started = Self { program, executable, child, port, profiles_port, clients, dir };
         started.wait_until_it_answers()?;
         Ok(started)
     }
@@ -110,6 +113,16 @@ impl Started {
     /// The process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The port on which it answers for its profiles, if it does.
+    pub(super) fn profiles_port(&self) -> u16 {
+        self.profiles_port
+    }
+
+    /// The folder that it runs in.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The port on loopback that it answers on.
@@ -165,7 +178,7 @@ fn set_up(
         Program::Etcd => {
             let clients = format!("http://{here}");
             let peers = format!("http://127.0.0.1:{other}");
-            command.args(["--data-dir", "data"]);
+            command.args(["--data-dir", "data", "--enable-pprof", "--snapshot-count", "500"]);
             command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
             command.args(["--listen-peer-urls", &peers]);
             command.args(["--initial-advertise-peer-urls", &peers]);
@@ -173,6 +186,7 @@ fn set_up(
         }
         Program::Nats => {
             command.args(["-a", "127.0.0.1", "-p", &port.to_string()]);
+            command.args(["--profile", &other.to_string()]);
         }
         Program::Caddy => {
             let routes: Vec<_> = (0..50)

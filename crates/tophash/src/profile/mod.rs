@@ -3,6 +3,7 @@
 mod fetch;
 mod maps;
 mod options;
+mod series;
 mod source;
 mod words;
 
@@ -52,6 +53,9 @@ impl Chosen {
 
 pub(crate) fn run(options: &ProfileOptions) -> Result<()> {
     let filter = filter(&options.filter)?;
+    if options.series {
+        return series::run(options, &filter);
+    }
     if options.view.maps {
         return show_maps(options, &filter);
     }
@@ -67,7 +71,8 @@ pub(crate) fn run(options: &ProfileOptions) -> Result<()> {
 
 /// Shows maps. An earlier profile is held against the later one place by place, and not taken away.
 fn show_maps(options: &ProfileOptions, filter: &Filter) -> Result<()> {
-    let profile = sum(&options.sources, &options.fetch)?;
+    let sum = |sources: &[String]| joined(sources, &[], Comparison::Since, &options.fetch);
+    let profile = sum(&options.sources)?;
     let knowledge = maps::MapKnowledge::new(options, &profile)?;
     let view = |mut profile: Profile| {
         for option in filter.apply(&mut profile) {
@@ -78,7 +83,7 @@ fn show_maps(options: &ProfileOptions, filter: &Filter) -> Result<()> {
     let mut shown = view(profile)?;
     let before = [options.base.as_slice(), options.diff_base.as_slice()].concat();
     if !before.is_empty() {
-        shown.compare(&view(sum(&before, &options.fetch)?)?);
+        shown.compare(&view(sum(&before)?)?);
     }
     let mut out = BufWriter::new(anstream::stdout().lock());
     match options.format {
@@ -89,52 +94,47 @@ fn show_maps(options: &ProfileOptions, filter: &Filter) -> Result<()> {
     Ok(())
 }
 
-fn sum(sources: &[String], options: &FetchOptions) -> Result<Profile> {
-    let mut profile = match sources {
-        [source] => one(source, options)?,
-        _ => {
-            let mut joiner = Joiner::new();
-            for source in sources {
-                let profile = one(source, options)?;
-                joiner.add(profile).with_context(|| format!("{source} can't be added"))?;
-            }
-            joiner.finish()?
-        }
-    };
-    profile.drop_uninteresting()?;
-    Ok(profile)
-}
-
 fn load(options: &ProfileOptions) -> Result<(Profile, bool)> {
     let (bases, how) = match options.diff_base.is_empty() {
         true => (&options.base, Comparison::Since),
         false => (&options.diff_base, Comparison::Difference),
     };
-    let mut profile = match (options.sources.as_slice(), bases.as_slice()) {
-        ([source], []) => one(source, &options.fetch)?,
+    let mut profile = joined(&options.sources, bases, how, &options.fetch)?;
+    if options.view.proto.is_some() && !bases.is_empty() {
+        // What cancelled out is not to be written.
+        profile = profile.without_unused()?;
+    }
+    Ok((profile, !bases.is_empty()))
+}
+
+/// Adds profiles up, and takes earlier ones away.
+fn joined(
+    sources: &[String],
+    bases: &[String],
+    how: Comparison,
+    options: &FetchOptions,
+) -> Result<Profile> {
+    let mut profile = match (sources, bases) {
+        ([source], []) => one(source, options)?,
         (sources, bases) => {
             let mut joiner = Joiner::new();
             for source in sources {
-                let profile = one(source, &options.fetch)?;
+                let profile = one(source, options)?;
                 joiner.add(profile).with_context(|| format!("{source} can't be added"))?;
             }
             for base in bases {
-                let profile = one(base, &options.fetch)?;
+                let profile = one(base, options)?;
                 joiner
                     .take_away(profile, how)
                     .with_context(|| format!("{base} can't be taken away"))?;
             }
-            match options.view.proto {
-                // What cancelled out is not to be written.
-                Some(_) => joiner.finish()?.without_unused()?,
-                None => joiner.finish()?,
-            }
+            joiner.finish()?
         }
     };
     if let Err(fault) = profile.drop_uninteresting() {
         note(&format!("{fault}: no calls are left out"));
     }
-    Ok((profile, !bases.is_empty()))
+    Ok(profile)
 }
 
 fn one(source: &str, options: &FetchOptions) -> Result<Profile> {

@@ -11,8 +11,20 @@ use crate::http::RequestOptions;
 pub(crate) struct ProfileOptions {
     /// Profiles that runtime/pprof wrote, gzipped or not, or URLs of /debug/pprof/heap, allocs,
     /// goroutine, goroutineleak, profile and others. Several are added up.
-    #[arg(required = true, value_name = "FILE|URL")]
+    #[arg(required = true, value_name = "FILE|URL|DIR")]
     pub(crate) sources: Vec<String>,
+
+    /// Say what each site does over time: the sources are any number of profiles of one program, or
+    /// folders of them, such as `tophash watch URL --profiles DIR` saves. With --maps of maps alone.
+    #[arg(long, conflicts_with_all = [
+        "base", "diff_base", "cum", "tree", "peek", "list", "dot", "flame", "html", "folded",
+        "speedscope", "firefox", "proto",
+    ])]
+    pub(crate) series: bool,
+
+    /// Of a series, say when this much will be in use.
+    #[arg(long, value_name = "BYTES", requires = "series", value_parser = parse_bytes)]
+    pub(crate) limit: Option<u64>,
 
     /// How many functions are shown; 0 for all, however small.
     #[arg(long, value_name = "N")]

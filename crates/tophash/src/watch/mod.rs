@@ -4,6 +4,7 @@
 //! the kernel says. With `--around` it is inspected, as `tophash diff` does, before and after.
 
 mod around;
+mod profiles;
 mod replay;
 mod screen;
 mod source;
@@ -21,6 +22,7 @@ use tophash_vitals::{History, Outlook, Record};
 
 use crate::args::{Format, WatchOptions};
 use crate::report::style::{clean, warning};
+use profiles::Profiles;
 use replay::Replay;
 use screen::{Screen, View};
 use source::Source;
@@ -33,6 +35,9 @@ pub(crate) fn run(options: &WatchOptions) -> Result<()> {
         return around::run(options);
     }
     if options.target == "-" || Path::new(&options.target).is_file() {
+        if options.profiles.is_some() {
+            bail!("--profiles needs a URL: what was recorded can't be asked any more");
+        }
         return replay(options);
     }
     let source = Source::open(options)?;
@@ -51,6 +56,9 @@ struct Printed<'p> {
 }
 
 fn once(source: &Source, options: &WatchOptions) -> Result<()> {
+    if let Some(profiles) = Profiles::open(options)? {
+        profiles.save()?;
+    }
     let record = source.look(true)?;
     let mut recorder = Recorder::open(options)?;
     recorder.keep(&record)?;
@@ -115,6 +123,11 @@ fn watch(source: &Source, options: &WatchOptions) -> Result<()> {
     let mut history = History::new();
     // The first look fails at once if it does, before the screen is taken.
     let mut record = source.look(false)?;
+    let profiles = Profiles::open(options)?;
+    if let Some(profiles) = &profiles {
+        profiles.save()?;
+    }
+    let mut next_profile = Instant::now() + options.every;
     let is_live = io::stdout().is_terminal() && options.format == Format::Table;
     let mut screen = if is_live { Some(Screen::open()?) } else { None };
     let (began, started) = (record.time, Instant::now());
@@ -155,7 +168,15 @@ fn watch(source: &Source, options: &WatchOptions) -> Result<()> {
         if options.span.is_some_and(|span| started.elapsed() >= span) {
             break;
         }
-        match source.look(false) {
+        let mut lost = None;
+        if let Some(profiles) = &profiles
+            && Instant::now() >= next_profile
+        {
+            // From now on, not from when it was due: a slow program is not asked ever more often.
+            next_profile = Instant::now() + options.every;
+            lost = profiles.save().err();
+        }
+        match source.look(false).and_then(|found| lost.map_or(Ok(found), Err)) {
             Ok(found) => (record, fault, faults) = (found, None, 0),
             Err(found) => {
                 faults += 1;

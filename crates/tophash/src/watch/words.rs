@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tophash_trend::{Explanation, Verdict};
 use tophash_vitals::{Advice, Goal, Grower, LimitKind, Outlook, Record, Ruling, Series};
 
 use crate::report::style::{bytes, count, duration};
@@ -34,9 +35,10 @@ pub(super) fn verdict(outlook: &Outlook, span: f64) -> (String, bool) {
             .collect();
         let also =
             if also.is_empty() { String::new() } else { format!("; with it {}", also.join(", ")) };
-        let text =
-            format!("GROWING: {} by {} for {watched}{also}", first.series.name(), pace(first));
-        return (text, true);
+        // Without its decimals: 99 % is the surest that is ever said.
+        let sure = format!("{:.0} % sure", 100.0 * first.confidence);
+        let (name, pace) = (first.series.name(), pace(first));
+        return (format!("GROWING: {name} by {pace} for {watched}{also} ({sure})"), true);
     }
     match outlook.advice {
         Advice::CollectorBusy => {
@@ -51,9 +53,22 @@ pub(super) fn verdict(outlook: &Outlook, span: f64) -> (String, bool) {
             false,
         ),
         _ => {
-            let steady: Vec<_> = outlook.steady.iter().map(|series| series.name()).collect();
+            let steady: Vec<_> = outlook.steady.iter().map(|it| steadiness(outlook, *it)).collect();
             (format!("steady for {watched}: {}", steady.join(", ")), false)
         }
+    }
+}
+
+/// What a series does that does not grow: nothing is said of one that is flat.
+fn steadiness(outlook: &Outlook, series: Series) -> String {
+    let found = outlook.verdicts.iter().find(|it| it.series == series);
+    let name = series.name();
+    match found.map(|it| (it.verdict, it.explanation)) {
+        Some((_, Explanation::Settled)) => format!("{name} (settled)"),
+        Some((Verdict::Churning | Verdict::Stepped | Verdict::Falling, _)) => {
+            format!("{name} ({})", found.map_or("", |it| it.verdict.name()))
+        }
+        _ => name.to_owned(),
     }
 }
 
@@ -64,6 +79,14 @@ pub(super) fn until_limit(outlook: &Outlook, record: &Record) -> Option<String> 
         s if s < 365.0 * 86400.0 => duration(Duration::from_secs_f64(s.max(0.0))),
         _ => "more than a year".to_owned(),
     };
+    let between = match outlook.until_limit_range {
+        Some((least, Some(most))) if seconds > 0.0 && most > 1.2 * least && most < 1e10 => {
+            let [least, most] = [least, most].map(|it| duration(Duration::from_secs_f64(it)));
+            format!(" (between {least} and {most})")
+        }
+        _ => String::new(),
+    };
+    let left = left + &between;
     Some(match kind {
         LimitKind::MemoryLimit => {
             let limit = record.vitals.memory_limit.map_or(String::new(), bytes);

@@ -15,13 +15,13 @@ mod source_line;
 mod table;
 mod tokens;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
 use tophash_gomap::GoSource;
-use tophash_profile::Profile;
+use tophash_profile::{Frame, Profile, Sample};
 
 pub(crate) use evidence::InspectedMaps;
 pub(crate) use growth::Trend;
@@ -73,6 +73,16 @@ pub(crate) struct Place {
     pub(crate) line: u32,
 }
 
+impl Place {
+    fn of(call: Frame<'_>) -> Self {
+        Self {
+            function: call.function.to_owned(),
+            file: call.file.to_owned(),
+            line: u32::try_from(call.line).unwrap_or(0),
+        }
+    }
+}
+
 /// A place that allocates maps, for sure or possibly: what is as sure of one place is one site.
 #[derive(Debug, Clone)]
 pub(crate) struct MapSite {
@@ -84,6 +94,33 @@ pub(crate) struct MapSite {
     pub(crate) largest: u64,
     pub(crate) trend: Option<Trend>,
     pub(crate) inspected: Option<InspectedMaps>,
+}
+
+/// Calls that allocate maps, of any number of profiles of one program.
+#[derive(Debug, Default)]
+pub(crate) struct MapCalls {
+    by_place: HashMap<Place, CallsOfPlace>,
+}
+
+#[derive(Debug, Default)]
+struct CallsOfPlace {
+    addresses: HashSet<u64>,
+    map_type: Option<String>,
+}
+
+impl MapCalls {
+    /// Returns the place that a sample is charged to, if the sample is of a map.
+    pub(crate) fn place<'p>(&self, sample: Sample<'p>) -> Option<Frame<'p>> {
+        let (placed, innermost) = placed(sample)?;
+        let calls = self.by_place.get(&Place::of(placed))?;
+        calls.addresses.contains(&innermost.address).then_some(placed)
+    }
+
+    /// Returns the type of a place's maps, where it is known.
+    pub(crate) fn map_type(&self, function: &str, file: &str, line: u32) -> Option<&str> {
+        let place = Place { function: function.to_owned(), file: file.to_owned(), line };
+        self.by_place.get(&place)?.map_type.as_deref()
+    }
 }
 
 /// The maps of a profile.
@@ -130,8 +167,6 @@ impl<'o> MapKnowledge<'o> {
     ///
     /// Fails where the profile is none of a heap.
     pub(crate) fn view(&self, profile: &Profile) -> Result<MapView> {
-        let lines = lines_of(profile)?;
-        let no_names = GoSource::default();
         let mut view = MapView {
             sites: Vec::new(),
             total: Figures::default(),
@@ -141,7 +176,67 @@ impl<'o> MapKnowledge<'o> {
             other: Figures::default(),
         };
         let mut sites: HashMap<(Place, Certainty), (MapSite, i64)> = HashMap::new();
-        for (line, calls) in lines {
+        self.judge(profile, |place, _, judgement, call| {
+            view.count(&judgement, call.figures);
+            let Some(certainty) = judgement.map else { return };
+            let weight = call.figures.inuse_bytes.max(call.figures.alloc_bytes / 2);
+            let largest = call.sizes.iter().map(|size| size.bytes).max().unwrap_or(0);
+            let (site, most) = sites.entry((place.clone(), certainty)).or_insert_with(|| {
+                let site = MapSite {
+                    place: place.clone(),
+                    judgement: judgement.clone(),
+                    figures: Figures::default(),
+                    largest: 0,
+                    trend: None,
+                    inspected: self.inspected.at(&place.function, place.line).cloned(),
+                };
+                (site, i64::MIN)
+            });
+            site.figures.add(call.figures);
+            site.largest = site.largest.max(largest);
+            if weight > *most {
+                *most = weight;
+                site.judgement = judgement;
+            }
+        })?;
+        view.sites.extend(sites.into_values().map(|(mut site, _)| {
+            site.trend = Trend::of(site.figures.held());
+            site
+        }));
+        view.sites.sort_by(|a, b| {
+            let key = |site: &MapSite| (site.figures.inuse_bytes, site.figures.alloc_bytes);
+            key(b)
+                .cmp(&key(a))
+                .then_with(|| a.place.cmp(&b.place))
+                .then_with(|| b.judgement.map.cmp(&a.judgement.map))
+        });
+        Ok(view)
+    }
+
+    /// Adds the calls of a profile that allocate maps, for sure or likely.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the profile is none of a heap.
+    pub(crate) fn add_calls(&self, profile: &Profile, calls: &mut MapCalls) -> Result<()> {
+        self.judge(profile, |place, address, judgement, _| {
+            if judgement.map >= Some(Certainty::Likely) {
+                let of_place = calls.by_place.entry(place.clone()).or_default();
+                of_place.addresses.insert(address);
+                of_place.map_type = judgement.map_type.or(of_place.map_type.take());
+            }
+        })
+    }
+
+    /// Judges each call of each place: the place, the call's address, the judgement, and what the call
+    /// allocated.
+    fn judge(
+        &self,
+        profile: &Profile,
+        mut take: impl FnMut(&Place, u64, Judgement, Call),
+    ) -> Result<()> {
+        let no_names = GoSource::default();
+        for (line, calls) in lines_of(profile)? {
             let facts: Vec<CallFacts<'_>> = calls
                 .iter()
                 .map(|(address, call)| CallFacts {
@@ -162,43 +257,11 @@ impl<'o> MapKnowledge<'o> {
             let types = inspected.map_or(&[][..], |maps| &maps.types);
             let judged =
                 judge::line(&self.rules, names, &facts, source.map(|(facts, _)| facts), types);
-            for (judgement, (_, call)) in judged.into_iter().zip(calls) {
-                view.count(&judgement, call.figures);
-                let Some(certainty) = judgement.map else { continue };
-                let weight = call.figures.inuse_bytes.max(call.figures.alloc_bytes / 2);
-                let largest = call.sizes.iter().map(|size| size.bytes).max().unwrap_or(0);
-                let place = line.place.clone();
-                let (site, most) = sites.entry((place.clone(), certainty)).or_insert_with(|| {
-                    let site = MapSite {
-                        place,
-                        judgement: judgement.clone(),
-                        figures: Figures::default(),
-                        largest: 0,
-                        trend: None,
-                        inspected: inspected.cloned(),
-                    };
-                    (site, i64::MIN)
-                });
-                site.figures.add(call.figures);
-                site.largest = site.largest.max(largest);
-                if weight > *most {
-                    *most = weight;
-                    site.judgement = judgement;
-                }
+            for (judgement, (address, call)) in judged.into_iter().zip(calls) {
+                take(&line.place, address, judgement, call);
             }
         }
-        view.sites.extend(sites.into_values().map(|(mut site, _)| {
-            site.trend = Trend::of(site.figures.held());
-            site
-        }));
-        view.sites.sort_by(|a, b| {
-            let key = |site: &MapSite| (site.figures.inuse_bytes, site.figures.alloc_bytes);
-            key(b)
-                .cmp(&key(a))
-                .then_with(|| a.place.cmp(&b.place))
-                .then_with(|| b.judgement.map.cmp(&a.judgement.map))
-        });
-        Ok(view)
+        Ok(())
     }
 
     fn called(&self, address: u64) -> Option<(FrameVerdict, Option<&str>)> {
@@ -209,17 +272,6 @@ impl<'o> MapKnowledge<'o> {
 }
 
 impl MapView {
-    /// Says how sure it is that a place allocates maps, and how that is known; `None` where it does
-    /// not, or nothing says so.
-    #[expect(dead_code, reason = "the series view asks for it")]
-    pub(crate) fn site(&self, function: &str, file: &str, line: u32) -> Option<&MapSite> {
-        let here = self.sites.iter().filter(|site| {
-            let place = &site.place;
-            place.line == line && place.function == function && place.file == file
-        });
-        here.max_by_key(|site| site.judgement.map)
-    }
-
     /// Tells growth from churn by what has changed since an earlier profile.
     pub(crate) fn compare(&mut self, before: &Self) {
         let mut earlier: HashMap<&Place, Figures> = HashMap::new();
@@ -289,23 +341,8 @@ fn lines_of(profile: &Profile) -> Result<BTreeMap<Line<'_>, BTreeMap<u64, Call>>
     }
     let mut lines: BTreeMap<Line<'_>, BTreeMap<u64, Call>> = BTreeMap::new();
     for sample in profile.samples() {
-        let mut calls = sample.frames();
-        let Some(innermost) = calls.next() else { continue };
-        // Who made or grew a map called the functions that did it, where these are named.
-        let told = frames::verdict(innermost.function);
-        let placed = match told {
-            Some(FrameVerdict::Map | FrameVerdict::SyncMap)
-                if is_pass_through(innermost.function) =>
-            {
-                calls.find(|call| !is_pass_through(call.function)).unwrap_or(innermost)
-            }
-            _ => innermost,
-        };
-        let place = Place {
-            function: placed.function.to_owned(),
-            file: placed.file.to_owned(),
-            line: u32::try_from(placed.line).unwrap_or(0),
-        };
+        let Some((placed, innermost)) = placed(sample) else { continue };
+        let place = Place::of(placed);
         let value = |column: Option<usize>| column.map_or(0, |column| sample.value(column));
         let figures = Figures {
             inuse_bytes: value(inuse_bytes),
@@ -315,7 +352,7 @@ fn lines_of(profile: &Profile) -> Result<BTreeMap<Line<'_>, BTreeMap<u64, Call>>
         };
         let objects = figures.alloc_objects.max(figures.inuse_objects);
         let size = sample.number_label("bytes").and_then(|size| u64::try_from(size).ok());
-        let leaf = if told.is_some() { innermost.function } else { "" };
+        let leaf = frames::verdict(innermost.function).map_or("", |_| innermost.function);
         let call =
             lines.entry(Line { place, leaf }).or_default().entry(innermost.address).or_default();
         call.figures.add(figures);
@@ -327,4 +364,18 @@ fn lines_of(profile: &Profile) -> Result<BTreeMap<Line<'_>, BTreeMap<u64, Call>>
         }
     }
     Ok(lines)
+}
+
+/// Returns the call that a sample is charged to, and the innermost one that the profile names.
+fn placed(sample: Sample<'_>) -> Option<(Frame<'_>, Frame<'_>)> {
+    let mut calls = sample.frames();
+    let innermost = calls.next()?;
+    // Who made or grew a map called the functions that did it, where these are named.
+    let placed = match frames::verdict(innermost.function) {
+        Some(FrameVerdict::Map | FrameVerdict::SyncMap) if is_pass_through(innermost.function) => {
+            calls.find(|call| !is_pass_through(call.function)).unwrap_or(innermost)
+        }
+        _ => innermost,
+    };
+    Some((placed, innermost))
 }
