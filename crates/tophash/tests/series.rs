@@ -6,11 +6,14 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use common::{folder, is_wide, say, tophash};
+use common::{folder, is_wide, releases, say, tophash};
 use serde_json::Value;
 use tophash_profile::{ProfileBuilder, SampleFrame};
+use xtask::fixture::{self, Fixture, Symbols};
 use xtask::programs::Growth;
+use xtask::running::Running;
 
 /// A day on which profiles may have been taken, in nanoseconds.
 const START: i64 = 1_790_000_000_000_000_000;
@@ -62,6 +65,41 @@ fn series(arguments: &[&str]) -> Value {
 fn site<'v>(report: &'v Value, list: &str, function: &str) -> &'v Value {
     let mut rows = report[list].as_array().unwrap().iter();
     rows.find(|row| row["function"] == function).unwrap_or_else(|| panic!("{report:#}"))
+}
+
+#[test]
+fn maps_that_grow_are_told_from_their_contents_on_every_release() {
+    for release in releases() {
+        let version = release.version;
+        let program = fixture::build(version, Fixture::Vitals, Symbols::Kept).unwrap();
+        let mut command = Command::new(&program);
+        // Each object is a sample, so that figures are exact.
+        command.env("GODEBUG", "memprofilerate=1");
+        let mut running = Running::start_command(&mut command).unwrap();
+        let url = format!("http://{}", running.lines()[0].strip_prefix("listen\t").unwrap());
+        let (_guard, dir) = folder();
+        let dir = dir.to_str().unwrap();
+        for _ in 0..40 {
+            running.tell("grow 6000").unwrap();
+            let saved = tophash(&["watch", &url, "--profiles", dir, "--collect", "--once"]);
+            assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+        }
+        let report = series(&["--maps", "--exe", program.to_str().unwrap(), dir]);
+        assert_eq!(report["times"].as_array().unwrap().len(), 40, "go{version}");
+        let map = &report["sites"][0];
+        assert_eq!(map["function"], "main.grow", "go{version}: {map:#}");
+        assert_eq!(map["map_type"], "map[int]*main.Session", "go{version}");
+        // A classic map doubles at once; Swiss tables split one after the other.
+        let verdict = map["verdict"].as_str().unwrap();
+        assert!(["growing", "stepped"].contains(&verdict), "go{version}: {map:#}");
+        // The sessions, which the maps only point to, are not theirs.
+        let sessions = 240_000 * 240;
+        let all = series(&[dir]);
+        let maps = report["total"]["now"].as_u64().unwrap();
+        let whole = all["total"]["now"].as_u64().unwrap();
+        assert!(maps + sessions <= whole, "go{version}: {maps} of {whole}");
+        assert_eq!(all["total"]["verdict"], "growing", "go{version}");
+    }
 }
 
 #[test]

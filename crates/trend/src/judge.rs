@@ -213,7 +213,8 @@ impl Judge<'_> {
         }
         let is_one_way = heights.iter().all(|it| it * net > 0.0);
         let ends_late = shape.places.last().is_some_and(|last| *last > 0.6);
-        let is_even = heights.iter().all(|it| it.abs() > net.abs() / 6.0);
+        // The first of three doublings is a seventh of all that came.
+        let is_even = heights.iter().all(|it| it.abs() > net.abs() / 8.0);
         if heights.len() >= 3 && is_one_way && is_even && ends_late && net.abs() > self.least {
             let verdict = if net > 0.0 { Verdict::Growing } else { Verdict::Falling };
             return (verdict, Explanation::StepByStep);
@@ -353,6 +354,20 @@ mod tests {
         let limit = trend.until(254.0).unwrap();
         assert!(limit.earliest < 100.0 && limit.latest.unwrap() > 100.0, "{limit:?}");
         assert!((80.0..120.0).contains(&limit.expected), "{limit:?}");
+    }
+
+    #[test]
+    fn what_doubles_from_time_to_time_grows() {
+        // A classic map of Go 1.23 while entries are added: at each doubling the old array stays until
+        // all of it has moved.
+        let mib = [
+            0.2, 0.3, 0.6, 0.7, 1.3, 1.3, 1.3, 1.3, 3.9, 2.5, 2.5, 2.5, 2.5, 2.5, 2.6, 2.7, 2.8, 7.8,
+            7.6, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.1, 5.1, 5.2, 5.3, 5.4, 5.5, 5.6, 5.7, 15.6,
+            15.4, 15.2, 15.1, 10.0,
+        ];
+        let points: Vec<_> = mib.iter().enumerate().map(|(at, it)| (at as f64, *it)).collect();
+        let trend = Trend::of(&points, 0.5);
+        assert!(matches!(trend.verdict, Verdict::Growing | Verdict::Stepped), "{trend:?}");
     }
 
     proptest! {

@@ -10,6 +10,9 @@ pub enum Error {
     /// JSON without the runtime's figures.
     #[error("the JSON has no `memstats`: is it of /debug/vars of a Go program?")]
     NoMemStats,
+    /// A heap profile without the runtime's figures.
+    #[error("the heap profile has no figures of the runtime: ask for /debug/pprof/heap?debug=1")]
+    NoHeapFigures,
     /// A line with one of the Go runtime's metrics that is none.
     #[error(transparent)]
     Exposition(#[from] crate::ExpositionError),

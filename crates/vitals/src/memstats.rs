@@ -24,44 +24,44 @@ struct Variables {
 /// thing that has the same name.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct MemStats {
-    sys: u64,
-    total_alloc: u64,
-    mallocs: u64,
-    frees: u64,
-    heap_alloc: u64,
-    heap_idle: u64,
-    heap_inuse: u64,
-    heap_released: u64,
-    heap_objects: u64,
-    stack_inuse: u64,
-    stack_sys: u64,
+pub(crate) struct MemStats {
+    pub(crate) sys: u64,
+    pub(crate) total_alloc: u64,
+    pub(crate) mallocs: u64,
+    pub(crate) frees: u64,
+    pub(crate) heap_alloc: u64,
+    pub(crate) heap_idle: u64,
+    pub(crate) heap_inuse: u64,
+    pub(crate) heap_released: u64,
+    pub(crate) heap_objects: u64,
+    pub(crate) stack_inuse: u64,
+    pub(crate) stack_sys: u64,
     #[serde(rename = "MSpanSys")]
-    mspan_sys: u64,
+    pub(crate) mspan_sys: u64,
     #[serde(rename = "MCacheSys")]
-    mcache_sys: u64,
-    buck_hash_sys: u64,
+    pub(crate) mcache_sys: u64,
+    pub(crate) buck_hash_sys: u64,
     #[serde(rename = "GCSys")]
-    gc_sys: u64,
-    other_sys: u64,
+    pub(crate) gc_sys: u64,
+    pub(crate) other_sys: u64,
     #[serde(rename = "NextGC")]
-    next_gc: u64,
+    pub(crate) next_gc: u64,
     #[serde(rename = "LastGC")]
-    last_gc: u64,
-    pause_total_ns: u64,
+    pub(crate) last_gc: u64,
+    pub(crate) pause_total_ns: u64,
     #[serde(rename = "NumGC")]
-    num_gc: u64,
+    pub(crate) num_gc: u64,
     #[serde(rename = "NumForcedGC", default)]
-    num_forced_gc: u64,
+    pub(crate) num_forced_gc: u64,
     #[serde(rename = "GCCPUFraction")]
-    gc_cpu_fraction: f64,
+    pub(crate) gc_cpu_fraction: f64,
     #[serde(default)]
-    by_size: Vec<BySize>,
+    pub(crate) by_size: Vec<BySize>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct BySize {
+pub(crate) struct BySize {
     size: u64,
     mallocs: u64,
     frees: u64,
@@ -86,7 +86,7 @@ pub fn parse_memstats(text: &[u8]) -> Result<Vitals, Error> {
 }
 
 impl MemStats {
-    fn vitals(self) -> Vitals {
+    pub(crate) fn vitals(self) -> Vitals {
         let sum = |parts: &[u64]| parts.iter().fold(0_u64, |sum, part| sum.saturating_add(*part));
         let size_classes = self
             .by_size

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use tophash_goruntime::Counters;
 use tophash_memory::{ProcessAccounts, RunningProcess, Target};
 use tophash_vitals::{
-    Record, Vitals, cgroup_directories, parse_cgroup_limit, parse_memstats, parse_metrics,
-    parse_smaps_rollup, parse_status,
+    Record, Vitals, cgroup_directories, is_heap_text, parse_cgroup_limit, parse_heap_text,
+    parse_memstats, parse_metrics, parse_smaps_rollup, parse_status,
 };
 
 use crate::args::WatchOptions;
@@ -100,11 +100,17 @@ impl Pages {
             }
         }
         if urls.is_empty() {
-            bail!(
-                "{} has neither /debug/vars nor /metrics of a Go program: import _ \"expvar\" there, \
-                 or name the page's whole URL",
-                without_secrets(url)
-            );
+            // It has all stacks of the heap, too, so that it is asked only where nothing else is there.
+            let heap = format!("{base}/debug/pprof/heap?debug=1");
+            let is_there = client.get(&heap)?.is_some_and(|body| read(&body).is_ok());
+            if !is_there {
+                bail!(
+                    "{} has neither /debug/vars nor /metrics nor /debug/pprof/heap of a Go program: \
+                     import _ \"expvar\" there, or name the page's whole URL",
+                    without_secrets(url)
+                );
+            }
+            urls.push(heap);
         }
         Ok(Self { client, urls })
     }
@@ -120,10 +126,11 @@ impl Pages {
     }
 }
 
-/// Reads a page of either kind.
+/// Reads a page of any kind.
 fn read(body: &[u8]) -> Result<Vitals> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     Ok(match first {
+        _ if is_heap_text(body) => parse_heap_text(body)?,
         Some(b'{') => parse_memstats(body)?,
         _ => parse_metrics(body)?,
     })
