@@ -73,8 +73,7 @@ fn maps_that_grow_are_told_from_their_contents_on_every_release() {
         let version = release.version;
         let program = fixture::build(version, Fixture::Vitals, Symbols::Kept).unwrap();
         let mut command = Command::new(&program);
-        // Each object is a sample, so that figures are exact.
-        command.env("GODEBUG", "memprofilerate=1");
+        command.env("VITALS_EVERY_OBJECT", "1");
         let mut running = Running::start_command(&mut command).unwrap();
         let url = format!("http://{}", running.lines()[0].strip_prefix("listen\t").unwrap());
         let (_guard, dir) = folder();

@@ -40,6 +40,8 @@ const FALLS: f64 = 0.15;
 const LATE_PART: f64 = 0.2;
 /// Which part of its middle a series must go up and down by to churn.
 const SWING: f64 = 0.15;
+/// How many times what was at the start is more than ups and downs.
+const MULTIPLE: f64 = 1.5;
 /// By what a difference of scores is divided to be as sure as it is right; see `docs/series.md`.
 const TEMPER: f64 = 2.4;
 /// How often noise hides growth where it could.
@@ -236,10 +238,22 @@ impl Judge<'_> {
         let swing = quantile(&mut values, 0.9) - quantile(&mut values, 0.1);
         let level = (self.points.middle / self.points.scale).abs();
         match (swing > (SWING * level).max(self.least), self.has_wave) {
+            (true, false) if self.multiplied() => (Verdict::Stepped, Explanation::Steps),
             (true, true) => (Verdict::Churning, Explanation::Wave),
             (true, false) => (Verdict::Churning, Explanation::Swings),
             (false, _) => (Verdict::Flat, Explanation::Level),
         }
+    }
+
+    /// Whether nearly all of the end is far above nearly all of the start: what doubled, however it went
+    /// up and down meanwhile, has not come back.
+    fn multiplied(&self) -> bool {
+        let units = |value: &f64| self.points.value(*value);
+        let mut values: Vec<_> = self.points.values.iter().map(units).collect();
+        let third = values.len() / 3;
+        let end = values.len() - third;
+        let low = quantile(&mut values[end..], 0.1);
+        low > MULTIPLE * quantile(&mut values[..third], 0.9).max(0.0)
     }
 
     /// How sure it is that something grows which hardly ever falls, by the number of its rises.
