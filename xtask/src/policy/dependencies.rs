@@ -29,11 +29,12 @@ const PROFILE: &str = "tophash-profile";
 const LAB: &str = "tophash-lab";
 const VITALS: &str = "tophash-vitals";
 const DIAGNOSE: &str = "tophash-diagnose";
+const SOURCE: &str = "tophash-source";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
@@ -42,17 +43,20 @@ const LAYERS: [(&str, &[&str]); 10] = [
     (LAB, &[MEMORY, GORUNTIME, GOMAP, PROFILE]),
     (DIAGNOSE, &[]),
     (VITALS, &[]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, VITALS]),
+    (SOURCE, &[]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, VITALS, SOURCE]),
     (XTASK, &[]),
 ];
 
 /// Libraries that belong to one layer alone, for what they do: the system's
 /// calls at the bottom, arguments and colour at the top. Tasks may use any.
-const RESERVED: [(&str, &str); 14] = [
+const RESERVED: [(&str, &str); 16] = [
     ("memmap2", MEMORY),
     ("nix", MEMORY),
     ("gimli", GORUNTIME),
     ("iced-x86", GORUNTIME),
+    ("gosyn", SOURCE),
+    ("toml", SOURCE),
     ("anstream", BINARY),
     ("anyhow", BINARY),
     ("clap", BINARY),
