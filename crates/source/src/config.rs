@@ -87,7 +87,8 @@ impl Config {
         self.exclude.iter().any(|pattern| {
             let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
             let path = path.trim_start_matches("./");
-            let ends = path.match_indices('/').map(|(at, _)| path.get(at + 1..).unwrap_or_default());
+            let ends =
+                path.match_indices('/').map(|(at, _)| path.get(at + 1..).unwrap_or_default());
             ends.chain([path]).any(|end| fits(pattern.as_bytes(), end.as_bytes()))
         })
     }

@@ -78,16 +78,24 @@ impl Rule {
     pub fn summary(self) -> &'static str {
         match self {
             Self::UnboundedGlobal => "A package's map takes entries and never loses any.",
-            Self::UnboundedField => "A map in a long-lived object takes entries and never loses any.",
-            Self::UnboundedCaptured => "A map that a handler captured takes entries and never loses any.",
+            Self::UnboundedField => {
+                "A map in a long-lived object takes entries and never loses any."
+            }
+            Self::UnboundedCaptured => {
+                "A map that a handler captured takes entries and never loses any."
+            }
             Self::LockPerKey => "A map holds a lock for each key, and no lock is ever removed.",
             Self::NilForDelete => "nil is stored under a key in place of deleting the entry.",
             Self::HalfCleanedPair => "Two maps get the same keys, and only one of them is cleaned.",
-            Self::DeleteSkipped => "An entry is deleted on some ways out of a function and left on others.",
+            Self::DeleteSkipped => {
+                "An entry is deleted on some ways out of a function and left on others."
+            }
             Self::DeleteToShrink => "A map is emptied to give memory back, but keeps its room.",
             Self::PointerKey => "Keys hold pointers, so that equal contents are different keys.",
             Self::NanKey => "Keys can be NaN, and such entries can't be found or deleted.",
-            Self::TimeAfterInLoop => "time.After in a loop leaves a timer behind for each turn, before Go 1.23.",
+            Self::TimeAfterInLoop => {
+                "time.After in a loop leaves a timer behind for each turn, before Go 1.23."
+            }
             Self::GoroutineMap => "A map grows in a goroutine that does not end.",
         }
     }

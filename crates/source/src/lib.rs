@@ -5,7 +5,10 @@
 //!
 //! let text = "package web
 //!
-//! import (\"net/http\"; \"sync\")
+//! import (
+//!     \"net/http\"
+//!     \"sync\"
+//! )
 //!
 //! var (
 //!     mu   sync.Mutex
@@ -20,7 +23,7 @@
 //! ";
 //! let report = lint_texts(&[("web.go", text)], Some((1, 24)), &Config::default());
 //! assert_eq!(report.findings[0].rule, Rule::UnboundedGlobal);
-//! assert_eq!(report.findings[0].at.line, 7);
+//! assert_eq!(report.findings[0].at.line, 10);
 //! ```
 //!
 //! The caller names files and folders, or hands over texts, and says what to leave out. Nothing is printed

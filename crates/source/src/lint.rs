@@ -85,8 +85,7 @@ fn gather(folders: Vec<Checked>, config: &Config) -> LintReport {
     }
     for folder in folders {
         for found in folder.found {
-            let is_cleaned =
-                found.exported.as_ref().is_some_and(|name| cleaned.contains_key(name));
+            let is_cleaned = found.exported.as_ref().is_some_and(|name| cleaned.contains_key(name));
             if is_cleaned {
                 continue;
             }

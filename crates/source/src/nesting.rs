@@ -8,9 +8,27 @@
 
 /// Words after which a line's end ends no statement.
 const UNFINISHED: [&[u8]; 21] = [
-    b"case", b"chan", b"const", b"default", b"defer", b"else", b"for", b"func", b"go", b"goto",
-    b"if", b"import", b"interface", b"map", b"package", b"range", b"select", b"struct", b"switch",
-    b"type", b"var",
+    b"case",
+    b"chan",
+    b"const",
+    b"default",
+    b"defer",
+    b"else",
+    b"for",
+    b"func",
+    b"go",
+    b"goto",
+    b"if",
+    b"import",
+    b"interface",
+    b"map",
+    b"package",
+    b"range",
+    b"select",
+    b"struct",
+    b"switch",
+    b"type",
+    b"var",
 ];
 
 /// Returns the largest number of tokens that are open at one place.
@@ -164,7 +182,8 @@ mod tests {
 
     #[test]
     fn what_nests_adds_up() {
-        for unit in ["(", "[", "{", "!", "*", "a.", "a+", "if a {} else ", "a+\n", "if a {} else\n"] {
+        for unit in ["(", "[", "{", "!", "*", "a.", "a+", "if a {} else ", "a+\n", "if a {} else\n"]
+        {
             assert!(depth(unit.repeat(500).as_bytes()) >= 500, "{unit}");
         }
     }

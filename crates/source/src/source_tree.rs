@@ -32,7 +32,8 @@ pub(crate) fn folders(
     paths: &[PathBuf],
     excluded: &dyn Fn(&Path) -> bool,
 ) -> (Vec<Folder>, Vec<Unreadable>) {
-    let mut search = Search { excluded, modules: HashMap::new(), found: Vec::new(), faults: Vec::new() };
+    let mut search =
+        Search { excluded, modules: HashMap::new(), found: Vec::new(), faults: Vec::new() };
     for path in paths {
         let path = without_dots(path);
         match fs::metadata(&path) {

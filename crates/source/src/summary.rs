@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::model::package::{Package, named};
+use crate::model::package::{Function, Package, named};
 use crate::model::place::{Place, Root};
 use crate::model::ty::{Shape, Ty};
 use crate::walk::facts::{Action, Caller, Facts, Op, Origin};
@@ -58,18 +58,28 @@ pub(crate) struct View<'p, 'a> {
     lifetimes: HashMap<&'a str, Lifetime>,
     /// Functions that only run while the program starts.
     startup: BTreeSet<usize>,
+    /// Functions that only run then, or while an object is made.
+    setup: BTreeSet<usize>,
+    /// The package deals with connections, requests or contexts.
+    pub(crate) serves: bool,
     /// The Go release that the module asks for.
     pub(crate) go: Option<(u32, u32)>,
 }
 
 impl<'p, 'a> View<'p, 'a> {
-    pub(crate) fn new(package: &'p Package<'a>, facts: &'p Facts<'a>, go: Option<(u32, u32)>) -> Self {
+    pub(crate) fn new(
+        package: &'p Package<'a>,
+        facts: &'p Facts<'a>,
+        go: Option<(u32, u32)>,
+    ) -> Self {
         Self {
             package,
             facts,
             places: places(facts),
             lifetimes: lifetimes(package, facts),
-            startup: startup(package, facts),
+            startup: closed(package, facts, |function| is_init(function)),
+            setup: closed(package, facts, |function| is_init(function) || makes_objects(function)),
+            serves: package.imports_any(is_serving),
             go,
         }
     }
@@ -81,10 +91,14 @@ impl<'p, 'a> View<'p, 'a> {
     /// Whether an insertion can add a key that was not there, again and again.
     pub(crate) fn is_growth(&self, op: &Op<'a>) -> bool {
         matches!(op.action, Action::Insert(_))
+            && !self.package.is_for_tests(op.spot.file)
             && op.origin >= Origin::Plain
             && !op.is_fresh
             && !op.is_once
-            && !op.function.is_some_and(|number| self.startup.contains(&number))
+            && !op.function.is_some_and(|number| match op.place.root {
+                Root::Type(_) => self.setup.contains(&number),
+                _ => self.startup.contains(&number),
+            })
     }
 
     /// Whether a limit is kept: the map's length is compared with something.
@@ -111,7 +125,9 @@ impl<'p, 'a> View<'p, 'a> {
                 Some(found) => (found.ty, rest),
                 None => return Ty::Unknown,
             },
-            (Root::Local { .. }, _) => return self.facts.locals.get(place).cloned().unwrap_or(Ty::Unknown),
+            (Root::Local { .. }, _) => {
+                return self.facts.locals.get(place).cloned().unwrap_or(Ty::Unknown);
+            }
             _ => return Ty::Unknown,
         };
         for field in fields {
@@ -179,45 +195,71 @@ fn places<'a>(facts: &Facts<'a>) -> BTreeMap<Place<'a>, Summary<'a>> {
     places
 }
 
-/// Finds the functions that only `init`, values of variables and the like call.
-fn startup(package: &Package<'_>, facts: &Facts<'_>) -> BTreeSet<usize> {
-    let mut startup: BTreeSet<usize> = package
-        .functions
-        .iter()
-        .enumerate()
-        .filter(|(_, function)| function.receiver.is_none() && function.name() == "init")
-        .map(|(number, _)| number)
-        .collect();
-    // Calls that lead in a circle add nothing: they stay out until a caller is known to start up.
+/// Whether a package of this path is imported by what serves.
+fn is_serving(path: &str) -> bool {
+    matches!(path, "net" | "net/http" | "net/netip" | "net/rpc" | "net/textproto" | "context")
+        || ["grpc", "websocket", "fasthttp", "gin-gonic", "fiber", "echo", "quic"]
+            .iter()
+            .any(|part| path.contains(part))
+}
+
+fn is_init(function: &Function<'_>) -> bool {
+    function.receiver.is_none() && function.name() == "init"
+}
+
+/// Whether a function makes objects, by its name.
+fn makes_objects(function: &Function<'_>) -> bool {
+    let name = function.name();
+    function.receiver.is_none() && (name.starts_with("New") || name.starts_with("new"))
+}
+
+/// Finds the functions that such functions and values of variables alone call, and these themselves.
+fn closed(
+    package: &Package<'_>,
+    facts: &Facts<'_>,
+    is_first: impl Fn(&Function<'_>) -> bool,
+) -> BTreeSet<usize> {
+    let functions = package.functions.iter().enumerate();
+    let mut within: BTreeSet<usize> =
+        functions.filter(|(_, function)| is_first(function)).map(|(number, _)| number).collect();
+    // Calls that lead in a circle add nothing: they stay out until a caller is known to be within.
     loop {
         let more: Vec<usize> = facts
             .callers
             .iter()
             .filter(|(number, callers)| {
-                let is_exported = package.functions.get(**number).is_some_and(|function| {
-                    function.name().starts_with(char::is_uppercase)
-                });
-                !startup.contains(number)
+                let is_exported = package
+                    .functions
+                    .get(**number)
+                    .is_some_and(|function| function.name().starts_with(char::is_uppercase));
+                !within.contains(number)
                     && !is_exported
                     && callers.iter().all(|caller| match caller {
                         Caller::Startup => true,
-                        Caller::Function(caller) => startup.contains(caller),
+                        Caller::Function(caller) => within.contains(caller),
                         Caller::Anything => false,
                     })
             })
             .map(|(number, _)| *number)
             .collect();
         if more.is_empty() {
-            return startup;
+            return within;
         }
-        startup.extend(more);
+        within.extend(more);
     }
 }
 
 /// Methods of what serves until the program ends.
 const SERVING: [&str; 9] = [
-    "ServeHTTP", "Serve", "ListenAndServe", "ListenAndServeTLS", "Listen", "Accept", "Shutdown",
-    "ServeDNS", "ServeConn",
+    "ServeHTTP",
+    "Serve",
+    "ListenAndServe",
+    "ListenAndServeTLS",
+    "Listen",
+    "Accept",
+    "Shutdown",
+    "ServeDNS",
+    "ServeConn",
 ];
 
 fn lifetimes<'a>(package: &Package<'a>, facts: &Facts<'a>) -> HashMap<&'a str, Lifetime> {
@@ -241,9 +283,7 @@ fn lifetimes<'a>(package: &Package<'a>, facts: &Facts<'a>) -> HashMap<&'a str, L
             let parameters = &function.decl.typ.params.list;
             parameters.iter().any(|field| is_request(&Ty::Written(&field.typ)))
         };
-        if SERVING.contains(&function.name())
-            || facts.launched.contains(&number)
-            || takes_request()
+        if SERVING.contains(&function.name()) || facts.launched.contains(&number) || takes_request()
         {
             hold(package, &mut found, &Ty::Name(ty), Lifetime::Server, MAX_NESTING);
         }
@@ -267,7 +307,8 @@ fn held_type<'a>(package: &Package<'a>, value: &'a gosyn::ast::Expression) -> Ty
     use gosyn::ast::Expression;
     if let Expression::Call(call) = value
         && let Expression::Ident(ident) = call.func.as_ref()
-        && let Some(function) = package.function(&ident.name).and_then(|at| package.functions.get(at))
+        && let Some(function) =
+            package.function(&ident.name).and_then(|at| package.functions.get(at))
         && let Some(first) = function.decl.typ.result.list.first()
     {
         return Ty::Written(&first.typ);

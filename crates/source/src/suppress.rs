@@ -35,7 +35,11 @@ impl Suppressions {
                 let (line, column) = file.line_column(comment.pos);
                 match parse(rest) {
                     Ok(rules) => {
-                        found.comments.entry((file.path.clone(), line)).or_default().push(Comment { rules });
+                        found
+                            .comments
+                            .entry((file.path.clone(), line))
+                            .or_default()
+                            .push(Comment { rules });
                     }
                     Err(fault) => {
                         let at = Position { path: file.path.clone(), line, column };

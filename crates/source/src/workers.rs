@@ -50,7 +50,8 @@ pub(crate) fn check(folders: Vec<Folder>, threads: usize, limit: Duration) -> Ve
     let jobs = (0..total).rev().map(|number| Job { number, skipped: BTreeSet::new() }).collect();
     let shared = Arc::new(Shared { folders, jobs: Mutex::new(jobs) });
     let (sender, receiver) = mpsc::channel();
-    let mut pool = Pool { shared, sender, threads: Vec::new(), skipped: vec![BTreeSet::new(); total] };
+    let mut pool =
+        Pool { shared, sender, threads: Vec::new(), skipped: vec![BTreeSet::new(); total] };
     for _ in 0..threads.clamp(1, total.max(1)) {
         pool.start();
     }
@@ -68,7 +69,8 @@ struct Pool {
 impl Pool {
     fn start(&mut self) {
         let doing = Arc::new(Mutex::new(Doing::default()));
-        let (shared, sender, of_thread) = (Arc::clone(&self.shared), self.sender.clone(), Arc::clone(&doing));
+        let (shared, sender, of_thread) =
+            (Arc::clone(&self.shared), self.sender.clone(), Arc::clone(&doing));
         let started = thread::Builder::new()
             .name("tophash-lint".to_owned())
             .stack_size(STACK_BYTES)
@@ -79,7 +81,12 @@ impl Pool {
     }
 
     /// Waits for all folders, and looks after threads that take too long.
-    fn gather(mut self, receiver: &Receiver<(usize, Checked)>, total: usize, limit: Duration) -> Vec<Checked> {
+    fn gather(
+        mut self,
+        receiver: &Receiver<(usize, Checked)>,
+        total: usize,
+        limit: Duration,
+    ) -> Vec<Checked> {
         let mut done = Vec::with_capacity(total);
         let mut finished = BTreeSet::new();
         while finished.len() < total && !self.threads.is_empty() {
@@ -123,10 +130,15 @@ impl Pool {
                     self.shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(job);
                 }
                 _ => {
-                    let path = self.shared.folders.get(number).and_then(|folder| folder.files.first());
-                    let path = path.map_or(String::new(), |path| path.to_string_lossy().into_owned());
+                    let path =
+                        self.shared.folders.get(number).and_then(|folder| folder.files.first());
+                    let path =
+                        path.map_or(String::new(), |path| path.to_string_lossy().into_owned());
                     let passed_over = PassedOver { path, line: None, reason: Reason::TookTooLong };
-                    given_up.push((number, Checked { passed_over: vec![passed_over], ..Checked::default() }));
+                    given_up.push((
+                        number,
+                        Checked { passed_over: vec![passed_over], ..Checked::default() },
+                    ));
                 }
             }
         }
@@ -157,7 +169,10 @@ fn work(shared: &Shared, sender: &Sender<(usize, Checked)>, doing: &Mutex<Doing>
             check::folder(folder, &job.skipped, &announce)
         }));
         let checked = checked.unwrap_or_else(|_| {
-            let path = folder.files.first().map_or(String::new(), |path| path.to_string_lossy().into_owned());
+            let path = folder
+                .files
+                .first()
+                .map_or(String::new(), |path| path.to_string_lossy().into_owned());
             let passed_over = PassedOver { path, line: None, reason: Reason::ParserFault };
             Checked { passed_over: vec![passed_over], ..Checked::default() }
         });

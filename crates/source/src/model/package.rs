@@ -25,7 +25,6 @@ pub(crate) struct Variable<'a> {
 
 /// A function or method.
 pub(crate) struct Function<'a> {
-    pub(crate) file: usize,
     pub(crate) decl: &'a FuncDecl,
     /// The receiver's variable and type, for a method.
     pub(crate) receiver: Option<(&'a str, &'a str)>,
@@ -56,6 +55,8 @@ pub(crate) struct Package<'a> {
     by_name: HashMap<&'a str, usize>,
     methods: HashMap<(&'a str, &'a str), usize>,
     constants: HashSet<&'a str>,
+    /// Constants that are `false`: what they guard is not compiled.
+    switched_off: HashSet<&'a str>,
     /// Types that constants are declared of.
     enumerations: HashSet<&'a str>,
 }
@@ -77,6 +78,7 @@ impl<'a> Package<'a> {
             by_name: HashMap::new(),
             methods: HashMap::new(),
             constants: HashSet::new(),
+            switched_off: HashSet::new(),
             enumerations: HashSet::new(),
         };
         for (number, file) in files.iter().enumerate() {
@@ -90,7 +92,7 @@ impl<'a> Package<'a> {
 
     fn declare(&mut self, file: usize, declaration: &'a Declaration) {
         match declaration {
-            Declaration::Function(decl) => self.declare_function(file, decl),
+            Declaration::Function(decl) => self.declare_function(decl),
             Declaration::Type(types) => {
                 for spec in &types.specs {
                     self.types.entry(&spec.name.name).or_insert((file, spec));
@@ -106,6 +108,12 @@ impl<'a> Package<'a> {
                     if let Some(Expression::Ident(ident)) = ty {
                         self.enumerations.insert(&ident.name);
                     }
+                    if let ([name], [Expression::Ident(value)]) =
+                        (spec.name.as_slice(), spec.values.as_slice())
+                        && value.name == "false"
+                    {
+                        self.switched_off.insert(&name.name);
+                    }
                     self.constants.extend(spec.name.iter().map(|name| name.name.as_str()));
                 }
             }
@@ -113,7 +121,7 @@ impl<'a> Package<'a> {
         }
     }
 
-    fn declare_function(&mut self, file: usize, decl: &'a FuncDecl) {
+    fn declare_function(&mut self, decl: &'a FuncDecl) {
         let number = self.functions.len();
         let receiver = decl.recv.as_ref().and_then(|list| list.list.first()).map(|field| {
             let name = field.name.first().map_or("_", |name| name.name.as_str());
@@ -123,7 +131,7 @@ impl<'a> Package<'a> {
             Some((_, ty)) => self.methods.entry((ty, &decl.name.name)).or_insert(number),
             None => self.by_name.entry(&decl.name.name).or_insert(number),
         };
-        self.functions.push(Function { file, decl, receiver });
+        self.functions.push(Function { decl, receiver });
     }
 
     fn declare_variables(&mut self, file: usize, variables: &'a Decl<VarSpec>) {
@@ -143,9 +151,16 @@ impl<'a> Package<'a> {
         self.imports.get(file)?.get(name).copied()
     }
 
-    /// Whether any file imports a package whose path starts so.
-    pub(crate) fn imports_any(&self, paths: &[&str]) -> bool {
-        self.imports.iter().flat_map(HashMap::values).any(|path| paths.contains(path))
+    /// Whether any file imports such a package.
+    pub(crate) fn imports_any(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        self.imports.iter().flat_map(HashMap::values).any(|path| is_such(path))
+    }
+
+    /// Whether a file is there for tests, although it is not named so.
+    pub(crate) fn is_for_tests(&self, file: usize) -> bool {
+        self.imports.get(file).is_some_and(|imports| {
+            imports.values().any(|path| *path == "testing" || path.starts_with("testing/"))
+        })
     }
 
     pub(crate) fn function(&self, name: &str) -> Option<usize> {
@@ -154,6 +169,11 @@ impl<'a> Package<'a> {
 
     pub(crate) fn is_constant(&self, name: &str) -> bool {
         self.constants.contains(name) || matches!(name, "true" | "false" | "nil" | "iota")
+    }
+
+    /// Whether a constant is `false` in all files that declare it.
+    pub(crate) fn is_switched_off(&self, name: &str) -> bool {
+        self.switched_off.contains(name)
     }
 
     /// Whether a type has constants: there are no more values than these.
@@ -283,7 +303,11 @@ pub(crate) fn field_of<'a>(structure: &'a StructType, name: &str) -> Option<Ty<'
 
 /// Lists the types that a structure embeds.
 fn embedded<'a>(structure: &'a StructType) -> impl Iterator<Item = Ty<'a>> {
-    structure.fields.iter().filter(|field| field.name.is_empty()).map(|field| Ty::Written(&field.typ))
+    structure
+        .fields
+        .iter()
+        .filter(|field| field.name.is_empty())
+        .map(|field| Ty::Written(&field.typ))
 }
 
 fn embedded_name(ty: &Expression) -> Option<&str> {
@@ -327,9 +351,9 @@ fn imports(file: &SourceFile) -> HashMap<&str, &str> {
 fn default_name(path: &str) -> &str {
     let mut parts = path.rsplit('/');
     let last = parts.next().unwrap_or(path);
-    let is_version = last.strip_prefix('v').is_some_and(|rest| {
-        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())
-    });
+    let is_version = last
+        .strip_prefix('v')
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
     let name = if is_version { parts.next().unwrap_or(last) } else { last };
     let name = name.split_once(".v").map_or(name, |(name, _)| name);
     name.strip_prefix("go-").unwrap_or(name)

@@ -35,7 +35,7 @@ pub(crate) enum Shape<'a> {
     List(Ty<'a>),
     Chan(Ty<'a>),
     Struct(&'a StructType),
-    Func(&'a FuncType),
+    Func,
     Interface,
 }
 
@@ -81,7 +81,7 @@ fn shape_of(expression: &Expression) -> Shape<'_> {
         },
         Expression::TypeChannel(channel) => Shape::Chan(Ty::Written(&channel.typ)),
         Expression::TypeStruct(fields) => Shape::Struct(fields),
-        Expression::TypeFunction(function) => Shape::Func(function),
+        Expression::TypeFunction(_) => Shape::Func,
         Expression::TypeInterface(_) => Shape::Interface,
         _ => Shape::Unknown,
     }

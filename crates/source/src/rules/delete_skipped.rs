@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use gosyn::ast::{BlockStmt, Call, Expression, Statement};
-use gosyn::token::Keyword;
+use gosyn::token::{Keyword, Operator};
 
 use super::{Found, exported, finding, is_long_lived_root, position};
 use crate::finding::{Evidence, Rule, Severity};
@@ -50,20 +50,33 @@ fn one<'a>(view: &View<'_, 'a>, place: &Place<'a>, summary: &Summary<'a>) -> Opt
     let body = function.decl.body.as_ref()?;
     let spots = |ops: &[&Op<'a>]| ops.iter().map(|op| op.spot.at).collect::<BTreeSet<_>>();
     let mut ways = Ways {
-        inserts: spots(&growth.iter().filter(|op| op.function == insert.function).copied().collect::<Vec<_>>()),
+        inserts: spots(
+            &growth.iter().filter(|op| op.function == insert.function).copied().collect::<Vec<_>>(),
+        ),
         deletes: spots(&deletes),
         deletes_after: false,
         is_deferred: false,
         is_lost: false,
+        waits: false,
+        last_exit: 0,
         exits: Vec::new(),
         breaks: Vec::new(),
     };
     let end = ways.block(&body.list, OUT);
+    if end != 0 {
+        ways.last_exit = body.pos.1;
+    }
     if end & IN != 0 {
         ways.exits.push(body.pos.1);
     }
     ways.exits.sort_unstable();
     ways.exits.dedup();
+    // Where the last way out leaves the entry in, it may be meant to stay: what is deleted on a failure is an
+    // entry that turned out wrong. Not so where the function waits for an answer in between.
+    let last = ways.exits.last().is_some_and(|exit| *exit >= ways.last_exit);
+    if last && !ways.waits {
+        return None;
+    }
     if ways.is_deferred || ways.is_lost || !ways.deletes_after || ways.exits.is_empty() {
         return None;
     }
@@ -83,7 +96,10 @@ fn one<'a>(view: &View<'_, 'a>, place: &Place<'a>, summary: &Summary<'a>) -> Opt
     }
     for exit in ways.exits.iter().take(3) {
         let what = "left here with the entry still in".to_owned();
-        found.evidence.push(Evidence { at: position(view, Spot { file: insert.spot.file, at: *exit }), what });
+        found.evidence.push(Evidence {
+            at: position(view, Spot { file: insert.spot.file, at: *exit }),
+            what,
+        });
     }
     found.absent = "no other function deletes, clears or reassigns it".to_owned();
     found.fix = "defer the delete right behind the insertion".to_owned();
@@ -108,6 +124,10 @@ struct Ways {
     is_deferred: bool,
     /// There is a jump that is not followed.
     is_lost: bool,
+    /// It waits for a channel with the entry in.
+    waits: bool,
+    /// The last way out.
+    last_exit: usize,
     /// Where the function is left with the entry in.
     exits: Vec<usize>,
     /// What holds where loops and switches are broken out of.
@@ -138,7 +158,11 @@ impl Ways {
             }
             Statement::IncDec(change) => self.expression(&change.expr, state),
             Statement::Return(returned) => {
-                let state = returned.ret.iter().fold(state, |state, value| self.expression(value, state));
+                let state =
+                    returned.ret.iter().fold(state, |state, value| self.expression(value, state));
+                if state != 0 {
+                    self.last_exit = self.last_exit.max(returned.pos);
+                }
                 if state & IN != 0 {
                     self.exits.push(returned.pos);
                 }
@@ -166,7 +190,7 @@ impl Ways {
                     Some(otherwise) => self.statement(otherwise, state),
                     None => state,
                 };
-                then | otherwise
+                forget(then, state) | forget(otherwise, state)
             }
             Statement::For(repeated) => {
                 let state = self.optional(repeated.init.as_deref(), state);
@@ -190,6 +214,7 @@ impl Ways {
                 self.choice(bodies, state, !has_default)
             }
             Statement::Select(select) => {
+                self.waits |= state & IN != 0;
                 self.breaks.push(0);
                 let mut after = 0;
                 for case in &select.body.body {
@@ -204,7 +229,10 @@ impl Ways {
                 }
                 state
             }
-            Statement::Go(_) | Statement::Send(_) | Statement::Declaration(_) | Statement::Empty(_) => state,
+            Statement::Go(_)
+            | Statement::Send(_)
+            | Statement::Declaration(_)
+            | Statement::Empty(_) => state,
         }
     }
 
@@ -212,16 +240,10 @@ impl Ways {
         statement.map_or(state, |statement| self.statement(statement, state))
     }
 
-    /// A loop: its body may run once more with what it leaves.
+    /// A loop. Each turn has a key of its own, so what one turn leaves in is not what the next takes out.
     fn repeat(&mut self, body: &BlockStmt, state: u8, skips: u8) -> u8 {
         self.breaks.push(0);
-        let once = self.block(&body.list, state);
-        // A second turn shows more only if the first has changed something: with two bits, loops in loops
-        // come to no more than two turns for each.
-        let again = match state | once {
-            both if both == state => once,
-            both => self.block(&body.list, both),
-        };
+        let again = self.block(&body.list, state);
         let broken = self.breaks.pop().unwrap_or(0);
         match skips {
             0 => broken,
@@ -229,11 +251,16 @@ impl Ways {
         }
     }
 
-    fn choice<'s>(&mut self, bodies: impl Iterator<Item = &'s [Statement]>, state: u8, may_skip: bool) -> u8 {
+    fn choice<'s>(
+        &mut self,
+        bodies: impl Iterator<Item = &'s [Statement]>,
+        state: u8,
+        may_skip: bool,
+    ) -> u8 {
         self.breaks.push(0);
         let mut after = if may_skip { state } else { 0 };
         for body in bodies {
-            after |= self.block(body, state);
+            after |= forget(self.block(body, state), state);
         }
         after | self.breaks.pop().unwrap_or(0)
     }
@@ -249,6 +276,12 @@ impl Ways {
             self.deletes_after |= state & IN != 0;
             return OUT;
         }
+        if let Expression::Operation(operation) = expression
+            && operation.op == Operator::Arrow
+            && operation.y.is_none()
+        {
+            self.waits |= state & IN != 0;
+        }
         match self.inserts.contains(&start(expression)) && is_insertion(expression) {
             true => IN,
             false => state,
@@ -257,7 +290,8 @@ impl Ways {
 
     fn is_delete(&self, call: &Call) -> bool {
         let of_argument = call.args.first().is_some_and(|map| self.deletes.contains(&start(map)));
-        let is_built_in = matches!(call.func.as_ref(), Expression::Ident(ident) if ident.name == "delete");
+        let is_built_in =
+            matches!(call.func.as_ref(), Expression::Ident(ident) if ident.name == "delete");
         let is_method = matches!(call.func.as_ref(), Expression::Selector(selector)
             if matches!(selector.sel.name.as_str(), "Delete" | "LoadAndDelete" | "CompareAndDelete"));
         (is_built_in && of_argument) || (is_method && self.deletes.contains(&start(&call.func)))
@@ -268,6 +302,14 @@ impl Ways {
         let Expression::FuncLit(function) = call.func.as_ref() else { return false };
         let (from, to) = function.body.pos;
         self.deletes.range(from..=to).next().is_some()
+    }
+}
+
+/// What is put in under a condition may be taken out under the same one: behind it, nothing is known of it.
+fn forget(after: u8, before: u8) -> u8 {
+    match after & IN != 0 && before & IN == 0 {
+        true => OUT,
+        false => after,
     }
 }
 

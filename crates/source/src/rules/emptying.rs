@@ -5,9 +5,15 @@ use crate::finding::{Finding, Rule, Severity};
 use crate::summary::View;
 use crate::walk::facts::Emptying;
 
-/// Words that say why a map is emptied.
-const PURPOSES: [&str; 8] =
-    ["memory", "shrink", "reclaim", "garbage", "release", "leak", "the gc", "freed"];
+/// Words of comments that say why a map is emptied: each of a line must be there.
+const PURPOSES: [&[&str]; 6] = [
+    &["free", "memory"],
+    &["release", "memory"],
+    &["reclaim"],
+    &["shrink"],
+    &["memory", "leak"],
+    &["garbage", "collect"],
+];
 
 pub(super) fn check(view: &View<'_, '_>) -> Vec<Found> {
     let found = view.facts.emptying.iter().filter_map(|emptying| {
@@ -60,6 +66,7 @@ fn purpose(view: &View<'_, '_>, emptying: &Emptying<'_>) -> Option<String> {
             return None;
         }
         let text = comment.text.to_lowercase();
-        PURPOSES.iter().find(|word| text.contains(**word)).map(|word| format!("the comment speaks of {word}"))
+        let fits = |words: &&&[&str]| words.iter().all(|word| text.contains(word));
+        PURPOSES.iter().find(fits).map(|_| "so says the comment".to_owned())
     })
 }

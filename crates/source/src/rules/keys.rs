@@ -11,7 +11,7 @@ use crate::model::package::Package;
 use crate::model::place::Root;
 use crate::model::render;
 use crate::model::ty::{Shape, Ty};
-use crate::summary::View;
+use crate::summary::{Lifetime, View};
 use crate::walk::facts::{Op, Origin};
 
 /// Structures are looked into this deep.
@@ -21,17 +21,24 @@ pub(super) fn check(view: &View<'_, '_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (place, summary) in &view.places {
         let inserts: Vec<_> = summary.inserts().collect();
-        let fresh: Vec<_> = inserts.iter().filter(|op| op.key.is_some_and(is_new)).copied().collect();
+        let fresh: Vec<_> =
+            inserts.iter().filter(|op| op.key.is_some_and(is_new)).copied().collect();
         if !fresh.is_empty() {
-            let message = format!("{} is keyed by new pointers: no lookup finds such a key again", place.spell());
-            let mut one = finding(view, Rule::PointerKey, Severity::Warning, place, &fresh, message);
+            let message = format!(
+                "{} is keyed by new pointers: no lookup finds such a key again",
+                place.spell()
+            );
+            let mut one =
+                finding(view, Rule::PointerKey, Severity::Warning, place, &fresh, message);
             one.absent = "the pointer is kept nowhere else".to_owned();
             one.fix = "use the value as the key, or a name for it".to_owned();
             found.push(Found { finding: one, exported: None });
         }
-        let with_time: Vec<_> = inserts.iter().filter(|op| is_raw_time(view.package, op)).copied().collect();
+        let with_time: Vec<_> =
+            inserts.iter().filter(|op| is_raw_time(view.package, op)).copied().collect();
         if !with_time.is_empty() {
-            let severity = match is_long_lived_root(place) {
+            // Where entries are deleted by the key that put them in, the key is kept.
+            let severity = match is_long_lived_root(place) && !summary.is_cleaned() {
                 true => Severity::Warning,
                 false => Severity::Info,
             };
@@ -47,7 +54,9 @@ pub(super) fn check(view: &View<'_, '_>) -> Vec<Found> {
         }
         let with_pointer: Vec<_> = inserts
             .iter()
-            .filter(|op| op.origin >= Origin::Plain && !op.is_fresh && has_pointer(view.package, &op.key_ty))
+            .filter(|op| {
+                op.origin >= Origin::Plain && !op.is_fresh && has_pointer(view.package, &op.key_ty)
+            })
             .copied()
             .collect();
         if !with_pointer.is_empty() && is_long_lived_root(place) {
@@ -55,9 +64,11 @@ pub(super) fn check(view: &View<'_, '_>) -> Vec<Found> {
                 "keys of {} are structures with a pointer in them: equal contents are different keys",
                 place.spell()
             );
-            let mut one = finding(view, Rule::PointerKey, Severity::Info, place, &with_pointer, message);
+            let mut one =
+                finding(view, Rule::PointerKey, Severity::Info, place, &with_pointer, message);
             one.absent = "what the pointer leads to is not compared".to_owned();
-            one.fix = "leave the pointer out of the key, or put what identifies its target there".to_owned();
+            one.fix = "leave the pointer out of the key, or put what identifies its target there"
+                .to_owned();
             found.push(Found { finding: one, exported: exported(place) });
         }
         found.extend(nan(view, place, &inserts));
@@ -83,7 +94,8 @@ fn nan<'a>(
         return None;
     }
     let severity = match place.root {
-        Root::Global(_) | Root::Type(_) => Severity::Warning,
+        Root::Global(_) => Severity::Warning,
+        Root::Type(name) if view.lifetime(name) > Lifetime::Unknown => Severity::Warning,
         _ => Severity::Info,
     };
     let message = format!(
@@ -134,7 +146,8 @@ fn has_pointer(package: &Package<'_>, ty: &Ty<'_>) -> bool {
 fn has_float(package: &Package<'_>, ty: &Ty<'_>, depth: usize) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return false };
     match package.underlying(ty) {
-        Shape::Name("float32" | "float64" | "complex64" | "complex128") | Shape::Basic("float64") => true,
+        Shape::Name("float32" | "float64" | "complex64" | "complex128")
+        | Shape::Basic("float64") => true,
         Shape::Struct(structure) => {
             structure.fields.iter().any(|field| has_float(package, &Ty::Written(&field.typ), depth))
         }

@@ -5,6 +5,7 @@ mod emptying;
 mod keys;
 mod locals;
 mod pairs;
+mod remembered;
 mod timers;
 mod unbounded;
 
@@ -33,6 +34,7 @@ pub(crate) fn all(view: &View<'_, '_>) -> Vec<Found> {
         delete_skipped::check,
         pairs::nil_for_delete,
         pairs::half_cleaned,
+        remembered::check,
         unbounded::locks,
         unbounded::maps,
         locals::check,
@@ -90,7 +92,8 @@ fn evidence(view: &View<'_, '_>, ops: &[&Op<'_>], verb: &str) -> Vec<Evidence> {
         .iter()
         .map(|op| {
             let function = op.function.and_then(|number| view.package.functions.get(number));
-            let within = function.map_or(String::new(), |function| format!(" in {}", function.spell()));
+            let within =
+                function.map_or(String::new(), |function| format!(" in {}", function.spell()));
             let what = match op.key {
                 Some(key) => format!("{verb} [{}]{within}", render::shown(key)),
                 None => format!("{verb}{within}"),

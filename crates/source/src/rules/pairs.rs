@@ -1,11 +1,25 @@
 //! Entries that are cleaned in part: `nil` in place of a delete, and one of two maps.
 
+use super::unbounded::lifetime;
 use super::{Found, exported, finding, is_long_lived_root, position};
 use crate::finding::{Evidence, Rule, Severity};
 use crate::model::place::{Place, Root};
 use crate::model::render;
-use crate::summary::{Summary, View};
+use crate::summary::{Lifetime, Summary, View};
 use crate::walk::facts::{Action, Op, Stored};
+
+/// How functions are called that take something out.
+const REMOVALS: [&str; 9] = [
+    "delete",
+    "remove",
+    "evict",
+    "unregister",
+    "unsubscribe",
+    "close",
+    "disconnect",
+    "release",
+    "expire",
+];
 
 /// `m[k] = nil` on a map that never loses an entry.
 pub(super) fn nil_for_delete<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
@@ -19,12 +33,15 @@ pub(super) fn nil_for_delete<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)>
         let values: Vec<_> = summary
             .inserts()
             .filter(|op| !is_nil(op) && view.is_growth(op))
+            // Where one function stores nil or a value for a key, nil is a value.
+            .filter(|op| !nils.iter().any(|nil| same_key(op, nil)))
             .collect();
         // A value that may be nil stored elsewhere is how sets are written.
         if nils.is_empty() || values.is_empty() {
             continue;
         }
-        let severity = match exported(place).is_some() || summary.has(Action::Escape) {
+        let is_short = lifetime(view, place) == Lifetime::Unknown;
+        let severity = match is_short || exported(place).is_some() || summary.has(Action::Escape) {
             true => Severity::Info,
             false => Severity::Warning,
         };
@@ -38,7 +55,8 @@ pub(super) fn nil_for_delete<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)>
             one.evidence.push(Evidence { at: position(view, op.spot), what });
         }
         one.evidence.truncate(super::MAX_EVIDENCE);
-        one.fix = "delete(m, key) in place of m[key] = nil: a lookup then yields nil, too".to_owned();
+        one.fix =
+            "delete(m, key) in place of m[key] = nil: a lookup then yields nil, too".to_owned();
         found.push((place.clone(), Found { finding: one, exported: exported(place) }));
     }
     found
@@ -52,7 +70,9 @@ pub(super) fn half_cleaned<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
         let deletes: Vec<&Op<'_>> =
             summary.ops.iter().filter(|op| op.action == Action::Delete).collect();
         let escapes = view.places.get(place).is_some_and(|summary| summary.has(Action::Escape));
-        let severity = match escapes || exported(place).is_some() {
+        let is_short = lifetime(view, place) == Lifetime::Unknown
+            && !deletes.iter().any(|op| is_removal(view, op));
+        let severity = match is_short || escapes || exported(place).is_some() {
             true => Severity::Info,
             false => Severity::Warning,
         };
@@ -66,7 +86,11 @@ pub(super) fn half_cleaned<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
             let what = format!("{} loses an entry here", other.spell());
             one.evidence.push(Evidence { at: position(view, op.spot), what });
         }
-        one.fix = format!("delete from {} wherever an entry of {} is deleted", place.spell(), other.spell());
+        one.fix = format!(
+            "delete from {} wherever an entry of {} is deleted",
+            place.spell(),
+            other.spell()
+        );
         found.push((place.clone(), Found { finding: one, exported: exported(place) }));
     }
     found
@@ -84,10 +108,9 @@ fn partner<'v, 'a>(
             (Root::Global(_), Root::Global(_)) => true,
             _ => false,
         };
-        let has_delete = summary
-            .ops
-            .iter()
-            .any(|op| op.action == Action::Delete && op.key.is_some() && !op.is_fresh);
+        let has_delete = summary.ops.iter().any(|op| {
+            op.action == Action::Delete && op.key.is_some() && !op.is_fresh && !op.is_inner
+        });
         if other == place || !are_siblings || !has_delete {
             return None;
         }
@@ -98,6 +121,14 @@ fn partner<'v, 'a>(
             .collect();
         // All that is put in goes in beside the other; else the maps are no pair.
         (together.len() == growth.len()).then_some((other, summary, together))
+    })
+}
+
+/// Whether a function is there to take things out: its object is one that lasts.
+fn is_removal(view: &View<'_, '_>, op: &Op<'_>) -> bool {
+    view.function_name(op).is_some_and(|name| {
+        let name = name.to_lowercase();
+        REMOVALS.iter().any(|word| name.starts_with(word))
     })
 }
 

@@ -12,7 +12,7 @@ pub(super) fn check(view: &View<'_, '_>) -> Vec<Found> {
     let found = view.facts.timers.iter().map(|timer| {
         let finding = Finding {
             rule: Rule::TimeAfterInLoop,
-            severity: Severity::Warning,
+            severity: if timer.is_short { Severity::Info } else { Severity::Warning },
             subject: timer.call.clone(),
             at: position(view, timer.spot),
             message: format!(

@@ -9,9 +9,34 @@ use crate::summary::{Lifetime, Summary, View};
 use crate::walk::facts::{Action, Op, Origin, Stored};
 
 /// Functions whose names begin so set things up, once for each thing that the program has.
-const REGISTERS: [&str; 14] = [
-    "Register", "register", "MustRegister", "Handle", "HandleFunc", "Define", "define", "Declare",
-    "Install", "Mount", "Publish", "AddFlag", "AddCommand", "Configure",
+const REGISTERS: [&str; 27] = [
+    "Register",
+    "register",
+    "MustRegister",
+    "Handle",
+    "HandleFunc",
+    "handle",
+    "Define",
+    "define",
+    "Declare",
+    "Install",
+    "Mount",
+    "Publish",
+    "AddFlag",
+    "AddCommand",
+    "Configure",
+    "configure",
+    "Start",
+    "start",
+    "Init",
+    "init",
+    "Setup",
+    "setup",
+    "Load",
+    "load",
+    "Provision",
+    "Parse",
+    "parse",
 ];
 
 /// Maps that only grow, by the places of their insertions.
@@ -29,7 +54,7 @@ pub(super) fn candidates<'v, 'a>(
         })
 }
 
-fn lifetime(view: &View<'_, '_>, place: &Place<'_>) -> Lifetime {
+pub(super) fn lifetime(view: &View<'_, '_>, place: &Place<'_>) -> Lifetime {
     match place.root {
         Root::Global(_) => Lifetime::Process,
         Root::Type(name) if view.facts.renewed.contains(name) => Lifetime::Unknown,
@@ -54,6 +79,12 @@ pub(super) fn maps<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
     let mut found = Vec::new();
     for (place, summary, growth) in candidates(view) {
         let lifetime = lifetime(view, place);
+        let is_sync = matches!(view.package.map_kind(&view.type_of(place)), Some(MapKind::Sync));
+        // A sync.Map is made for what lives long, and for more goroutines than one.
+        let lifetime = match (lifetime, is_sync) {
+            (Lifetime::Shared, true) => Lifetime::Server,
+            (lifetime, _) => lifetime,
+        };
         let Some((severity, growth)) = weigh(view, lifetime, growth) else { continue };
         let severity = adjust(place, summary, severity);
         let origin = growth.iter().map(|op| op.origin).max().unwrap_or(Origin::Plain);
@@ -63,7 +94,9 @@ pub(super) fn maps<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
             Root::Type(name) => (
                 Rule::UnboundedField,
                 match lifetime {
-                    Lifetime::Process => format!("a field of {name}, which a package variable holds,"),
+                    Lifetime::Process => {
+                        format!("a field of {name}, which a package variable holds,")
+                    }
                     Lifetime::Server => format!("a field of {name}, which serves,"),
                     Lifetime::Shared => format!("a field of {name}, which goroutines share,"),
                     Lifetime::Unknown => format!("a field of {name}"),
@@ -102,6 +135,8 @@ fn weigh_one(view: &View<'_, '_>, lifetime: Lifetime, op: &Op<'_>) -> Option<Sev
     let is_from_outside = op.origin >= Origin::Time;
     let severity = match lifetime {
         _ if registers => Severity::Info,
+        // Nothing says that the package is part of something that serves.
+        _ if !is_from_outside && !view.serves => Severity::Info,
         Lifetime::Process | Lifetime::Server => match (is_from_outside, op.is_locked) {
             (true, true) => Severity::Critical,
             (true, false) | (false, true) => Severity::Warning,
@@ -125,10 +160,16 @@ fn fix(view: &View<'_, '_>, place: &Place<'_>, origin: Origin) -> String {
     };
     match origin {
         Origin::Connection => format!("call {delete} where the connection is closed"),
-        Origin::Request => format!("call {delete} when the request or session is over, or keep a limit or an expiry"),
-        Origin::Address => format!("keep a limit or an expiry, and {delete} what has not been seen for a while"),
+        Origin::Request => format!(
+            "call {delete} when the request or session is over, or keep a limit or an expiry"
+        ),
+        Origin::Address => {
+            format!("keep a limit or an expiry, and {delete} what has not been seen for a while")
+        }
         Origin::Time => format!("{delete} what is older than is needed"),
-        Origin::Pointer => format!("call {delete} when the object is done with; the map keeps it alive"),
+        Origin::Pointer => {
+            format!("call {delete} when the object is done with; the map keeps it alive")
+        }
         _ => format!("call {delete} when the entry is no longer needed, or keep a limit"),
     }
 }

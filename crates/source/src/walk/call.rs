@@ -2,9 +2,9 @@
 
 use gosyn::ast::{Call, Expression};
 
+use super::Walker;
 use super::expression::start;
 use super::facts::{Action, Link, Origin, Stored, TimerInLoop, Use};
-use super::Walker;
 use crate::model::package::{MapKind, named};
 use crate::model::place::{Place, RECEIVER, Root};
 use crate::model::render;
@@ -12,8 +12,18 @@ use crate::model::ty::{Shape, Ty};
 
 /// Packages that change no map that they are given, `maps` apart.
 const READERS: [&str; 12] = [
-    "fmt", "log", "log/slog", "encoding/json", "encoding/gob", "reflect", "maps", "slices", "sort",
-    "strings", "errors", "strconv",
+    "fmt",
+    "log",
+    "log/slog",
+    "encoding/json",
+    "encoding/gob",
+    "reflect",
+    "maps",
+    "slices",
+    "sort",
+    "strings",
+    "errors",
+    "strconv",
 ];
 
 /// Packages that call a function value before they return.
@@ -21,9 +31,8 @@ const CALLERS: [&str; 9] =
     ["sort", "slices", "strings", "bytes", "maps", "path/filepath", "io/fs", "go/ast", "regexp"];
 
 /// Methods by which a collection calls a function value for each element.
-const EACH: [&str; 10] = [
-    "Range", "Each", "ForEach", "Walk", "Visit", "VisitAll", "Iterate", "Ascend", "Do", "Run",
-];
+const EACH: [&str; 10] =
+    ["Range", "Each", "ForEach", "Walk", "Visit", "VisitAll", "Iterate", "Ascend", "Do", "Run"];
 
 impl<'a> Walker<'_, 'a> {
     /// Walks over a call. A function value that is called where it stands is used as is said.
@@ -78,7 +87,8 @@ impl<'a> Walker<'_, 'a> {
     fn is_conversion(&self, function: &Expression) -> bool {
         match function {
             Expression::Ident(ident) => {
-                self.variable(&ident.name).is_none() && self.package.types.contains_key(ident.name.as_str())
+                self.variable(&ident.name).is_none()
+                    && self.package.types.contains_key(ident.name.as_str())
             }
             _ => false,
         }
@@ -160,10 +170,11 @@ impl<'a> Walker<'_, 'a> {
             }
             ("math", "IsNaN", _) => self.facts.asks_nan.extend(self.function),
             ("runtime", "GC", _) | ("runtime/debug", "FreeOSMemory", _) => self.collects = true,
+            // Tickers are never stopped, whatever becomes of the select.
             ("time", "Tick", _) if self.loops.len() > self.frames.last().map_or(0, |f| f.loops) => {
                 let spot = self.spot(start(&call.func));
                 let call = format!("{}(…)", render::shown(&call.func));
-                self.facts.timers.push(TimerInLoop { spot, call });
+                self.facts.timers.push(TimerInLoop { spot, call, is_short: false });
             }
             (path, ..) if READERS.contains(&path) => {}
             _ => call.args.iter().for_each(|argument| self.escape(argument)),
@@ -176,8 +187,16 @@ impl<'a> Walker<'_, 'a> {
         let is_sync = matches!(self.package.map_kind(&value.ty), Some(MapKind::Sync));
         let is_method = matches!(
             name,
-            "Load" | "Store" | "LoadOrStore" | "Swap" | "CompareAndSwap" | "Delete" | "LoadAndDelete"
-                | "CompareAndDelete" | "Clear" | "Range"
+            "Load"
+                | "Store"
+                | "LoadOrStore"
+                | "Swap"
+                | "CompareAndSwap"
+                | "Delete"
+                | "LoadAndDelete"
+                | "CompareAndDelete"
+                | "Clear"
+                | "Range"
         );
         let place = match (is_sync, named(&value.ty)) {
             (true, _) => value.place.clone(),

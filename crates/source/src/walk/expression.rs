@@ -92,8 +92,9 @@ impl<'a> Walker<'_, 'a> {
                 match part {
                     Element::Expr(value) => {
                         // The key may be a field's name, which is no variable.
-                        let is_field = element.key.as_ref().is_some_and(|key| std::ptr::eq(key, part))
-                            && matches!(value, Expression::Ident(_));
+                        let is_field =
+                            element.key.as_ref().is_some_and(|key| std::ptr::eq(key, part))
+                                && matches!(value, Expression::Ident(_));
                         if !is_field {
                             self.visit(value, Use::Kept);
                             self.escape(value);
@@ -119,7 +120,10 @@ impl<'a> Walker<'_, 'a> {
         // Only what can denote a map that lives on is worth a look.
         if !matches!(
             expression,
-            Expression::Ident(_) | Expression::Selector(_) | Expression::Index(_) | Expression::Paren(_)
+            Expression::Ident(_)
+                | Expression::Selector(_)
+                | Expression::Index(_)
+                | Expression::Paren(_)
         ) {
             return;
         }
@@ -172,7 +176,8 @@ impl<'a> Walker<'_, 'a> {
     pub(super) fn measure(&mut self, expression: &'a Expression) {
         match expression {
             Expression::Call(call) => {
-                if let (Expression::Ident(ident), [map]) = (call.func.as_ref(), call.args.as_slice())
+                if let (Expression::Ident(ident), [map]) =
+                    (call.func.as_ref(), call.args.as_slice())
                     && ident.name == "len"
                 {
                     self.facts.measured.extend(self.value(map).place);
@@ -214,7 +219,13 @@ impl<'a> Walker<'_, 'a> {
             && self.is_in_own_loop()
         {
             let spot = self.spot(start(&operation.x));
-            self.facts.timers.push(TimerInLoop { spot, call: render::shown(&operation.x) });
+            let is_short =
+                call.args.first().and_then(seconds).is_some_and(|time| time <= SHORT_SECONDS);
+            self.facts.timers.push(TimerInLoop {
+                spot,
+                call: render::shown(&operation.x),
+                is_short,
+            });
         }
     }
 
@@ -279,7 +290,7 @@ impl<'a> Walker<'_, 'a> {
             key_ty: Ty::Unknown,
             origin: Origin::Plain,
             is_fresh,
-            in_loop: !self.loops.is_empty(),
+            is_inner: action == Action::Delete && matches!(at, Expression::Index(_)),
             in_endless_loop: self.loops.iter().skip(loops).any(|around| around.is_endless),
             is_locked: self.is_locked,
             is_once: self.frames.iter().any(|frame| frame.usage == Use::Once),
@@ -304,6 +315,30 @@ impl<'a> Walker<'_, 'a> {
             Expression::Paren(inner) => self.callee(&inner.expr),
             _ => None,
         }
+    }
+}
+
+/// Timers that fire so soon are gone before there are many.
+const SHORT_SECONDS: f64 = 10.0;
+
+/// A time that is written out: `5 * time.Second`.
+fn seconds(expression: &Expression) -> Option<f64> {
+    match expression {
+        Expression::Paren(inner) => seconds(&inner.expr),
+        Expression::BasicLit(literal) => literal.value.parse().ok(),
+        Expression::Selector(selector) => match selector.sel.name.as_str() {
+            "Nanosecond" => Some(1e-9),
+            "Microsecond" => Some(1e-6),
+            "Millisecond" => Some(1e-3),
+            "Second" => Some(1.0),
+            "Minute" => Some(60.0),
+            "Hour" => Some(3600.0),
+            _ => None,
+        },
+        Expression::Operation(operation) if operation.op == Operator::Star => {
+            Some(seconds(&operation.x)? * seconds(operation.y.as_ref()?)?)
+        }
+        _ => None,
     }
 }
 

@@ -83,8 +83,8 @@ pub(crate) struct Op<'a> {
     pub(crate) origin: Origin,
     /// The object that has the map was made in the same function.
     pub(crate) is_fresh: bool,
-    /// In a loop of its function.
-    pub(crate) in_loop: bool,
+    /// It is done to a map in the map.
+    pub(crate) is_inner: bool,
     /// In a loop without a condition, begun after the map was declared.
     pub(crate) in_endless_loop: bool,
     /// A lock was taken before.
@@ -119,6 +119,8 @@ pub(crate) enum Caller {
 pub(crate) struct TimerInLoop {
     pub(crate) spot: Spot,
     pub(crate) call: String,
+    /// It fires after a few seconds at most, as is written there.
+    pub(crate) is_short: bool,
 }
 
 /// All of it.

@@ -17,9 +17,27 @@ const MAX_PARTS: usize = 400;
 
 /// Words in names of what there is one of for each request or user.
 const REQUEST_WORDS: [&str; 17] = [
-    "session", "cookie", "request", "req", "nonce", "uuid", "guid", "trace", "idempotency", "user",
-    "username", "tenant", "customer", "visitor", "correlation", "ticket", "jti",
+    "session",
+    "cookie",
+    "request",
+    "req",
+    "nonce",
+    "uuid",
+    "guid",
+    "trace",
+    "idempotency",
+    "user",
+    "username",
+    "tenant",
+    "customer",
+    "visitor",
+    "correlation",
+    "ticket",
+    "jti",
 ];
+/// The same in names of types.
+const REQUEST_TYPES: [&str; 4] = ["session", "request", "visitor", "ticket"];
+const CONNECTION_TYPES: [&str; 5] = ["conn", "connection", "client", "peer", "websocket"];
 const CONNECTION_WORDS: [&str; 4] = ["conn", "connection", "websocket", "socket"];
 const ADDRESS_WORDS: [&str; 5] = ["ip", "ipaddr", "remoteaddr", "peer", "clientip"];
 
@@ -117,8 +135,11 @@ impl<'a> Walker<'_, 'a> {
                 }
                 match name {
                     "RemoteAddr" | "RemoteIP" | "ClientIP" | "PeerAddr" => Origin::Address,
+                    "Type" if call.args.is_empty() => Origin::Type,
                     "UnixNano" | "UnixMilli" | "UnixMicro" => Origin::Time,
-                    _ => deeper(&selector.x).max(arguments.unwrap_or(Origin::Plain)).max(Origin::Plain),
+                    _ => deeper(&selector.x)
+                        .max(arguments.unwrap_or(Origin::Plain))
+                        .max(Origin::Plain),
                 }
             }
             Expression::Slice(slice) => deeper(&slice.left).max(Origin::Plain),
@@ -177,6 +198,28 @@ impl<'a> Walker<'_, 'a> {
 
     /// What a type alone says of how many values there can be.
     pub(super) fn origin_by_type(&self, ty: &Ty<'a>) -> Option<Origin> {
+        let known = self.origin_by_kind(ty);
+        if known.is_some_and(|known| known != Origin::Pointer) {
+            return known;
+        }
+        let name = match ty.shape() {
+            Shape::Pointer(to) => to,
+            _ => ty.clone(),
+        };
+        let name = match name.shape() {
+            Shape::Name(name) | Shape::Foreign(_, name) => name,
+            _ => return known,
+        };
+        let words = words(name);
+        let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+        match () {
+            () if has(&CONNECTION_TYPES) => Some(Origin::Connection),
+            () if has(&REQUEST_TYPES) => Some(Origin::Request),
+            () => known,
+        }
+    }
+
+    fn origin_by_kind(&self, ty: &Ty<'a>) -> Option<Origin> {
         match ty.shape() {
             Shape::Name(name) | Shape::Foreign("", name) => {
                 if self.package.is_enumeration(name) && !matches!(name, "string" | "int") {
@@ -213,6 +256,7 @@ impl<'a> Walker<'_, 'a> {
             Shape::Foreign("uuid", "UUID") => Some(Origin::Request),
             Shape::Pointer(to) => match self.origin_by_type(&to) {
                 Some(Origin::Connection) => Some(Origin::Connection),
+                Some(Origin::Request) => Some(Origin::Request),
                 _ if is_request(ty) => Some(Origin::Request),
                 _ => Some(Origin::Pointer),
             },
@@ -226,7 +270,7 @@ impl<'a> Walker<'_, 'a> {
     fn origin_by_words(&self, name: &str, ty: &Ty<'a>) -> Option<Origin> {
         let is_open = match self.package.underlying(ty) {
             Shape::Unknown | Shape::List(_) | Shape::Interface => true,
-            Shape::Name(name) => matches!(name, "string" | "uint64" | "int64"),
+            Shape::Name(name) => matches!(name, "string" | "uint32" | "uint64" | "int64"),
             Shape::Basic(name) => name == "string",
             _ => false,
         };
@@ -241,16 +285,9 @@ impl<'a> Walker<'_, 'a> {
         if has(&CONNECTION_WORDS) {
             return Some(Origin::Connection);
         }
+        let is_address = words.last().is_some_and(|word| ADDRESS_WORDS.contains(&word.as_str()));
         let is_remote = has(&["addr"]) && has(&["remote", "client", "peer", "source"]);
-        (has(&ADDRESS_WORDS) || is_remote).then_some(Origin::Address)
-    }
-
-    /// Whether a type is a floating-point number, or has one.
-    pub(crate) fn is_float(&self, ty: &Ty<'a>) -> bool {
-        matches!(
-            self.package.underlying(ty),
-            Shape::Name("float32" | "float64" | "complex64" | "complex128") | Shape::Basic("float64")
-        )
+        (is_address || is_remote).then_some(Origin::Address)
     }
 }
 

@@ -174,7 +174,14 @@ impl<'a> Walker<'_, 'a> {
     }
 
     /// Declares a variable of this function that may be a map of its own.
-    fn declare_local(&mut self, name: &'a str, at: usize, ty: Ty<'a>, is_fresh: bool, source: Source<'a>) {
+    fn declare_local(
+        &mut self,
+        name: &'a str,
+        at: usize,
+        ty: Ty<'a>,
+        is_fresh: bool,
+        source: Source<'a>,
+    ) {
         let place = self.package.map_kind(&ty).map(|_| {
             let place = Place::new(Root::Local { file: self.file, at, name });
             self.facts.locals.entry(place.clone()).or_insert_with(|| ty.clone());

@@ -95,11 +95,16 @@ impl<'a> Walker<'_, 'a> {
                 }
             }),
             Statement::Select(select) => {
-                let is_choice = select.body.body.len() > 1;
-                for case in &select.body.body {
+                let cases = &select.body.body;
+                for (number, case) in cases.iter().enumerate() {
+                    // A timer is left behind where another case leads to the next turn.
+                    let others = cases.iter().enumerate().filter(|(other, _)| *other != number);
+                    let is_left = others.into_iter().any(|(_, other)| {
+                        !leaves_loop(&other.body) && !other.comm.as_deref().is_some_and(is_farewell)
+                    });
                     self.scoped(|walker| {
                         if let Some(communication) = &case.comm {
-                            if is_choice {
+                            if is_left {
                                 walker.note_timer(communication);
                             }
                             walker.statement(communication);
@@ -162,7 +167,8 @@ impl<'a> Walker<'_, 'a> {
                     }
                     (None, Some(value)) => self.declare_as(&name.name, name.pos, value),
                     (None, None) => {
-                        let ty = spec.values.first().map(|value| result(&self.value(value).ty, number));
+                        let ty =
+                            spec.values.first().map(|value| result(&self.value(value).ty, number));
                         let ty = ty.unwrap_or(Ty::Unknown);
                         self.declare(&name.name, ty, None, false, Source::Unknown);
                     }
@@ -233,9 +239,16 @@ impl<'a> Walker<'_, 'a> {
                 if let Some(MapKind::Plain(key_ty, _)) = self.package.map_kind(&map.ty)
                     && let Some(place) = map.place
                 {
-                    let stored = right.map_or(super::facts::Stored::Other, |right| self.stored(right));
+                    let stored =
+                        right.map_or(super::facts::Stored::Other, |right| self.stored(right));
                     let origin = self.origin(&place, &index.index, &key_ty);
-                    self.note(place, Action::Insert(stored), left, Some(&index.index), map.is_fresh);
+                    self.note(
+                        place,
+                        Action::Insert(stored),
+                        left,
+                        Some(&index.index),
+                        map.is_fresh,
+                    );
                     if let Some(op) = self.facts.ops.last_mut() {
                         op.origin = origin;
                         op.key_ty = key_ty;
@@ -316,9 +329,13 @@ impl<'a> Walker<'_, 'a> {
             self.statement(first);
         }
         self.visit(&condition.cond, Use::Kept);
+        let is_off = matches!(&condition.cond, Expression::Ident(ident)
+            if self.variable(&ident.name).is_none() && self.package.is_switched_off(&ident.name));
         let (nil, present) = (self.nil.len(), self.present.len());
         self.learn(&condition.cond, true);
-        self.block(&condition.body.list);
+        if !is_off {
+            self.block(&condition.body.list);
+        }
         self.nil.truncate(nil);
         self.present.truncate(present);
         if let Some(otherwise) = &condition.else_ {
@@ -344,7 +361,9 @@ impl<'a> Walker<'_, 'a> {
             {
                 // The variables of the condition are gone by now; they are needed to read it.
                 for (number, left) in assignment.left.iter().enumerate() {
-                    if let (Expression::Ident(ident), Some(right)) = (left, assignment.right.first()) {
+                    if let (Expression::Ident(ident), Some(right)) =
+                        (left, assignment.right.first())
+                    {
                         let ty = self.type_of_part(right, number);
                         self.declare(&ident.name, ty, None, false, Source::Expression(right));
                     }
@@ -456,7 +475,8 @@ impl<'a> Walker<'_, 'a> {
     fn note_emptying(&mut self, range: &'a RangeStmt) {
         let [Statement::Expr(only)] = range.body.list.as_slice() else { return };
         let Expression::Call(call) = &only.expr else { return };
-        let (Expression::Ident(name), [map, key]) = (call.func.as_ref(), call.args.as_slice()) else {
+        let (Expression::Ident(name), [map, key]) = (call.func.as_ref(), call.args.as_slice())
+        else {
             return;
         };
         let same = |a: &Expression, b: &Expression| {
@@ -485,6 +505,38 @@ fn is_nil(expression: &Expression) -> bool {
 fn is_nil_test(expression: &Expression) -> bool {
     matches!(expression, Expression::Operation(operation)
         if operation.op == Operator::Equal && operation.y.as_ref().is_some_and(|right| is_nil(right)))
+}
+
+/// Whether statements end in what leaves the loop around a `select`: a plain `break` does not.
+fn leaves_loop(list: &[Statement]) -> bool {
+    match list.last() {
+        Some(Statement::Return(_)) => true,
+        Some(Statement::Branch(branch)) => {
+            matches!(branch.key, Keyword::Break | Keyword::Goto) && branch.ident.is_some()
+        }
+        Some(Statement::Expr(expression)) => is_panic(&expression.expr),
+        Some(Statement::Block(block)) => leaves_loop(&block.list),
+        _ => false,
+    }
+}
+
+/// Words in names of channels that say that all is over.
+const FAREWELLS: [&str; 8] =
+    ["done", "stop", "quit", "exit", "clos", "shutdown", "cancel", "interest"];
+
+/// Whether a communication receives what says that all is over: `<-ctx.Done()`.
+fn is_farewell(communication: &Statement) -> bool {
+    let received = match communication {
+        Statement::Expr(expression) => &expression.expr,
+        Statement::Assign(assignment) => match assignment.right.first() {
+            Some(received) => received,
+            None => return false,
+        },
+        _ => return false,
+    };
+    let Expression::Operation(operation) = received else { return false };
+    let text = render::shown(&operation.x).to_lowercase();
+    operation.op == Operator::Arrow && FAREWELLS.iter().any(|word| text.contains(word))
 }
 
 fn is_panic(expression: &Expression) -> bool {

@@ -214,9 +214,9 @@ impl<'a> Walker<'_, 'a> {
                 Expression::Star(_) => Value::of(Ty::Written(&inner.expr)),
                 _ => Value::unknown(),
             },
-            ty @ (Expression::TypeMap(_) | Expression::TypeSlice(_) | Expression::TypePointer(_)) => {
-                Value::of(Ty::Written(ty))
-            }
+            ty @ (Expression::TypeMap(_)
+            | Expression::TypeSlice(_)
+            | Expression::TypePointer(_)) => Value::of(Ty::Written(ty)),
             Expression::Index(index) => match index.left.as_ref() {
                 Expression::Ident(ident) => match self.package.function(&ident.name) {
                     Some(number) => self.result_of(number),
@@ -273,7 +273,9 @@ fn foreign_result<'a>(path: &str, name: &str) -> Ty<'a> {
         ("fmt", "Sprint" | "Sprintf" | "Sprintln")
         | ("strings", _)
         | ("strconv", "Itoa" | "Quote" | "FormatInt" | "FormatUint")
-        | ("path" | "path/filepath", "Join" | "Clean" | "Base" | "Dir" | "Ext") => Ty::Basic("string"),
+        | ("path" | "path/filepath", "Join" | "Clean" | "Base" | "Dir" | "Ext") => {
+            Ty::Basic("string")
+        }
         ("math", _) => Ty::Basic("float64"),
         ("strconv", "ParseFloat") => Ty::Basic("float64"),
         _ => Ty::Unknown,

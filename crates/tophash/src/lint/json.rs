@@ -9,8 +9,11 @@ const SCHEMA: u32 = 1;
 
 pub(super) fn document(shown: &Shown) -> Value {
     let report = &shown.report;
-    let hidden: serde_json::Map<_, _> =
-        shown.hidden.iter().map(|(severity, count)| (severity.name().to_owned(), json!(count))).collect();
+    let hidden: serde_json::Map<_, _> = shown
+        .hidden
+        .iter()
+        .map(|(severity, count)| (severity.name().to_owned(), json!(count)))
+        .collect();
     let passed_over: Vec<_> = report
         .passed_over
         .iter()

@@ -40,20 +40,25 @@ pub(crate) fn run(options: &LintOptions) -> Result<Outcome> {
         None => Baseline::default(),
     };
     let report = quietly(|| lint(&options.paths, &config));
-    if report.files == 0 && report.passed_over.iter().any(|file| is_named(&options.paths, &file.path)) {
+    if report.files == 0
+        && report.passed_over.iter().any(|file| is_named(&options.paths, &file.path))
+    {
         let first = report.passed_over.first();
         bail!("{}", first.map_or(String::new(), |file| format!("{} {}", file.path, file.reason)));
     }
     if let Some(path) = &options.write_baseline {
         Baseline::of(&report.findings).write(path)?;
     }
-    let least = options.severity.map(Severity::from).or(config.severity).unwrap_or(Severity::Warning);
+    let least =
+        options.severity.map(Severity::from).or(config.severity).unwrap_or(Severity::Warning);
     let shown = choose(report, known, least);
     print(options, &shown)?;
     let fail_on = options.fail_on.map(Severity::from).or(config.fail_on);
-    let is_found = shown.report.findings.iter().any(|finding| {
-        fail_on.is_some_and(|severity| finding.severity >= severity)
-    });
+    let is_found = shown
+        .report
+        .findings
+        .iter()
+        .any(|finding| fail_on.is_some_and(|severity| finding.severity >= severity));
     Ok(if is_found { Outcome::Found } else { Outcome::Done })
 }
 
@@ -70,7 +75,8 @@ fn read_config(options: &LintOptions) -> Result<Config> {
             None => return Ok(Config::default()),
         },
     };
-    let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
     Config::parse(&text).with_context(|| format!("can't use {}", path.display()))
 }
 

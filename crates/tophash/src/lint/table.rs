@@ -16,7 +16,11 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
         print_finding(out, finding)?;
     }
     for (at, fault) in &report.suppression_faults {
-        writeln!(out, "{}:{}: a comment tophash:ignore {fault}, and takes nothing back", at.path, at.line)?;
+        writeln!(
+            out,
+            "{}:{}: a comment tophash:ignore {fault}, and takes nothing back",
+            at.path, at.line
+        )?;
     }
     for file in report.passed_over.iter().take(MAX_PASSED_OVER) {
         let line = file.line.map_or(String::new(), |line| format!(":{line}"));
@@ -42,7 +46,11 @@ fn print_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
         _ => finding.severity.name().to_owned(),
     };
     let at = &finding.at;
-    writeln!(out, "{}:{}:{}: {word} {}: {}", at.path, at.line, at.column, finding.rule, finding.message)?;
+    writeln!(
+        out,
+        "{}:{}:{}: {word} {}: {}",
+        at.path, at.line, at.column, finding.rule, finding.message
+    )?;
     for evidence in &finding.evidence {
         let at = &evidence.at;
         writeln!(out, "    {}:{}: {}", at.path, at.line, evidence.what)?;
