@@ -14,8 +14,8 @@ use crate::nesting;
 /// Larger files are passed over: the largest of Go's own is 4 MB.
 pub(crate) const MAX_BYTES: u64 = 32 << 20;
 
-/// Texts that nest deeper are passed over. The deepest file of Go 1.27's own has 1,928.
-pub(crate) const MAX_DEPTH: usize = 6_000;
+/// Texts that nest deeper are passed over. The deepest file of Go 1.27's own has 1,928, of Go 1.19's 14,200.
+pub(crate) const MAX_DEPTH: usize = 20_000;
 
 /// A file that was passed over, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -77,7 +77,7 @@ impl<'p, 'a> View<'p, 'a> {
             facts,
             places: places(facts),
             lifetimes: lifetimes(package, facts),
-            startup: closed(package, facts, |function| is_init(function)),
+            startup: closed(package, facts, is_init),
             setup: closed(package, facts, |function| is_init(function) || makes_objects(function)),
             serves: package.imports_any(is_serving),
             go,

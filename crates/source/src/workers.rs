@@ -103,12 +103,9 @@ impl Pool {
             }
         }
         // Files that were passed over on the way to a folder that was then finished.
-        for (number, skipped) in self.skipped.into_iter().enumerate() {
-            let _ = number;
-            for path in skipped {
-                let passed_over = PassedOver { path, line: None, reason: Reason::TookTooLong };
-                done.push(Checked { passed_over: vec![passed_over], ..Checked::default() });
-            }
+        for path in self.skipped.into_iter().flatten() {
+            let passed_over = PassedOver { path, line: None, reason: Reason::TookTooLong };
+            done.push(Checked { passed_over: vec![passed_over], ..Checked::default() });
         }
         done
     }

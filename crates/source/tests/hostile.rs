@@ -55,7 +55,7 @@ fn texts_that_nest_as_deep_as_is_allowed_do_not_exhaust_the_stack() {
         ];
         for unit in units {
             // The depth is counted in tokens; each count is tried from well below the limit to above it.
-            for count in [600, 1_400, 2_900, 5_900, 7_000] {
+            for count in [600, 4_900, 9_900, 19_900, 21_000] {
                 let deep = unit.repeat(count);
                 read(&format!("package a\nvar x = {deep}1\n"));
                 read(&format!("package a\nfunc f() {{ m[k] = {deep}x }}\n"));
@@ -64,7 +64,7 @@ fn texts_that_nest_as_deep_as_is_allowed_do_not_exhaust_the_stack() {
         }
         // These are well formed, so that all that comes after parsing is reached, too.
         for (unit, count) in
-            [(".a", 2_900), ("()", 2_900), ("[0]", 1_900), ("+1", 2_900), ("!=1", 1_400)]
+            [(".a", 9_900), ("()", 9_900), ("[0]", 6_600), ("+1", 9_900), ("!=1", 6_600)]
         {
             let text = format!("package a\nfunc f() {{ m[g{}] = 1 }}\n", unit.repeat(count));
             read(&text);

@@ -39,12 +39,21 @@ fn leaks_that_were_reported_are_found_before_their_fix_and_not_after() {
         .map(|entry| entry.expect("it can be listed").path())
         .collect();
     folders.sort();
-    assert_eq!(folders.len(), 8);
+    assert_eq!(folders.len(), 7);
     for folder in folders {
         assert!(!shown(&folder.join("before.go")).is_empty(), "{}", folder.display());
         let after = shown(&folder.join("after.go"));
         assert!(after.is_empty(), "{}: {after:#?}", folder.display());
     }
+}
+
+#[test]
+fn a_map_that_remembers_what_was_removed_needs_a_delete_that_nothing_new_brings() {
+    let found = shown(&data("remembered/bad.go"));
+    let [finding] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!(finding.rule, Rule::UnboundedField);
+    assert!(finding.message.contains("remembers"), "{finding:#?}");
+    assert!(shown(&data("remembered/good.go")).is_empty());
 }
 
 #[test]

@@ -158,9 +158,15 @@ impl<'a> Package<'a> {
 
     /// Whether a file is there for tests, although it is not named so.
     pub(crate) fn is_for_tests(&self, file: usize) -> bool {
-        self.imports.get(file).is_some_and(|imports| {
+        let imports_testing = self.imports.get(file).is_some_and(|imports| {
             imports.values().any(|path| *path == "testing" || path.starts_with("testing/"))
-        })
+        });
+        let is_named_so = self.files.get(file).is_some_and(|file| {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            name == "testing.go"
+                || ["mock", "fake", "test_"].iter().any(|start| name.starts_with(start))
+        });
+        imports_testing || is_named_so
     }
 
     pub(crate) fn function(&self, name: &str) -> Option<usize> {

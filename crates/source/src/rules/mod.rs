@@ -72,10 +72,7 @@ fn declared_at(view: &View<'_, '_>, place: &Place<'_>, ops: &[&Op<'_>]) -> Posit
             let structure = view.package.structure(&crate::model::ty::Ty::Written(&spec.typ))?;
             let first = place.fields.first()?;
             let field = structure.fields.iter().find_map(|field| {
-                match field.name.iter().find(|ident| ident.name == *first) {
-                    Some(ident) => Some(ident.pos),
-                    None => None,
-                }
+                field.name.iter().find(|ident| ident.name == *first).map(|ident| ident.pos)
             });
             Some(Spot { file: *file, at: field.unwrap_or(spec.name.pos) })
         }),

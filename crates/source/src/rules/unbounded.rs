@@ -89,7 +89,7 @@ pub(super) fn maps<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
         let severity = adjust(place, summary, severity);
         let origin = growth.iter().map(|op| op.origin).max().unwrap_or(Origin::Plain);
         let ty = type_name(view, place);
-        let from = keys(origin).map_or(String::new(), |keys| format!(", with keys from {keys}"));
+        let from = keys(origin).map_or(String::new(), |keys| format!(", with keys from {keys},"));
         let (rule, holder) = match place.root {
             Root::Type(name) => (
                 Rule::UnboundedField,

@@ -43,10 +43,10 @@ impl<'a> Walker<'_, 'a> {
                 self.walk_closure(&function.typ, &function.body.list, usage);
                 return;
             }
-            Expression::Ident(ident) if self.variable(&ident.name).is_none() => {
-                if self.built_in(&ident.name, call) {
-                    return;
-                }
+            Expression::Ident(ident)
+                if self.variable(&ident.name).is_none() && self.built_in(&ident.name, call) =>
+            {
+                return;
             }
             Expression::Selector(selector) => {
                 if let Some(path) = self.package_path(&selector.x) {

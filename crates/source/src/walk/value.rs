@@ -65,10 +65,6 @@ impl<'a> Walker<'_, 'a> {
             Expression::Index(index) => self.value_of_index(&index.left),
             Expression::Slice(slice) => Value::of(self.value(&slice.left).ty),
             Expression::CompositeLit(literal) => Value::fresh(Ty::Written(&literal.typ)),
-            Expression::FuncLit(function) => {
-                let _ = function;
-                Value::unknown()
-            }
             Expression::TypeAssert(assertion) => match &assertion.right {
                 Some(ty) => Value::of(Ty::Written(ty)),
                 None => Value::unknown(),

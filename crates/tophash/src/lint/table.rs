@@ -31,10 +31,10 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
     }
     writeln!(
         out,
-        "{} in {} packages, {} files, {:.1} MB of source{}",
+        "{} in {}, {}, {:.1} MB of source{}",
         counted(report.findings.len(), "finding"),
-        report.packages,
-        report.files,
+        counted(report.packages, "package"),
+        counted(report.files, "file"),
         report.bytes as f64 / 1e6,
         left_out(shown)
     )
