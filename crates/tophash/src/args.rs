@@ -8,6 +8,7 @@ use tophash_diagnose::Severity;
 use tophash_memory::ProcessMode;
 
 use crate::http::RequestOptions;
+use crate::lint::LintOptions;
 use crate::profile::ProfileOptions;
 
 /// See what your Go maps really hold.
@@ -55,6 +56,12 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Put folklore about the memory of Go maps to the test, on a model and on real Go.
     Lab(LabOptions),
+    /// Find maps in Go source that will grow without end, before they run.
+    ///
+    /// No Go toolchain is needed. All files of a package are read, whatever their build tags say; tests,
+    /// `vendor` and `testdata` are left out. A finding is taken back by a comment
+    /// `//tophash:ignore RULE reason` on its line or the one before.
+    Lint(LintOptions),
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod diff;
 mod http;
 mod inspect;
 mod lab;
+mod lint;
 mod predict;
 mod profile;
 mod progress;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Profile(options) => profile::run(options).map(|()| Outcome::Done),
         Command::Demo(options) => demo::run(options),
         Command::Lab(options) => lab::run(options),
+        Command::Lint(options) => lint::run(options),
     };
     match done {
         Ok(Outcome::Done) => ExitCode::from(DONE),

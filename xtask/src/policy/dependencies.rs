@@ -30,6 +30,7 @@ const LAB: &str = "tophash-lab";
 const TREND: &str = "tophash-trend";
 const VITALS: &str = "tophash-vitals";
 const DIAGNOSE: &str = "tophash-diagnose";
+const SOURCE: &str = "tophash-source";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
@@ -44,17 +45,20 @@ const LAYERS: [(&str, &[&str]); 11] = [
     (DIAGNOSE, &[]),
     (TREND, &[]),
     (VITALS, &[TREND]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS]),
+    (SOURCE, &[]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS, SOURCE]),
     (XTASK, &[]),
 ];
 
 /// Libraries that belong to one layer alone, for what they do: the system's
 /// calls at the bottom, arguments and colour at the top. Tasks may use any.
-const RESERVED: [(&str, &str); 14] = [
+const RESERVED: [(&str, &str); 16] = [
     ("memmap2", MEMORY),
     ("nix", MEMORY),
     ("gimli", GORUNTIME),
     ("iced-x86", GORUNTIME),
+    ("gosyn", SOURCE),
+    ("toml", SOURCE),
     ("anstream", BINARY),
     ("anyhow", BINARY),
     ("clap", BINARY),

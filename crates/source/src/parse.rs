@@ -1,0 +1,216 @@
+//! One Go file, parsed, or the reason why it was not.
+//!
+//! The parser is gosyn's. It is young, and what it reads may be hostile: the text's depth is bounded
+//! before (see `nesting.rs`), a panic in it costs the file alone, and `workers.rs` gives it enough stack
+//! and a time limit.
+
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+
+use gosyn::ast;
+
+use crate::nesting;
+
+/// Larger files are passed over: the largest of Go's own is 4 MB.
+pub(crate) const MAX_BYTES: u64 = 32 << 20;
+
+/// Texts that nest deeper are passed over. The deepest file of Go 1.27's own has 1,928, of Go 1.19's 14,200.
+pub(crate) const MAX_DEPTH: usize = 20_000;
+
+/// A file that was passed over, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The file.
+    pub path: String,
+    /// The line, where one is to blame: as the parser counts, which may be the one before.
+    pub line: Option<u32>,
+    /// What is the matter.
+    pub reason: Reason,
+}
+
+/// Why a file was passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The system would not let it be read.
+    Unreadable(String),
+    /// It is larger than any source that people write.
+    TooLarge(u64),
+    /// It is no text in UTF-8.
+    NotText,
+    /// It nests deeper than a parser can follow.
+    TooDeep(usize),
+    /// The parser does not accept it.
+    Syntax(String),
+    /// The parser gave up in an unforeseen way.
+    ParserFault,
+    /// The parser did not come to an end.
+    TookTooLong,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(fault) => write!(f, "can't be read: {fault}"),
+            Self::TooLarge(bytes) => write!(f, "has {bytes} bytes, more than is read"),
+            Self::NotText => f.write_str("is not UTF-8"),
+            Self::TooDeep(depth) => write!(f, "nests {depth} tokens deep, more than is followed"),
+            Self::Syntax(fault) => write!(f, "can't be parsed: {fault}"),
+            Self::ParserFault => f.write_str("can't be parsed: the parser failed"),
+            Self::TookTooLong => f.write_str("can't be parsed: the parser took too long"),
+        }
+    }
+}
+
+/// A parsed file.
+pub(crate) struct SourceFile {
+    pub(crate) path: String,
+    pub(crate) ast: ast::File,
+    /// Where each line but the first begins.
+    lines: Vec<usize>,
+    /// Its size.
+    pub(crate) bytes: usize,
+}
+
+impl SourceFile {
+    /// Returns line and column of a place, from 1. The parser counts characters, not bytes.
+    pub(crate) fn line_column(&self, at: usize) -> (u32, u32) {
+        let line = self.lines.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or(0);
+        (line as u32 + 1, (at.saturating_sub(start) + 1) as u32)
+    }
+}
+
+/// Where each line but the first begins, in characters.
+fn lines(text: &str) -> Vec<usize> {
+    if text.is_ascii() {
+        return memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1).collect();
+    }
+    text.chars().enumerate().filter(|(_, letter)| *letter == '\n').map(|(at, _)| at + 1).collect()
+}
+
+/// Parses a text.
+pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
+    let pass = |line, reason| PassedOver { path: path.to_owned(), line, reason };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let depth = nesting::depth(text.as_bytes());
+    if depth > MAX_DEPTH {
+        return Err(pass(None, Reason::TooDeep(depth)));
+    }
+    // The parser owns its state, and what a panic leaves of it is dropped.
+    let parsed = panic::catch_unwind(AssertUnwindSafe(|| {
+        gosyn::parse_source(text).or_else(|fault| match without_method_parameters(text) {
+            Some(text) => gosyn::parse_source(text),
+            None => Err(fault),
+        })
+    }));
+    match parsed {
+        Ok(Ok(ast)) => {
+            Ok(SourceFile { path: path.to_owned(), ast, lines: lines(text), bytes: text.len() })
+        }
+        Ok(Err(fault)) => {
+            let (line, what) = explain(&fault);
+            Err(pass(line, Reason::Syntax(what)))
+        }
+        Err(_) => Err(pass(None, Reason::ParserFault)),
+    }
+}
+
+/// Blanks the type parameters of methods, which Go has from 1.27 on and the parser does not know. Types that
+/// they name stay unknown to the rules, as type parameters are everywhere.
+fn without_method_parameters(text: &str) -> Option<String> {
+    let mut blanked: Option<Vec<u8>> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(range) = method_parameters(line) {
+            let bytes = blanked.get_or_insert_with(|| text.as_bytes().to_vec());
+            if let Some(part) = bytes.get_mut(at + range.start..at + range.end) {
+                part.fill(b' ');
+            }
+        }
+        at += line.len();
+    }
+    // Whole characters were replaced: from one bracket to its partner.
+    String::from_utf8(blanked?).ok()
+}
+
+/// Finds the brackets in `func (r *T) Name[P any](`, on one line.
+fn method_parameters(line: &str) -> Option<std::ops::Range<usize>> {
+    let rest = line.strip_prefix("func (")?;
+    let receiver_end = line.len() - rest.len() + rest.find(") ")? + 2;
+    let name = line.get(receiver_end..)?;
+    let length = name.find(|letter: char| !letter.is_alphanumeric() && letter != '_')?;
+    let start = receiver_end + length;
+    if length == 0 || !line.get(start..)?.starts_with('[') {
+        return None;
+    }
+    let mut depth = 0_usize;
+    for (at, byte) in line.bytes().enumerate().skip(start) {
+        match byte {
+            b'[' => depth += 1,
+            b']' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(start..at + 1);
+        }
+    }
+    None
+}
+
+/// What the parser says, with its place apart.
+fn explain(
+    fault: &(impl fmt::Display + AsRef<dyn std::error::Error + Send + Sync>),
+) -> (Option<u32>, String) {
+    let error: &(dyn std::error::Error + Send + Sync + 'static) = fault.as_ref();
+    match error.downcast_ref::<gosyn::Error>() {
+        Some(gosyn::Error::UnexpectedToken { location, actual, .. }) => {
+            let what = match actual {
+                Some(token) => format!("unexpected {token:?}"),
+                None => "unexpected end of file".to_owned(),
+            };
+            (u32::try_from(location.0).ok(), what)
+        }
+        Some(gosyn::Error::Else { location, reason, .. }) => {
+            (u32::try_from(location.0).ok(), reason.clone())
+        }
+        _ => (None, fault.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_from_one() {
+        let file = parse("a.go", "package a\n\nvar é, x int\n").expect("it parses");
+        let ast::Declaration::Variable(declared) = &file.ast.decl[0] else { panic!("a variable") };
+        let names = &declared.specs[0].name;
+        assert_eq!(file.line_column(names[0].pos), (3, 5));
+        assert_eq!(file.line_column(names[1].pos), (3, 8));
+        assert_eq!(file.line_column(0), (1, 1));
+    }
+
+    #[test]
+    fn methods_with_type_parameters_are_read() {
+        let text = "package a\n\nfunc (r *T) Pick[P Int, Q []P](n P) P { return n }\n";
+        let file = parse("a.go", text).expect("it parses");
+        assert_eq!(file.ast.decl.len(), 1);
+        assert!(parse("a.go", "package a\nfunc (r *T) Pick[").is_err());
+    }
+
+    #[test]
+    fn broken_text_says_where() {
+        let fault = parse("a.go", "package a\n\nfunc f( {\n").err().expect("it is broken");
+        assert!(matches!(fault.line, Some(2 | 3)));
+        assert!(matches!(fault.reason, Reason::Syntax(_)));
+    }
+
+    #[test]
+    fn a_text_that_nests_too_deep_is_passed_over() {
+        let text = format!("package a\nvar x = {}1", "!".repeat(MAX_DEPTH));
+        let fault = parse("a.go", &text).err().expect("it is too deep");
+        assert!(matches!(fault.reason, Reason::TooDeep(_)));
+    }
+}

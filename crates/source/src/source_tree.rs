@@ -1,0 +1,156 @@
+//! Which files there are: the folders of packages below some paths, and the Go that their modules ask for.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders that hold no packages of the module.
+const SKIPPED: [&str; 3] = ["testdata", "vendor", "node_modules"];
+
+/// Folders are entered this deep.
+const MAX_DEPTH: usize = 64;
+
+/// A folder with the Go files in it that are no tests.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) bytes: u64,
+    /// The release that the module's `go` line names.
+    pub(crate) go: Option<(u32, u32)>,
+}
+
+/// A path that could not be read.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) path: PathBuf,
+    pub(crate) fault: std::io::Error,
+}
+
+/// Finds the folders below some paths. A path to a file means that file alone.
+pub(crate) fn folders(
+    paths: &[PathBuf],
+    excluded: &dyn Fn(&Path) -> bool,
+) -> (Vec<Folder>, Vec<Unreadable>) {
+    let mut search =
+        Search { excluded, modules: HashMap::new(), found: Vec::new(), faults: Vec::new() };
+    for path in paths {
+        let path = without_dots(path);
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => search.enter(&path, MAX_DEPTH),
+            Ok(metadata) => {
+                let go = path.parent().and_then(|folder| search.release(folder));
+                search.found.push(Folder { files: vec![path], bytes: metadata.len(), go });
+            }
+            Err(fault) => search.faults.push(Unreadable { path, fault }),
+        }
+    }
+    // The largest first, so that no thread ends long after the others.
+    search.found.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.files.cmp(&b.files)));
+    (search.found, search.faults)
+}
+
+/// Takes `/...` off the end, by which the `go` command means all packages below.
+fn without_dots(path: &Path) -> PathBuf {
+    match (path.file_name() == Some(OsStr::new("...")), path.parent()) {
+        (true, Some(folder)) if folder.as_os_str().is_empty() => PathBuf::from("."),
+        (true, Some(folder)) => folder.to_path_buf(),
+        _ => path.to_path_buf(),
+    }
+}
+
+struct Search<'e> {
+    excluded: &'e dyn Fn(&Path) -> bool,
+    /// The release of each folder's module.
+    modules: HashMap<PathBuf, Option<(u32, u32)>>,
+    found: Vec<Folder>,
+    faults: Vec<Unreadable>,
+}
+
+impl Search<'_> {
+    fn enter(&mut self, folder: &Path, depth: usize) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(fault) => {
+                self.faults.push(Unreadable { path: folder.to_path_buf(), fault });
+                return;
+            }
+        };
+        let mut entries: Vec<_> = entries.flatten().collect();
+        entries.sort_by_key(fs::DirEntry::file_name);
+        let (mut files, mut bytes, mut inner) = (Vec::new(), 0, Vec::new());
+        for entry in entries {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let path = entry.path();
+            if name.starts_with(['.', '_']) || (self.excluded)(&path) {
+                continue;
+            }
+            // Links are not followed: they could lead in a circle.
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                if !SKIPPED.contains(&name.as_ref()) {
+                    inner.push(path);
+                }
+            } else if kind.is_file() && name.ends_with(".go") && !name.ends_with("_test.go") {
+                bytes += entry.metadata().map_or(0, |metadata| metadata.len());
+                files.push(path);
+            }
+        }
+        if !files.is_empty() {
+            let go = self.release(folder);
+            self.found.push(Folder { files, bytes, go });
+        }
+        for path in inner {
+            self.enter(&path, depth);
+        }
+    }
+
+    /// Returns the release that the nearest `go.mod` names.
+    fn release(&mut self, folder: &Path) -> Option<(u32, u32)> {
+        if let Some(known) = self.modules.get(folder) {
+            return *known;
+        }
+        let release = match fs::read_to_string(folder.join("go.mod")) {
+            Ok(text) => release_of(&text),
+            Err(_) => {
+                let whole = fs::canonicalize(folder).ok();
+                let above = whole.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+                above.and_then(|above| self.release(&above))
+            }
+        };
+        self.modules.insert(folder.to_path_buf(), release);
+        release
+    }
+}
+
+/// Reads the `go` line of a module. Without one, a module is of Go 1.16.
+fn release_of(text: &str) -> Option<(u32, u32)> {
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("go "));
+    let Some(line) = line else { return Some((1, 16)) };
+    let mut numbers = line.trim().split(['.', ' ', 'r', 'b']);
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next()?.parse().ok()?;
+    Some((major, minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_is_read_from_the_go_line() {
+        assert_eq!(release_of("module a\n\ngo 1.22.3\n"), Some((1, 22)));
+        assert_eq!(release_of("module a\ngo 1.23rc1 // soon\n"), Some((1, 23)));
+        assert_eq!(release_of("module a\n"), Some((1, 16)));
+        assert_eq!(release_of("go one\n"), None);
+    }
+
+    #[test]
+    fn all_packages_below_are_meant_by_dots() {
+        assert_eq!(without_dots(Path::new("./...")), Path::new("."));
+        assert_eq!(without_dots(Path::new("a/b/...")), Path::new("a/b"));
+        assert_eq!(without_dots(Path::new("...")), Path::new("."));
+    }
+}

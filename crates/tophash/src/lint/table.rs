@@ -1,0 +1,88 @@
+//! The report for people.
+
+use std::io::{self, Write};
+
+use tophash_source::{Finding, Severity};
+
+use super::Shown;
+use crate::report::style;
+
+/// More files that were passed over are counted only.
+const MAX_PASSED_OVER: usize = 10;
+
+pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
+    let report = &shown.report;
+    for finding in &report.findings {
+        print_finding(out, finding)?;
+    }
+    for (at, fault) in &report.suppression_faults {
+        writeln!(
+            out,
+            "{}:{}: a comment tophash:ignore {fault}, and takes nothing back",
+            at.path, at.line
+        )?;
+    }
+    for file in report.passed_over.iter().take(MAX_PASSED_OVER) {
+        let line = file.line.map_or(String::new(), |line| format!(":{line}"));
+        writeln!(out, "passed over: {}{line} {}", file.path, file.reason)?;
+    }
+    if report.passed_over.len() > MAX_PASSED_OVER {
+        writeln!(out, "passed over: {} more files", report.passed_over.len() - MAX_PASSED_OVER)?;
+    }
+    writeln!(
+        out,
+        "{} in {}, {}, {:.1} MB of source{}",
+        counted(report.findings.len(), "finding"),
+        counted(report.packages, "package"),
+        counted(report.files, "file"),
+        report.bytes as f64 / 1e6,
+        left_out(shown)
+    )
+}
+
+fn print_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+    let word = match finding.severity {
+        Severity::Critical => style::error(finding.severity.name()).to_string(),
+        _ => finding.severity.name().to_owned(),
+    };
+    let at = &finding.at;
+    writeln!(
+        out,
+        "{}:{}:{}: {word} {}: {}",
+        at.path, at.line, at.column, finding.rule, finding.message
+    )?;
+    for evidence in &finding.evidence {
+        let at = &evidence.at;
+        writeln!(out, "    {}:{}: {}", at.path, at.line, evidence.what)?;
+    }
+    writeln!(out, "    {}", finding.absent)?;
+    writeln!(out, "    to change: {}", finding.fix)?;
+    writeln!(out)
+}
+
+/// What is not shown, and how to see it.
+fn left_out(shown: &Shown) -> String {
+    let mut parts = Vec::new();
+    for (severity, count) in &shown.hidden {
+        let name = severity.name();
+        parts.push(format!("{count} of severity {name} (--severity {name})"));
+    }
+    if shown.known > 0 {
+        parts.push(format!("{} known to the baseline", shown.known));
+    }
+    if shown.report.suppressed > 0 {
+        parts.push(format!("{} taken back by comments", shown.report.suppressed));
+    }
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!("; not shown: {}", parts.join(", ")),
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}

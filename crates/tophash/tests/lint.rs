@@ -1,0 +1,182 @@
+//! `tophash lint` as a command: exit codes, formats, settings, baselines.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::{folder, is_wide};
+use serde_json::Value;
+
+fn rules() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../source/tests/data/rules")
+}
+
+/// A module with the package of one rule's bad program, as `web/bad.go`.
+fn module(of: &str) -> tempfile::TempDir {
+    let (dir, path) = folder();
+    fs::create_dir(path.join("web")).unwrap();
+    fs::write(path.join("go.mod"), "module example.org/web\n\ngo 1.22\n").unwrap();
+    fs::copy(rules().join(of).join("bad.go"), path.join("web/bad.go")).unwrap();
+    dir
+}
+
+fn lint(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tophash"))
+        .arg("lint")
+        .args(arguments)
+        .current_dir(dir)
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_table_names_place_map_evidence_and_change() {
+    let dir = module("unbounded-global");
+    let output = lint(dir.path(), &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = text(&output);
+    for part in [
+        "./web/bad.go:10:2: critical unbounded-global: hits (map[string]int)",
+        "./web/bad.go:17: insert [r.RemoteAddr] in Count",
+        "no delete, clear or reassignment of it in the package's only file",
+        "to change: ",
+        "1 finding in 1 package, 1 file",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn the_exit_code_is_one_from_the_severity_that_is_asked_for() {
+    let dir = module("lock-per-key");
+    let code = |arguments: &[&str]| lint(dir.path(), arguments).status.code();
+    assert_eq!(code(&["."]), Some(0));
+    assert_eq!(code(&["./...", "--fail-on", "warning"]), Some(1));
+    assert_eq!(code(&[".", "--fail-on", "critical"]), Some(0));
+    assert_eq!(code(&[".", "--fail-on", "nonsense"]), Some(2));
+    assert_eq!(code(&["nowhere"]), Some(3));
+    // What is not shown does not fail.
+    assert_eq!(code(&[".", "--fail-on", "info", "--severity", "critical"]), Some(0));
+}
+
+#[test]
+fn settings_come_from_the_nearest_file_and_faults_in_it_are_named() {
+    let dir = module("lock-per-key");
+    let path = dir.path().join("tophash.toml");
+    fs::write(&path, "[lint]\nfail-on = \"critical\"\n[lint.rules]\nlock-per-key = \"critical\"\n")
+        .unwrap();
+    assert_eq!(lint(dir.path(), &["web"]).status.code(), Some(1));
+    fs::write(&path, "[lint]\nexclude = [\"web/*.go\"]\n").unwrap();
+    assert!(text(&lint(dir.path(), &["."])).starts_with("no findings in no packages"));
+    fs::write(&path, "[lint]\nsevere = \"critical\"\n").unwrap();
+    let refused = lint(dir.path(), &["web"]);
+    assert_eq!(refused.status.code(), Some(3));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("tophash.toml") && told.contains("severe"), "{told}");
+}
+
+#[test]
+fn a_baseline_hides_what_it_knows_also_after_lines_have_moved() {
+    let dir = module("unbounded-field");
+    let written = lint(dir.path(), &["--write-baseline", "known.json"]);
+    assert_eq!(written.status.code(), Some(0));
+    let source = dir.path().join("web/bad.go");
+    let moved = format!("// A new line.\n{}", fs::read_to_string(&source).unwrap());
+    fs::write(&source, moved).unwrap();
+    let hidden =
+        lint(dir.path(), &["--baseline", "known.json", "--format", "json", "--fail-on", "info"]);
+    assert_eq!(hidden.status.code(), Some(0));
+    let report = json(&hidden);
+    assert_eq!(report["findings"].as_array().unwrap().len(), 0);
+    assert_eq!(report["known"], 1);
+    fs::copy(rules().join("nan-key/bad.go"), dir.path().join("new.go")).unwrap();
+    let new = json(&lint(dir.path(), &["--baseline", "known.json", "--format", "json"]));
+    assert_eq!(new["findings"][0]["rule"], "nan-key");
+    fs::write(dir.path().join("known.json"), "{}").unwrap();
+    assert_eq!(lint(dir.path(), &["--baseline", "known.json"]).status.code(), Some(3));
+}
+
+#[test]
+fn files_that_can_not_be_parsed_are_named_and_the_rest_is_read() {
+    let dir = module("unbounded-global");
+    fs::write(dir.path().join("web/broken.go"), "package visits\n\nfunc broken( {\n").unwrap();
+    fs::write(dir.path().join("web/binary.go"), [0xff, 0xfe, 0]).unwrap();
+    let output = lint(dir.path(), &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty());
+    let report = json(&output);
+    assert_eq!(report["findings"].as_array().unwrap().len(), 1);
+    assert_eq!(report["passed_over"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn json_has_positions_evidence_and_what_is_absent() {
+    let dir = module("half-cleaned-pair");
+    let report = json(&lint(dir.path(), &["--format", "json"]));
+    assert_eq!(report["schema"], 1);
+    let finding = &report["findings"][0];
+    assert_eq!(finding["subject"], "Ordered.nodes");
+    assert_eq!(finding["at"]["line"], 7);
+    assert!(finding["evidence"].as_array().unwrap().len() >= 2);
+    assert!(finding["absent"].as_str().unwrap().contains("no delete"));
+}
+
+#[test]
+fn sarif_has_what_its_schema_requires() {
+    let dir = module("unbounded-global");
+    fs::write(dir.path().join("web/broken.go"), "package visits\n\nfunc broken( {\n").unwrap();
+    let document = json(&lint(dir.path(), &["--format", "sarif"]));
+    assert_eq!(document["version"], "2.1.0");
+    let run = &document["runs"][0];
+    let driver = &run["tool"]["driver"];
+    assert_eq!(driver["name"], "tophash");
+    let rules = driver["rules"].as_array().unwrap();
+    assert!(
+        rules
+            .iter()
+            .all(|rule| rule["id"].is_string() && rule["shortDescription"]["text"].is_string())
+    );
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1);
+    for result in results {
+        assert!(result["message"]["text"].is_string());
+        assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        let places = [&result["locations"], &result["relatedLocations"]];
+        for place in places.into_iter().flat_map(|list| list.as_array().unwrap()) {
+            let physical = &place["physicalLocation"];
+            assert_eq!(physical["artifactLocation"]["uri"], "web/bad.go");
+            assert!(physical["region"]["startLine"].as_u64().unwrap() >= 1);
+            assert!(physical["region"]["startColumn"].as_u64().unwrap() >= 1);
+        }
+    }
+    let told = &run["invocations"][0];
+    assert_eq!(told["executionSuccessful"], true);
+    assert_eq!(told["toolExecutionNotifications"].as_array().unwrap().len(), 1);
+}
+
+/// In the wide run, the standard's multitool checks the document, if `TOPHASH_SARIF_MULTITOOL` names it.
+#[test]
+fn sarif_fits_the_standards_schema() {
+    let multitool = std::env::var_os("TOPHASH_SARIF_MULTITOOL").filter(|_| is_wide());
+    let Some(multitool) = multitool else { return };
+    let dir = module("unbounded-global");
+    let document = dir.path().join("report.sarif");
+    fs::write(&document, lint(dir.path(), &["--format", "sarif"]).stdout).unwrap();
+    let checked = Command::new(multitool).arg("validate").arg(&document).output().unwrap();
+    let told = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && !told.contains("error"), "{told}");
+}
