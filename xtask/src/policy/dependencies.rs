@@ -29,11 +29,12 @@ const PROFILE: &str = "tophash-profile";
 const LAB: &str = "tophash-lab";
 const VITALS: &str = "tophash-vitals";
 const DIAGNOSE: &str = "tophash-diagnose";
+const ESCAPE: &str = "tophash-escape";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
@@ -42,7 +43,8 @@ const LAYERS: [(&str, &[&str]); 10] = [
     (LAB, &[MEMORY, GORUNTIME, GOMAP, PROFILE]),
     (DIAGNOSE, &[]),
     (VITALS, &[]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, VITALS]),
+    (ESCAPE, &[]),
+    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, VITALS, ESCAPE]),
     (XTASK, &[]),
 ];
 
