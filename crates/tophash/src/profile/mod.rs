@@ -16,11 +16,11 @@ use tophash_profile::{
     Comparison, Filter, FlameGraph, Joiner, Order, Profile, Report, Shown, SourceListing, TagFilter,
 };
 
-pub(crate) use options::ProfileOptions;
+pub(crate) use options::{FetchOptions, ProfileOptions};
 
 use crate::args::Format;
 use crate::report::style;
-use options::{FetchOptions, FilterOptions};
+use options::FilterOptions;
 
 const SCHEMA: u32 = 1;
 /// Functions in a tree or a drawing, unless told otherwise.
@@ -85,6 +85,11 @@ fn load(options: &ProfileOptions) -> Result<(Profile, bool)> {
     };
     profile.drop_uninteresting()?;
     Ok((profile, !bases.is_empty()))
+}
+
+/// Reads one profile, from a file or a URL, and what is to be known about it.
+pub(crate) fn load_one(source: &str, options: &FetchOptions) -> Result<(Profile, Vec<String>)> {
+    fetch::load(source, options)
 }
 
 fn one(source: &str, options: &FetchOptions) -> Result<Profile> {
