@@ -194,10 +194,15 @@ impl<'r> Charger<'r> {
     pub fn charge(&mut self, frames: &[Frame<'_>], sum: Sum) {
         self.total.add(sum);
         let inner = frames.iter().take_while(|frame| is_runtime(frame.function)).count();
-        let grows_map = frames.iter().take(inner).any(|frame| {
-            frame.function.starts_with("internal/runtime/maps.")
-                || frame.function.starts_with("runtime.mapassign")
+        let inside = || frames.iter().take(inner).map(|frame| frame.function);
+        // `make` and literals end in the runtime, too.
+        let makes_map = inside().any(|name| {
+            name.starts_with("runtime.makemap") || name.starts_with("internal/runtime/maps.New")
         });
+        let grows_map = !makes_map
+            && inside().any(|name| {
+                name.starts_with("runtime.mapassign") || name.starts_with("internal/runtime/maps.")
+            });
         let frames = frames.get(inner..).unwrap_or_default();
         let Some(first) = frames.first() else {
             self.outside.entry("the runtime".to_owned()).or_default().add(sum);

@@ -103,12 +103,13 @@ impl Names for Explainer<'_> {
 
 /// Makes sites of what was read of a package.
 pub(crate) fn package(raw: Raw, context: &dyn Context) -> PackageReport {
-    let Raw { path, verdicts, becauses, mut functions, inlined, counts, .. } = raw;
+    let Raw { path, verdicts, becauses, mut functions, inlined, counts, map_puts, .. } = raw;
     functions.sort_by(|a, b| a.at.cmp(&b.at));
     functions.dedup();
     let sites = {
         let mut explainer = Explainer::new(&path, context, &becauses, &functions);
         explainer.learn();
+        explainer.hints.confirm(map_puts.iter().map(|put| &**put));
         let mut sites: Vec<Site> =
             verdicts.iter().filter_map(|verdict| explainer.site(verdict, &inlined)).collect();
         sites.sort_by(|a, b| a.at.cmp(&b.at));
@@ -280,7 +281,16 @@ impl<'p> Explainer<'p> {
 
     /// The flow's last step says what put the value on the heap.
     fn to_heap(&self, because: &Because, last: &Flow) -> End {
-        let Some(step) = last.steps.last() else { return Reason::Unexplained.into() };
+        let Some(step) = last.steps.last() else {
+            // Through a temporary place: the step before it says how it got there. A method that is
+            // bound to its receiver leaves none.
+            let before = because.flows.iter().rev().skip(1).take(2);
+            let call = before.filter_map(|flow| flow.steps.last()).next();
+            return match call.filter(|step| &*step.why == "call parameter") {
+                Some(step) => self.to_call(&step.expression),
+                None => Reason::Captured.into(),
+            };
+        };
         match &*step.why {
             "send" => Reason::Sent.into(),
             "return" => Reason::Returned.into(),
@@ -334,15 +344,18 @@ impl<'p> Explainer<'p> {
 
     /// The explanation of what is spelt so, that begins nearest before a place in the same file.
     fn nearest(&self, what: &str, near: &Position, from: &Because) -> Option<&'p Because> {
-        let same = self.by_spelling.get(what)?.iter().take(MOST_NAMESAKES);
-        let found = same.filter_map(|&index| self.becauses.get(index)).filter(|because| {
-            because.at.file == near.file
-                && !std::ptr::eq(*because, from)
-                && (because.at.line, because.at.column) <= (near.line, near.column)
-        });
-        // A parameter's or variable's explanation of another function is no help.
         let home = self.region_of(near);
-        found.filter(|because| self.region_of(&because.at) == home).max_by(|a, b| a.at.cmp(&b.at))
+        let all = self.by_spelling.get(what)?;
+        let at = |&index: &usize| self.becauses.get(index);
+        let after =
+            all.partition_point(|index| at(index).is_some_and(|because| because.at <= *near));
+        // Explanations of another function are no help, and functions do not lie between each other.
+        let is_here = |because: &&Because| {
+            because.at.file == near.file && self.region_of(&because.at) == home
+        };
+        let other = |because: &&Because| !std::ptr::eq(*because, from);
+        let before = all.get(..after)?.iter().rev().filter_map(at).take_while(is_here).find(other);
+        before.or_else(|| all.get(after..)?.iter().filter_map(at).take_while(is_here).find(other))
     }
 
     fn is_result(&self, because: &Because, name: &str) -> bool {

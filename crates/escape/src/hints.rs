@@ -12,6 +12,8 @@ pub(crate) struct Hints {
     maps: HashSet<String>,
     others: HashSet<String>,
     map_types: HashSet<String>,
+    /// Expressions that are maps for certain: `c.subs` of `c.subs[id]`.
+    certain: HashSet<String>,
 }
 
 /// A word, or one sign.
@@ -55,30 +57,42 @@ impl Hints {
         }
     }
 
+    /// Learns from expressions `X[k]` of which the compiler says that they index maps.
+    pub(crate) fn confirm<'t>(&mut self, expressions: impl Iterator<Item = &'t str>) {
+        let bases = expressions.filter_map(|expression| Some(indexed(expression)?.0.to_owned()));
+        self.certain.extend(bases);
+    }
+
     /// Whether `X[…]` indexes a map; nothing where it can't be told.
     pub(crate) fn indexes_map(&self, expression: &str) -> Option<bool> {
-        let base = expression.strip_suffix(']')?;
-        let mut depth = 0_u32;
-        let open = base.char_indices().rev().find_map(|(index, c)| {
-            match c {
-                ']' => depth += 1,
-                '[' if depth == 0 => return Some(index),
-                '[' => depth -= 1,
-                _ => {}
-            }
-            None
-        })?;
+        let (base, key) = indexed(expression)?;
         // A key that is a string is a map's, whatever its name.
-        if base.get(open + 1..)?.starts_with('"') {
+        if key.starts_with('"') || self.certain.contains(base) {
             return Some(true);
         }
-        let name = base.get(..open)?.rsplit(['.', ' ', '(', '*']).next()?;
+        let name = base.rsplit(['.', ' ', '(', '*']).next()?;
         match (self.maps.contains(name), self.others.contains(name)) {
             (true, false) => Some(true),
             (false, true) => Some(false),
             _ => None,
         }
     }
+}
+
+/// Splits `X[k]` into `X` and `k`.
+fn indexed(expression: &str) -> Option<(&str, &str)> {
+    let inner = expression.strip_suffix(']')?;
+    let mut depth = 0_u32;
+    let open = inner.char_indices().rev().find_map(|(index, c)| {
+        match c {
+            ']' => depth += 1,
+            '[' if depth == 0 => return Some(index),
+            '[' => depth -= 1,
+            _ => {}
+        }
+        None
+    })?;
+    Some((inner.get(..open)?, inner.get(open + 1..)?))
 }
 
 /// The names that a type or value at `index` is declared for: `a, b map[…`, `a := make(map[…`,
@@ -261,6 +275,8 @@ mod tests {
         assert_eq!(hints.indexes_map("both[a[i]]"), None);
         assert_eq!(hints.indexes_map("whatever[\"key\"]"), Some(true));
         assert_eq!(hints.indexes_map("comment[i]"), None);
+        hints.confirm(["t.both[k]", "odd]", "["].into_iter());
+        assert_eq!(hints.indexes_map("t.both[a[i]]"), Some(true));
     }
 
     #[test]

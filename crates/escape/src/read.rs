@@ -58,6 +58,8 @@ pub(crate) struct Raw {
     pub(crate) functions: Vec<FunctionAt>,
     pub(crate) inlined: HashMap<Position, Vec<Arc<str>>>,
     pub(crate) counts: Counts,
+    /// `X[k]` where the compiler says that `k` becomes a map's key.
+    pub(crate) map_puts: HashSet<Arc<str>>,
     index: HashMap<(Position, Arc<str>, Says), usize>,
 }
 
@@ -151,6 +153,11 @@ impl Reader {
             Said::Step { expression, why, at: step } => {
                 let (expression, why) = (self.intern(expression), self.intern(why));
                 let step = step.map(|place| self.position(place));
+                if &*why == "key of map put"
+                    && let Some(raw) = self.packages.get_mut(index)
+                {
+                    raw.map_puts.insert(expression.clone());
+                }
                 if let Some(flow) = self.because(index, &at).and_then(|open| open.flows.last_mut())
                     && flow.steps.len() < MOST_STEPS
                 {

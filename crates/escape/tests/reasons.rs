@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tophash_escape::{Context, Report, Site, SiteKind};
+use tophash_escape::{Context, Counts, Reason, Report, Site, SiteKind};
 use xtask::toolchain::{self, Release};
 
 fn fixture() -> PathBuf {
@@ -95,6 +95,28 @@ fn every_reason_is_found_on_every_release() {
 }
 
 /// Counted by looking for words, not by the parser.
+fn check_counts(text: &str, report: &Report, name: &str) {
+    let count = |is: &dyn Fn(&str) -> bool| text.lines().filter(|line| is(line)).count() as u64;
+    let sum = |of: fn(&Counts) -> u64| {
+        report.packages.iter().map(|package| of(&package.counts)).sum::<u64>()
+    };
+    let ends = |text: &'static str| move |line: &str| line.ends_with(text);
+    assert_eq!(sum(|c| c.escapes), count(&ends(" escapes to heap")), "{name}");
+    assert_eq!(sum(|c| c.stays), count(&ends(" does not escape")), "{name}");
+    assert_eq!(sum(|c| c.moved), count(&|line| line.contains(": moved to heap: ")), "{name}");
+    let explains = |line: &str| line.contains(" escapes to heap") && line.ends_with(':');
+    assert_eq!(sum(|c| c.explanations), count(&explains), "{name}");
+    let leaks = |line: &str| line.contains(": parameter ") && line.ends_with(':');
+    assert_eq!(sum(|c| c.leaks), count(&leaks), "{name}");
+    let functions =
+        |line: &str| line.contains(": can inline ") || line.contains(": cannot inline ");
+    assert_eq!(sum(|c| c.functions), count(&functions), "{name}");
+    // Verdicts in the sites are those of the lines, each as often as it was said.
+    let times: u64 = report.escaping().map(|(_, site)| u64::from(site.times)).sum();
+    assert_eq!(times, sum(|c| c.escapes) + sum(|c| c.moved), "{name}");
+    assert_eq!(unexplained(report), Vec::<String>::new(), "{name}");
+}
+
 #[test]
 fn counts_are_those_of_the_compilers_lines() {
     let dir = fixture();
@@ -105,41 +127,23 @@ fn counts_are_those_of_the_compilers_lines() {
             }
             let text = compiled(&release, &dir, package);
             let report = tophash_escape::read(&text, &Sources(dir.clone()));
-            let count =
-                |is: &dyn Fn(&str) -> bool| text.lines().filter(|line| is(line)).count() as u64;
-            let sum = |of: fn(&tophash_escape::Counts) -> u64| {
-                report.packages.iter().map(|package| of(&package.counts)).sum::<u64>()
-            };
-            let name = format!("{package} on {}", release.version);
-            let ends = |text: &'static str| move |line: &str| line.ends_with(text);
-            assert_eq!(sum(|c| c.escapes), count(&ends(" escapes to heap")), "{name}");
-            assert_eq!(sum(|c| c.stays), count(&ends(" does not escape")), "{name}");
-            assert_eq!(
-                sum(|c| c.moved),
-                count(&|line| line.contains(": moved to heap: ")),
-                "{name}"
-            );
-            assert_eq!(
-                sum(|c| c.explanations),
-                count(&|line| line.contains(" escapes to heap") && line.ends_with(':')),
-                "{name}"
-            );
-            assert_eq!(
-                sum(|c| c.leaks),
-                count(&|line| line.contains(": parameter ") && line.ends_with(':')),
-                "{name}"
-            );
-            assert_eq!(
-                sum(|c| c.functions),
-                count(&|line| line.contains(": can inline ") || line.contains(": cannot inline ")),
-                "{name}"
-            );
-            // Verdicts in the sites are those of the lines, each as often as it was said.
-            let times: u64 = report.escaping().map(|(_, site)| u64::from(site.times)).sum();
-            assert_eq!(times, sum(|c| c.escapes) + sum(|c| c.moved), "{name}");
-            let unexplained = unexplained(&report);
-            assert_eq!(unexplained, Vec::<String>::new(), "{name}");
+            check_counts(&text, &report, &format!("{package} on {}", release.version));
         }
+    }
+}
+
+/// For modules that lie on this machine: `TOPHASH_ESCAPE_TEXTS` names files that
+/// `go list -export -gcflags=-m=2 ./... 2>FILE` wrote, separated by colons.
+#[test]
+fn counts_are_those_of_texts_that_are_named() {
+    let files = std::env::var("TOPHASH_ESCAPE_TEXTS").unwrap_or_default();
+    for file in files.split(':').filter(|file| !file.is_empty()) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let report = tophash_escape::read(&text, &Sources(fixture()));
+        check_counts(&text, &report, file);
+        let sites = report.escaping().count();
+        let unknown = report.escaping().filter(|(_, site)| site.reason == Reason::Unexplained);
+        println!("{file}: {sites} sites, {} without a reason", unknown.count());
     }
 }
 

@@ -18,6 +18,7 @@ const RATE: f64 = 512.0 * 1024.0;
 pub(super) struct Costs<'v> {
     pub(super) charged: Charged<'v>,
     pub(super) meaning: &'static str,
+    pub(super) count: Count,
     pub(super) notes: Vec<String>,
 }
 
@@ -68,7 +69,7 @@ fn by_profile<'v>(
         }));
         charger.charge(&frames, sum);
     }
-    Ok(Costs { charged: charger.finish(), meaning, notes })
+    Ok(Costs { charged: charger.finish(), meaning, count: options.count, notes })
 }
 
 /// The process's own samples, each of which stands for as many objects as the sampling rate passes over.
@@ -112,6 +113,7 @@ fn by_process<'v>(
     Ok(Costs {
         charged: charger.finish(),
         meaning: "in use, from the process's own samples",
+        count: Count::Inuse,
         notes,
     })
 }

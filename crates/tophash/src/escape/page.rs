@@ -3,7 +3,7 @@
 //! Files come in the order of what they cost, or of how many sites they have. Lines without a site are
 //! there for reading; a line with sites opens to show their flows. No script is needed for that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -17,6 +17,9 @@ use crate::report::style::{bytes, count};
 
 /// More files than this make no page that a browser shows gladly.
 const MOST_FILES: usize = 400;
+
+/// Lines that are shown before and after a marked one.
+const AROUND: u32 = 6;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -67,6 +70,10 @@ fn marks<'v>(rows: &'v Rows<'v>) -> Vec<FileMarks<'v>> {
         }
     }
     let mut files: Vec<_> = files.into_values().collect();
+    // Where something costs, what costs nothing is folded away.
+    if files.iter().any(|file| file.bytes > 0) {
+        files.retain(|file| file.bytes > 0);
+    }
     files.sort_by_key(|file| std::cmp::Reverse((file.bytes, file.sites)));
     files
 }
@@ -128,11 +135,33 @@ fn render_file(
         return Ok(());
     };
     let total = rows.costs.as_ref().map_or(0, |costs| costs.charged.total.bytes);
+    let near: BTreeSet<u32> = file
+        .lines
+        .keys()
+        .flat_map(|&line| line.saturating_sub(AROUND)..=line.saturating_add(AROUND))
+        .collect();
+    // Long stretches without a mark are folded.
+    let mut folded = false;
     for (line, text) in (1_u32..).zip(text.lines()) {
+        if folded && near.contains(&line) {
+            writeln!(out, "</details>")?;
+            folded = false;
+        } else if !folded && !near.contains(&line) {
+            let next = near.range(line..).next();
+            let last = next.map_or("the end".to_owned(), |&next| (next - 1).to_string());
+            writeln!(
+                out,
+                "<details class=\"gap\"><summary><i>⋮</i>lines {line} to {last}</summary>"
+            )?;
+            folded = true;
+        }
         match file.lines.get(&line) {
             None => writeln!(out, "<div><i>{line}</i><pre>{}</pre></div>", escape(text))?,
             Some(marked) => render_line(out, line, text, marked, total)?,
         }
+    }
+    if folded {
+        writeln!(out, "</details>")?;
     }
     writeln!(out, "</div></section>")
 }
@@ -207,7 +236,7 @@ fn render_line(
     writeln!(out, "</details>")
 }
 
-/// Marks the byte at each column, and the word from there on.
+/// Marks the word at each column. A call's column is that of its bracket: the word before is meant.
 fn underline(text: &str, columns: &[usize]) -> String {
     let mut starts = columns.to_vec();
     starts.sort_unstable();
@@ -215,6 +244,10 @@ fn underline(text: &str, columns: &[usize]) -> String {
     let mut out = String::new();
     let mut done = 0;
     for start in starts {
+        let is_call = text.as_bytes().get(start) == Some(&b'(');
+        let front = text.get(..start).filter(|_| is_call).unwrap_or_default();
+        let name = front.bytes().rev().take_while(|&b| b.is_ascii_alphanumeric() || b == b'_');
+        let start = start - name.count();
         let Some(rest) = text.get(start..).filter(|_| start >= done) else { continue };
         let word = rest
             .char_indices()
@@ -252,11 +285,9 @@ mod tests {
 
     #[test]
     fn words_at_columns_are_marked_and_all_is_escaped() {
-        assert_eq!(
-            underline("a := &T{<x>}", &[5]),
-            "a := <u>&amp;T</u>{&lt;x&gt;}".replace("&amp;T</u>", "&amp;T</u>")
-        );
+        assert_eq!(underline("a := &T{<x>}", &[5]), "a := <u>&amp;T</u>{&lt;x&gt;}");
         assert_eq!(underline("x", &[9, 0, 0]), "<u>x</u>");
+        assert_eq!(underline("return make(x)", &[11]), "return <u>make</u>(x)");
         // Inside of a character.
         assert_eq!(underline("é", &[1]), "é");
     }

@@ -6,7 +6,7 @@ use tophash_escape::{
     Advice, ChargedLine, MapRole, Site, SiteKind, Sum, Tally, advise, advise_growth,
 };
 
-use super::options::{EscapeOptions, View};
+use super::options::{Count, EscapeOptions, View};
 use super::rows::{Row, Rows};
 use super::sources::Sources;
 use crate::report::style::{bar, bytes, clean, count, dim, heading};
@@ -98,7 +98,7 @@ fn print_ranked(out: &mut dyn Write, rows: &Rows<'_>, options: &EscapeOptions) -
     let shown = if options.top == 0 { usize::MAX } else { options.top };
     for (index, line) in lines().take(shown).enumerate() {
         writeln!(out)?;
-        print_line(out, index + 1, line, charged.total)?;
+        print_line(out, index + 1, line, charged.total, costs.count)?;
     }
     let rest = lines().skip(shown);
     let (left, sum) = rest
@@ -132,6 +132,7 @@ fn print_line(
     rank: usize,
     line: &ChargedLine<'_>,
     total: Sum,
+    per: Count,
 ) -> io::Result<()> {
     writeln!(
         out,
@@ -149,12 +150,16 @@ fn print_line(
             bytes(line.map_growth.bytes)
         )?;
         if line.map_growth.bytes.saturating_mul(2) > line.sum.bytes {
-            print_advice(out, advise_growth(tophash_escape::Growth::Map))?;
+            print_advice(
+                out,
+                advise_growth(tophash_escape::Growth::Map),
+                saved_growing(per, line.map_growth),
+            )?;
         }
     }
     if let Some(growth) = line.growth.filter(|_| line.sites.is_empty()) {
         writeln!(out, "    {}: nothing on this line escapes", growth.title())?;
-        return print_advice(out, advise_growth(growth));
+        return print_advice(out, advise_growth(growth), saved_growing(per, line.sum));
     }
     if line.sites.len() > 1 {
         writeln!(
@@ -175,13 +180,18 @@ fn print_line(
         writeln!(out, "    {}", dim(&format!("and {} more", sites.len() - 3)))?;
     }
     match sites.first() {
-        Some(site) => print_advice(out, advise(site)),
+        Some(site) => print_advice(out, advise(site), saved_at(site, line.sum)),
         None => Ok(()),
     }
 }
 
 fn print_site(out: &mut dyn Write, site: &Site) -> io::Result<()> {
-    writeln!(out, "    {}  {}", clean(&short(&site.expression)), why(site))?;
+    let inlined: Vec<_> = site.inlined.iter().take(2).map(|name| clean(&short(name))).collect();
+    let inlined = match inlined.is_empty() {
+        true => String::new(),
+        false => dim(&format!("  (inlined here: {})", inlined.join(", "))),
+    };
+    writeln!(out, "    {}  {}{inlined}", clean(&short(&site.expression)), why(site))?;
     let story = site.story();
     let left_out = story.len().saturating_sub(STEPS);
     for (index, told) in story.iter().enumerate() {
@@ -209,16 +219,32 @@ pub(super) fn why(site: &Site) -> String {
     if let Some(callee) = &site.callee {
         text.push_str(&format!(" ({})", clean(&short(callee))));
     }
-    if !site.inlined.is_empty() {
-        let names: Vec<_> = site.inlined.iter().take(3).map(|name| clean(&short(name))).collect();
-        text.push_str(&format!("; inlined here: {}", names.join(", ")));
-    }
     text
 }
 
-fn print_advice(out: &mut dyn Write, advice: Advice) -> io::Result<()> {
-    writeln!(out, "    Change: {}.", advice.change)?;
-    writeln!(out, "    Costs:  {}.", advice.cost)
+/// What is proposed, what it can save at most, and its price.
+fn print_advice(out: &mut dyn Write, advice: Advice, saves: Option<String>) -> io::Result<()> {
+    writeln!(out, "    Change: {}", advice.change)?;
+    if let Some(saves) = saves {
+        writeln!(out, "    Saves:  {saves}")?;
+    }
+    writeln!(out, "    Costs:  {}", advice.cost)
+}
+
+/// The most that a change at a site can save.
+fn saved_at(site: &Site, sum: Sum) -> Option<String> {
+    let objects = plural(sum.objects, "object");
+    Some(match site.map {
+        Some(MapRole::Elem | MapRole::Key) if site.kind == SiteKind::Object => {
+            format!("at most {objects}; their bytes go into the map")
+        }
+        _ => format!("at most {} and {objects}", bytes(sum.bytes)),
+    })
+}
+
+/// What growing in one step saves: garbage, of which what is in use has none.
+fn saved_growing(count: Count, sum: Sum) -> Option<String> {
+    (count == Count::Alloc).then(|| format!("about half of {}", bytes(sum.bytes)))
 }
 
 fn print_maps(out: &mut dyn Write, rows: &Rows<'_>, options: &EscapeOptions) -> io::Result<()> {
