@@ -5,7 +5,7 @@
 //! In the last case that one's explanation says more, and is followed, [`DEEPEST`] times at most: the
 //! compiler does not repeat it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::callee::{self, Callee, Names};
@@ -64,7 +64,9 @@ struct Explainer<'p> {
     by_spelling: HashMap<&'p str, Vec<usize>>,
     /// The first and the last explanation that begin at a place.
     places: HashMap<&'p Position, (usize, usize)>,
-    functions: HashMap<&'p str, ()>,
+    functions: HashSet<&'p str>,
+    /// The last part of methods' names.
+    methods: HashSet<&'p str>,
     /// Functions that are not in others, by file and line.
     regions: Vec<&'p FunctionAt>,
     sources: HashMap<Arc<str>, Option<Lines>>,
@@ -93,7 +95,7 @@ impl Lines {
 
 impl Names for Explainer<'_> {
     fn is_function(&self, name: &str) -> bool {
-        self.functions.contains_key(name)
+        self.functions.contains(name)
     }
 
     fn is_package(&self, name: &str) -> bool {
@@ -133,11 +135,13 @@ impl<'p> Explainer<'p> {
             by_place.entry((&because.at, &*because.what)).or_insert(index);
             by_spelling.entry(&because.what).or_default().push(index);
         }
-        let names = functions
-            .iter()
-            .map(|function| (function.name.split('[').next().unwrap_or(&function.name), ()));
-        let names = names.collect();
-        let regions = functions.iter().filter(|function| is_outermost(&function.name)).collect();
+        let bare =
+            |function: &'p FunctionAt| function.name.split('[').next().unwrap_or(&function.name);
+        let names: HashSet<&str> = functions.iter().map(bare).collect();
+        let regions: Vec<&FunctionAt> =
+            functions.iter().filter(|function| is_outermost(&function.name)).collect();
+        let methods = regions.iter().filter_map(|function| function.name.rsplit_once('.'));
+        let methods = methods.map(|(_, last)| last).collect();
         Self {
             path: path.clone(),
             context,
@@ -146,6 +150,7 @@ impl<'p> Explainer<'p> {
             by_spelling,
             places,
             functions: names,
+            methods,
             regions,
             sources: HashMap::new(),
             hints: Hints::default(),
@@ -370,11 +375,7 @@ impl<'p> Explainer<'p> {
 
     fn is_method_value(&self, what: &str) -> bool {
         let Some((_, method)) = what.rsplit_once('.') else { return false };
-        if method.is_empty() || !method.chars().all(|c| c.is_alphanumeric() || c == '_') {
-            return false;
-        }
-        let is_method = |name: &str| name.rsplit_once('.').is_some_and(|(_, last)| last == method);
-        self.regions.iter().any(|function| is_method(&function.name))
+        self.methods.contains(method)
     }
 
     fn function_at(&self, at: &Position) -> Option<Arc<str>> {

@@ -11,7 +11,10 @@ use tophash_escape::{Context, Counts, Reason, Report, Site, SiteKind};
 use xtask::toolchain::{self, Release};
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/escape").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/escape")
+        .canonicalize()
+        .expect("it is there")
 }
 
 struct Sources(PathBuf);
@@ -37,7 +40,11 @@ fn compiled(release: &Release, dir: &Path, package: &str) -> String {
 }
 
 fn minor(release: &Release) -> u32 {
-    release.language().strip_prefix("1.").unwrap().parse().unwrap()
+    minor_of(release.language())
+}
+
+fn minor_of(language: &str) -> u32 {
+    language.strip_prefix("1.").and_then(|minor| minor.parse().ok()).expect("a release")
 }
 
 /// What the comment at the end of a line wants of a release.
@@ -49,10 +56,9 @@ fn wanted(comment: &str, minor: u32) -> Option<&str> {
         _ => return None,
     }
     let reason = words.next()?;
-    let bound = |text: &str| text.strip_prefix("1.").unwrap().parse::<u32>().unwrap();
     match (words.next(), words.next()) {
-        (Some("before"), Some(release)) if minor >= bound(release) => Some("stack"),
-        (Some("from"), Some(release)) if minor < bound(release) => Some("stack"),
+        (Some("before"), Some(release)) if minor >= minor_of(release) => Some("stack"),
+        (Some("from"), Some(release)) if minor < minor_of(release) => Some("stack"),
         _ => Some(reason),
     }
 }

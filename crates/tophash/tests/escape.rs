@@ -41,17 +41,20 @@ fn json(output: &Output) -> Value {
 }
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/escape").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/escape")
+        .canonicalize()
+        .expect("files")
 }
 
 /// A module of one's own.
 fn module(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("go.mod"), "module app.test/app\n\ngo 1.19\n").unwrap();
+    let folder = tempfile::tempdir().expect("files");
+    fs::write(folder.path().join("go.mod"), "module app.test/app\n\ngo 1.19\n").expect("files");
     for (name, text) in files {
         let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::create_dir_all(path.parent().expect("a folder")).expect("files");
+        fs::write(path, text).expect("files");
     }
     folder
 }
