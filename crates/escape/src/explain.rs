@@ -5,8 +5,9 @@
 //! In the last case that one's explanation says more, and is followed, [`DEEPEST`] times at most: the
 //! compiler does not repeat it.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::callee::{self, Callee, Names};
 use crate::hints::{self, Hints, Starter};

@@ -4,7 +4,7 @@
 //! Nothing is parsed; words and signs are looked at with comments and strings left out. A name that is
 //! declared as a map in one place and as something else in another counts as neither.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 /// What is known of a package's names.
 #[derive(Debug, Default)]

@@ -8,8 +8,9 @@
 //! [`MOST_FLOWS`] flows of [`MOST_STEPS`] steps; lines of another form are counted, and the first of
 //! them kept, since a build that fails says why in such lines.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::explain::{self, Context};
 use crate::line::{self, Line, Said};
@@ -143,21 +144,25 @@ impl Reader {
                 }
             }
             Said::Flow { to, from, derefs } => {
+                if self.because(index, &at).is_none_or(|open| open.flows.len() >= MOST_FLOWS) {
+                    return;
+                }
                 let (to, from) = (self.intern(to), self.intern(from));
-                if let Some(because) = self.because(index, &at)
-                    && because.flows.len() < MOST_FLOWS
-                {
+                if let Some(because) = self.because(index, &at) {
                     because.flows.push(crate::Flow { to, from, derefs, steps: Vec::new() });
                 }
             }
             Said::Step { expression, why, at: step } => {
+                // What is said of parameters matters for this alone.
+                if why == "key of map put" {
+                    let put = self.intern(expression);
+                    self.packages.get_mut(index).map(|raw| raw.map_puts.insert(put));
+                }
+                if self.because(index, &at).is_none() {
+                    return;
+                }
                 let (expression, why) = (self.intern(expression), self.intern(why));
                 let step = step.map(|place| self.position(place));
-                if &*why == "key of map put"
-                    && let Some(raw) = self.packages.get_mut(index)
-                {
-                    raw.map_puts.insert(expression.clone());
-                }
                 if let Some(flow) = self.because(index, &at).and_then(|open| open.flows.last_mut())
                     && flow.steps.len() < MOST_STEPS
                 {

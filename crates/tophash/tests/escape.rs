@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use xtask::running::Running;
 use xtask::toolchain::{self, Release, Toolchain};
 
 fn toolchain(release: &str) -> Toolchain {
@@ -98,7 +99,7 @@ fn several_programs_are_compiled_and_nothing_is_left_behind() {
 fn people_see_maps_first_and_every_view() {
     let toolchain = toolchain("1.27");
     let text = printed(&tophash(&toolchain, &fixture(), &["./..."]));
-    let (maps, reasons) = (text.find("\nmaps 3"), text.find("\nby reason"));
+    let (maps, reasons) = (text.find("\nmaps 8"), text.find("\nby reason"));
     assert!(maps.is_some() && maps < reasons, "{text}");
     assert!(text.contains("elems boxed in interfaces 1"), "{text}");
     let text = printed(&tophash(&toolchain, &fixture(), &["--by", "sites", "--reason", "sent"]));
@@ -156,8 +157,12 @@ func fill(n int) {
 func idle() *item { return new(item) }
 
 func main() {
-	runtime.MemProfileRate = 1
-	fill(5000)
+	if len(os.Args) == 2 {
+		runtime.MemProfileRate = 1
+		fill(5000)
+	} else {
+		fill(100_000)
+	}
 	if len(os.Args) > 2 {
 		idle()
 	}
@@ -165,6 +170,11 @@ func main() {
 	file, _ := os.Create(os.Args[1])
 	pprof.Lookup("heap").WriteTo(file, 0)
 	file.Close()
+	if len(os.Args) > 2 {
+		os.Stdout.WriteString("READY\n")
+		os.Stdin.Read(make([]byte, 1))
+		runtime.KeepAlive(kept)
+	}
 }
 "#;
 
@@ -204,6 +214,33 @@ fn what_was_inlined_is_charged_to_the_line_that_the_compiler_names() {
             tophash(&toolchain, folder.path(), &arguments).status.code()
         };
         assert_eq!((fails("1MiB"), fails("1GiB")), (Some(1), Some(0)), "{name}");
+    }
+}
+
+/// What the process holds is known: 100,000 objects in slots of 1024 bytes, of which one in 512 is
+/// sampled. Five standard errors of so many samples are 36 %.
+#[test]
+fn a_process_is_charged_by_its_own_samples() {
+    let folder = module(&[("main.go", SPENDER)]);
+    for release in Release::tested() {
+        let toolchain = toolchain(release.version);
+        let program = folder.path().join("program");
+        let mut build = toolchain.go(folder.path(), "");
+        let built = build.args(["build", "-o"]).arg(&program).arg(".").status();
+        assert!(built.unwrap().success());
+        let mut command = Command::new(&program);
+        command.arg(folder.path().join("heap.pb.gz")).arg("wait");
+        let running = Running::start_command(&mut command).unwrap();
+        let pid = running.pid().to_string();
+        let output = tophash(&toolchain, folder.path(), &[".", "--pid", &pid, "--format", "json"]);
+        drop(running);
+        let report = json(&output);
+        let lines = report["costs"]["lines"].as_array().unwrap();
+        let spent = lines.iter().find(|line| line["line"] == 18).unwrap();
+        let items = spent["bytes"].as_f64().unwrap() - spent["map_growth_bytes"].as_f64().unwrap();
+        let share = items / (100_000.0 * 1024.0);
+        // Classic maps grow in functions of the runtime that are not told apart: 5 % are theirs.
+        assert!((0.64..1.42).contains(&share), "{}: {share} {spent}", release.version);
     }
 }
 
@@ -273,7 +310,8 @@ fn other_tools_get_sarif_and_people_a_page() {
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
         assert_eq!(rules[index]["id"], result["ruleId"]);
         let place = &result["locations"][0]["physicalLocation"];
-        assert_eq!(place["artifactLocation"]["uri"], "reasons.go");
+        let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(["reasons.go", "folklore.go"].contains(&uri), "{uri}");
         assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
         // A closure that is started goes to the heap by itself: there is no flow to show.
         let is_started =
@@ -286,5 +324,5 @@ fn other_tools_get_sarif_and_people_a_page() {
     assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("<script"));
     assert_eq!(text.matches("<details").count(), text.matches("</details>").count());
     let github = printed(&tophash(&toolchain, &fixture(), &["./...", "--format", "github"]));
-    assert!(github.lines().all(|line| line.starts_with("::notice file=reasons.go,line=")));
+    assert!(github.lines().all(|line| line.starts_with("::notice file=")));
 }

@@ -284,7 +284,9 @@ fn print_reasons(
     let tallies = rows.verdicts.report.by_reason();
     let all: u64 = tallies.iter().map(|(_, tally)| tally.sites).sum();
     writeln!(out, "\n{}", heading("by reason"))?;
-    let mut table = plain_table(&["WHY", "PLACES", "", "OF MAPS", "--reason", "MOST IN"]);
+    let columns = ["WHY", "PLACES", "", "OF MAPS", "--reason", "MOST IN"];
+    let shown = if with_functions { 6 } else { 5 };
+    let mut table = plain_table(columns.get(..shown).unwrap_or(&columns));
     let mut ordered = tallies;
     ordered.sort_by_key(|&(_, tally)| std::cmp::Reverse(tally.sites));
     for (reason, tally) in ordered {
@@ -298,17 +300,23 @@ fn print_reasons(
             }
         }
         functions.sort_by_key(|&(_, n)| std::cmp::Reverse(n));
-        let most = if with_functions { options.top.clamp(1, 5) } else { 1 };
-        let named: Vec<_> =
-            functions.iter().take(most).map(|(name, n)| format!("{} {n}", clean(name))).collect();
-        table.add_row([
+        let most = options.top.clamp(1, 5);
+        let named: Vec<_> = functions
+            .iter()
+            .take(most)
+            .map(|(name, n)| format!("{} {n}", clean(&short(name))))
+            .collect();
+        let mut row = vec![
             reason.title().to_owned(),
             count(tally.sites),
             bar(tally.sites, all, 10),
             if tally.maps == 0 { "-".to_owned() } else { count(tally.maps) },
             reason.name().to_owned(),
-            named.join(", "),
-        ]);
+        ];
+        if with_functions {
+            row.push(named.join(", "));
+        }
+        table.add_row(row);
     }
     align_right(&mut table, &[1, 3]);
     writeln!(out, "{table}")
