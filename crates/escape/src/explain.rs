@@ -201,7 +201,9 @@ impl<'p> Explainer<'p> {
             None => (Reason::Unexplained, Reason::Unexplained.into()),
         };
         let function = because.and_then(|because| because.function.clone());
-        let function = function.or_else(|| self.function_at(at)).unwrap_or_default();
+        let function = function.or_else(|| self.function_at(at));
+        // Before the first function of a file stand globals alone.
+        let function = function.unwrap_or_else(|| "init".into());
         let map = match (kind, end.reason) {
             _ if kind.is_map() => Some(MapRole::Map),
             (SiteKind::Boxed, Reason::MapKey) => Some(MapRole::BoxedKey),
@@ -280,7 +282,6 @@ impl<'p> Explainer<'p> {
             Some(_) => Reason::Unexplained.into(),
             None if storage.is_some() => Reason::Stored.into(),
             None if self.is_result(because, &last.to) => Reason::Returned.into(),
-            None if &*last.to == "{temp}" => Reason::Unexplained.into(),
             None => Reason::OutlivesLoop.into(),
         }
     }

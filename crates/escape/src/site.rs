@@ -210,7 +210,8 @@ pub struct Site {
     pub at: Position,
     /// The compiler's spelling of it.
     pub expression: Arc<str>,
-    /// The function that it is in, without package: `(*T).Run`, `main.func1`.
+    /// The function that it is in, without package: `(*T).Run`, `main.func1`. Up to Go 1.24 the
+    /// compiler does not say, and it is the last function that begins above in the file.
     pub function: Arc<str>,
     /// What is allocated.
     pub kind: SiteKind,

@@ -50,19 +50,27 @@ pub(super) fn print(
                 }
                 _ => why(site),
             };
-            let other = match (kind, change.stays_otherwise) {
+            let mut other = match (kind, change.stays_otherwise) {
                 (ChangeKind::New, true) => "was on the stack",
                 (ChangeKind::New, false) => "was not there",
                 (ChangeKind::Gone, true) => "is on the stack",
                 (ChangeKind::Gone, false) => "is not there",
                 _ => "",
-            };
+            }
+            .to_owned();
+            // What the callee allocated before, the caller does now, or the other way round.
+            if let Some(callee) = site.inlined.first()
+                && kind != ChangeKind::OtherReason
+                && !change.stays_otherwise
+            {
+                other.push_str(&format!("; inlined: {}", clean(&short(callee))));
+            }
             table.add_row([
                 clean(&short(&site.expression)),
                 reason,
                 clean(&Sources::shown(&site.at)),
                 clean(&site.function),
-                other.to_owned(),
+                other,
             ]);
         }
         writeln!(out, "{table}")?;
