@@ -5,7 +5,7 @@
 
 use crate::charge::Growth;
 use crate::reason::Reason;
-use crate::site::{MapRole, Site, SiteKind};
+use crate::site::{MapRole, Site, SiteKind, has_top_level_comma};
 
 /// A change, and its price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn advise(site: &Site) -> Advice {
 
 fn of_map(site: &Site) -> Advice {
     match (site.kind, site.reason) {
-        (SiteKind::MakeMap, _) if !has_hint(&site.expression) => advice(
+        (SiteKind::MakeMap, _) if !has_top_level_comma(&site.expression) => advice(
             "give make the number of entries that are expected: growing step by step allocates about \
              twice what the last step needs",
             "what is expected in vain stays allocated: a map never shrinks (tophash predict says the \
@@ -179,27 +179,14 @@ pub fn advise_growth(growth: Growth) -> Advice {
     }
 }
 
-/// Whether `make(map[K]V, n)` names a number.
-fn has_hint(expression: &str) -> bool {
-    let mut depth = 0_i64;
-    expression.bytes().any(|byte| {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth -= 1,
-            _ => {}
-        }
-        byte == b',' && depth == 1
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_hint_stands_after_the_type() {
-        assert!(has_hint("make(map[string]int, n)"));
-        assert!(!has_hint("make(map[string]int)"));
-        assert!(!has_hint("make(map[string]func(int, int))"));
+        assert!(has_top_level_comma("make(map[string]int, n)"));
+        assert!(!has_top_level_comma("make(map[string]int)"));
+        assert!(!has_top_level_comma("make(map[string]func(int, int))"));
     }
 }

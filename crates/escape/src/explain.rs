@@ -15,7 +15,7 @@ use crate::position::Position;
 use crate::read::{Because, Raw, Says, Verdict};
 use crate::reason::Reason;
 use crate::report::{FunctionAt, PackageReport};
-use crate::site::{Flow, MapRole, Site, SiteKind};
+use crate::site::{self, Flow, MapRole, Site, SiteKind};
 
 /// How many explanations one after the other are followed.
 const DEEPEST: usize = 12;
@@ -72,6 +72,8 @@ struct Explainer<'p> {
     regions: Vec<&'p FunctionAt>,
     sources: HashMap<Arc<str>, Option<Lines>>,
     hints: Hints,
+    /// Of each file alone: where names mean different things in the package.
+    hints_of: HashMap<Arc<str>, Hints>,
 }
 
 /// A file's text, and where its lines begin.
@@ -155,6 +157,7 @@ impl<'p> Explainer<'p> {
             regions,
             sources: HashMap::new(),
             hints: Hints::default(),
+            hints_of: HashMap::new(),
         }
     }
 
@@ -169,8 +172,10 @@ impl<'p> Explainer<'p> {
             }
         }
         for _ in 0..2 {
-            for lines in self.sources.values().flatten() {
+            for (file, lines) in &self.sources {
+                let Some(lines) = lines else { continue };
                 self.hints.learn(&lines.text);
+                self.hints_of.entry(file.clone()).or_default().learn(&lines.text);
             }
         }
     }
@@ -181,6 +186,13 @@ impl<'p> Explainer<'p> {
             Says::Moved => SiteKind::Variable,
             _ => SiteKind::of(what),
         };
+        // A map's literal is spelt like a struct's in a box, and made like a slice.
+        if matches!(kind, SiteKind::Boxed | SiteKind::MakeSlice)
+            && site::named_type(what).is_some_and(|name| self.hints.is_map_type(name))
+        {
+            let is_made = kind == SiteKind::MakeSlice;
+            kind = if is_made { SiteKind::MakeMap } else { SiteKind::MapLiteral };
+        }
         let escapes = *says != Says::Stays;
         // Parameters are spoken of in the words for values; which is which can't be told.
         if !escapes && kind == SiteKind::Boxed {
@@ -311,7 +323,8 @@ impl<'p> Explainer<'p> {
             | "assign-pair-receive"
             | "assign-pair-dot-type" => {
                 let target = step.expression.split(" = ").next().unwrap_or_default();
-                match self.hints.indexes_map(target) {
+                let here = || self.hints_of.get(&because.at.file)?.indexes_map(target);
+                match self.hints.indexes_map(target).or_else(here) {
                     Some(true) => Reason::MapElem.into(),
                     _ => Reason::Stored.into(),
                 }

@@ -2,9 +2,24 @@
 //! closure belongs to `go` or to `defer`, how a function calls its results.
 //!
 //! Nothing is parsed; words and signs are looked at with comments and strings left out. A name that is
-//! declared as a map in one place and as something else in another counts as neither.
+//! declared as a map in one place and as something else in another counts as neither; a file is asked
+//! where its package can't tell.
 
 use hashbrown::HashSet;
+
+/// Map types of packages that many import.
+const MAP_TYPES: [&str; 10] = [
+    "http.Header",
+    "url.Values",
+    "textproto.MIMEHeader",
+    "mail.Header",
+    "metadata.MD",
+    "bson.M",
+    "gin.H",
+    "jwt.MapClaims",
+    "logrus.Fields",
+    "prometheus.Labels",
+];
 
 /// What is known of a package's names.
 #[derive(Debug, Default)]
@@ -31,7 +46,9 @@ impl Hints {
             match window {
                 [Token::Word("map"), Token::Sign('[')] => {
                     for name in declared(&tokens, index) {
-                        if index >= 2 && tokens.get(index - 2) == Some(&Token::Word("type")) {
+                        let word = |back| index.checked_sub(back).and_then(|at| tokens.get(at));
+                        let is_type = |back| word(back) == Some(&Token::Word("type"));
+                        if is_type(2) || is_type(3) {
                             self.map_types.insert(name.to_owned());
                         } else {
                             self.maps.insert(name.to_owned());
@@ -55,6 +72,11 @@ impl Hints {
                 self.maps.insert((*name).to_owned());
             }
         }
+    }
+
+    /// Whether a name, with or without its package's, is that of a map type.
+    pub(crate) fn is_map_type(&self, name: &str) -> bool {
+        MAP_TYPES.contains(&name) || self.map_types.contains(name)
     }
 
     /// Learns from expressions `X[k]` of which the compiler says that they index maps.
@@ -263,7 +285,7 @@ mod tests {
     fn maps_are_known_by_how_they_are_declared() {
         let mut hints = Hints::default();
         hints.learn(
-            "type Header map[string]int\n\
+            "type Header map[string]int\ntype Alias = map[int]int\n\
              type t struct { byName, byID map[string]*t; list []int; both map[int]int }\n\
              func f(h Header, both []int) { seen := make(map[int]bool); x := T{index: map[int]int{}} }\n\
              // comment map[\n var s = \"quoted map[\"\n",
@@ -271,6 +293,8 @@ mod tests {
         for name in ["byName", "byID", "seen", "index", "h"] {
             assert_eq!(hints.indexes_map(&format!("r.{name}[k]")), Some(true), "{name}");
         }
+        assert!(hints.is_map_type("Header") && hints.is_map_type("Alias"));
+        assert!(hints.is_map_type("http.Header") && !hints.is_map_type("t"));
         assert_eq!(hints.indexes_map("t.list[i]"), Some(false));
         assert_eq!(hints.indexes_map("both[a[i]]"), None);
         assert_eq!(hints.indexes_map("whatever[\"key\"]"), Some(true));

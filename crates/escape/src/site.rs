@@ -81,7 +81,7 @@ impl SiteKind {
     /// Tells the kind from the expression of a verdict that is not about a variable.
     pub(crate) fn of(expression: &str) -> Self {
         let text = expression;
-        if text.starts_with("make(map[") {
+        if text.starts_with("make(map[") || is_made_without_size(text) {
             Self::MakeMap
         } else if text.starts_with("make(") {
             Self::MakeSlice
@@ -107,6 +107,34 @@ impl SiteKind {
             Self::Boxed
         }
     }
+}
+
+/// `make(T)`: of a slice it would name a length, and channels have no verdict.
+fn is_made_without_size(text: &str) -> bool {
+    text.starts_with("make(") && !has_top_level_comma(text)
+}
+
+/// The type that `make(T, n)` or `T{…}` names, where it is a name.
+pub(crate) fn named_type(text: &str) -> Option<&str> {
+    let name = match text.strip_prefix("make(") {
+        Some(rest) => rest.split([',', ')']).next()?,
+        None => text.strip_suffix('}')?.split('{').next()?,
+    };
+    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    (!name.is_empty() && name.chars().all(is_name)).then_some(name)
+}
+
+/// Whether a comma separates arguments of the outermost call.
+pub(crate) fn has_top_level_comma(text: &str) -> bool {
+    let mut depth = 0_i64;
+    text.bytes().any(|byte| {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        byte == b',' && depth == 1
+    })
 }
 
 fn is_conversion(text: &str) -> bool {
@@ -239,11 +267,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn types_may_have_names() {
+        for (text, name) in [
+            ("make(http.Header, n)", Some("http.Header")),
+            ("labels{...}", Some("labels")),
+            ("labels{}", Some("labels")),
+            ("[]int{...}", None),
+            ("&T{...}", None),
+            ("make([]int, n)", None),
+            ("x", None),
+        ] {
+            assert_eq!(named_type(text), name, "{text}");
+        }
+    }
+
+    #[test]
     fn kinds_are_told_from_the_spelling() {
         for (text, kind) in [
             ("make(map[string]int)", SiteKind::MakeMap),
             ("make(map[string][]int, n)", SiteKind::MakeMap),
             ("make([]map[string]int, n)", SiteKind::MakeSlice),
+            ("make(http.Header)", SiteKind::MakeMap),
+            ("make(Names, n)", SiteKind::MakeSlice),
             ("map[string]*T{...}", SiteKind::MapLiteral),
             ("[]map[string]int{...}", SiteKind::SliceLiteral),
             ("&T{...}", SiteKind::Object),

@@ -175,6 +175,8 @@ fn maps_and_what_they_hold_are_known() {
         let role = |function: &str| of(function).map.map(|role| role.name());
         assert_eq!(role("returnedMap"), Some("map"));
         assert_eq!(of("literalMap").kind, SiteKind::MapLiteral);
+        assert_eq!(of("madeByName").kind, SiteKind::MakeMap);
+        assert_eq!(of("literalByName").kind, SiteKind::MapLiteral);
         assert_eq!(role("storedInMap"), Some("elem"));
         assert_eq!(role("keyOfMap"), Some("key"));
         assert_eq!(role("boxedKey"), Some("boxed-key"));

@@ -99,7 +99,7 @@ fn several_programs_are_compiled_and_nothing_is_left_behind() {
 fn people_see_maps_first_and_every_view() {
     let toolchain = toolchain("1.27");
     let text = printed(&tophash(&toolchain, &fixture(), &["./..."]));
-    let (maps, reasons) = (text.find("\nmaps 8"), text.find("\nby reason"));
+    let (maps, reasons) = (text.find("\nmaps 10"), text.find("\nby reason"));
     assert!(maps.is_some() && maps < reasons, "{text}");
     assert!(text.contains("elems boxed in interfaces 1"), "{text}");
     let text = printed(&tophash(&toolchain, &fixture(), &["--by", "sites", "--reason", "sent"]));
@@ -311,7 +311,9 @@ fn other_tools_get_sarif_and_people_a_page() {
         assert_eq!(rules[index]["id"], result["ruleId"]);
         let place = &result["locations"][0]["physicalLocation"];
         let uri = place["artifactLocation"]["uri"].as_str().unwrap();
-        assert!(["reasons.go", "folklore.go"].contains(&uri), "{uri}");
+        // Instances of generic code stand where the generic code does.
+        let is_elsewhere = uri.starts_with("file:///") && uri.ends_with(".go");
+        assert!(is_elsewhere || ["reasons.go", "folklore.go"].contains(&uri), "{uri}");
         assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
         // A closure that is started goes to the heap by itself: there is no flow to show.
         let is_started =
