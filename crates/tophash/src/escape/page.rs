@@ -91,9 +91,10 @@ fn render(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
     )?;
     writeln!(out, "<nav><h1>{}</h1>", escape(&title))?;
     let sites = rows.sites.len() as u64;
-    write!(out, "<p>{} places in {} files", count(sites), count(files.len() as u64))?;
+    write!(out, "<p>{} places escape", count(sites))?;
     if let Some(costs) = &rows.costs {
-        write!(out, "; {} {}", bytes(costs.charged.total.bytes), escape(costs.meaning))?;
+        let total = bytes(costs.charged.total.bytes);
+        write!(out, "; {total} {}; files that cost nothing are left out", escape(costs.meaning))?;
     }
     writeln!(out, "</p><ol>")?;
     for (index, file) in files.iter().take(MOST_FILES).enumerate() {
@@ -135,12 +136,15 @@ fn render_file(
         return Ok(());
     };
     let total = rows.costs.as_ref().map_or(0, |costs| costs.charged.total.bytes);
+    // Where something costs, that is what is looked for.
+    let is_shown = |marked: &Marked<'_>| file.bytes == 0 || marked.sum.bytes > 0;
     let near: BTreeSet<u32> = file
         .lines
-        .keys()
-        .flat_map(|&line| line.saturating_sub(AROUND)..=line.saturating_add(AROUND))
+        .iter()
+        .filter(|(_, marked)| is_shown(marked))
+        .flat_map(|(&line, _)| line.saturating_sub(AROUND)..=line.saturating_add(AROUND))
         .collect();
-    // Long stretches without a mark are folded.
+    // Long stretches without such a line are folded.
     let mut folded = false;
     for (line, text) in (1_u32..).zip(text.lines()) {
         if folded && near.contains(&line) {
