@@ -224,11 +224,33 @@ pub(super) fn why(site: &Site) -> String {
 
 /// What is proposed, what it can save at most, and its price.
 fn print_advice(out: &mut dyn Write, advice: Advice, saves: Option<String>) -> io::Result<()> {
-    writeln!(out, "    Change: {}", advice.change)?;
+    writeln!(out, "    Change: {}", wrapped(advice.change))?;
     if let Some(saves) = saves {
         writeln!(out, "    Saves:  {saves}")?;
     }
-    writeln!(out, "    Costs:  {}", advice.cost)
+    writeln!(out, "    Costs:  {}", wrapped(advice.cost))
+}
+
+/// A sentence in lines of 100 columns, the first of which begins behind `    Change: `.
+fn wrapped(text: &str) -> String {
+    const INDENT: usize = 12;
+    const WIDTH: usize = 100;
+    let mut out = String::new();
+    let mut column = INDENT;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if column > INDENT && column + 1 + width > WIDTH {
+            out.push('\n');
+            out.push_str(&" ".repeat(INDENT));
+            column = INDENT;
+        } else if column > INDENT {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out
 }
 
 /// The most that a change at a site can save.
@@ -384,6 +406,15 @@ pub(super) fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_are_wrapped_and_lose_nothing() {
+        let text = "word ".repeat(60);
+        let lines = wrapped(text.trim_end());
+        assert!(lines.lines().all(|line| line.chars().count() <= 100));
+        assert_eq!(lines.split_whitespace().count(), 60);
+        assert_eq!(wrapped("short"), "short");
+    }
 
     #[test]
     fn plurals_bend_the_first_word() {
