@@ -5,6 +5,7 @@ mod args;
 mod capture;
 mod demo;
 mod diff;
+mod escape;
 mod http;
 mod inspect;
 mod lab;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Watch(options) => watch::run(options).map(|()| Outcome::Done),
         Command::Predict(options) => predict::run(options).map(|()| Outcome::Done),
         Command::Profile(options) => profile::run(options).map(|()| Outcome::Done),
+        Command::Escape(options) => escape::run(options),
         Command::Demo(options) => demo::run(options),
         Command::Lab(options) => lab::run(options),
         Command::Lint(options) => lint::run(options),

@@ -31,6 +31,7 @@ const TREND: &str = "tophash-trend";
 const VITALS: &str = "tophash-vitals";
 const DIAGNOSE: &str = "tophash-diagnose";
 const SOURCE: &str = "tophash-source";
+const ESCAPE: &str = "tophash-escape";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
@@ -46,7 +47,14 @@ const LAYERS: [(&str, &[&str]); 11] = [
     (TREND, &[]),
     (VITALS, &[TREND]),
     (SOURCE, &[]),
-    (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS, SOURCE]),
+    (ESCAPE, &[]),
+    (
+        BINARY,
+        &[
+            MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS, SOURCE,
+            ESCAPE,
+        ],
+    ),
     (XTASK, &[]),
 ];
 

@@ -18,11 +18,11 @@ use tophash_profile::{
     Comparison, Filter, FlameGraph, Joiner, Order, Profile, Report, Shown, SourceListing, TagFilter,
 };
 
-pub(crate) use options::ProfileOptions;
+pub(crate) use options::{FetchOptions, ProfileOptions};
 
 use crate::args::Format;
 use crate::report::style;
-use options::{FetchOptions, FilterOptions};
+use options::FilterOptions;
 
 const SCHEMA: u32 = 1;
 /// Functions in a tree or a drawing, unless told otherwise.
@@ -135,6 +135,11 @@ fn joined(
         note(&format!("{fault}: no calls are left out"));
     }
     Ok(profile)
+}
+
+/// Reads one profile, from a file or a URL, and what is to be known about it.
+pub(crate) fn load_one(source: &str, options: &FetchOptions) -> Result<(Profile, Vec<String>)> {
+    fetch::load(source, options)
 }
 
 fn one(source: &str, options: &FetchOptions) -> Result<Profile> {

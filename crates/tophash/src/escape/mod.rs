@@ -1,0 +1,139 @@
+//! `tophash escape`: why values go to the heap, in the compiler's own words, ranked by what they cost.
+
+mod annotations;
+mod changes;
+mod cost;
+mod go;
+mod json;
+mod options;
+mod page;
+mod revisions;
+mod rows;
+mod sarif;
+mod sources;
+mod table;
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use tophash_escape::{Change, ChangeKind, compare};
+
+pub(crate) use options::EscapeOptions;
+
+use crate::Outcome;
+use crate::progress::Progress;
+use crate::report::style;
+use go::{Go, Question, Verdicts};
+use options::{FailOn, Format};
+use rows::Rows;
+
+pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
+    let everything = vec![".".to_owned()];
+    let packages = if options.packages.is_empty() { &everything } else { &options.packages };
+    let ask =
+        |go: &Go, dir: &Path| go.ask(Question { dir, packages, tags: options.tags.as_deref() });
+    let progress = Progress::new();
+    match (options.go.as_slice(), options.diff.as_slice()) {
+        ([], [] | [_]) | ([_], [] | [_]) => {
+            let go = Go::find(options.go.first().map(|place| &**place))?;
+            progress.step("asking the compiler");
+            let verdicts = ask(&go, &options.dir)?;
+            one(options, &verdicts, progress)
+        }
+        ([first, second], []) => {
+            let (first, second) = (Go::find(Some(first))?, Go::find(Some(second))?);
+            progress.step("asking the first compiler");
+            let before = ask(&first, &options.dir)?;
+            progress.step("asking the second compiler");
+            let after = ask(&second, &options.dir)?;
+            let names = [before.version.clone(), after.version.clone()];
+            drop(progress);
+            two(options, &before, &after, &names)
+        }
+        ([] | [_], [first, second]) => {
+            let go = Go::find(options.go.first().map(|place| &**place))?;
+            progress.step(format!("bringing out {first} and {second}"));
+            let sides = [first, second].map(|name| revisions::bring_out(&options.dir, name));
+            let [a, b] = sides;
+            let (a, b) = (a?, b?);
+            progress.step(format!("asking the compiler about {first}"));
+            let before = ask(&go, &a.dir)?;
+            progress.step(format!("asking the compiler about {second}"));
+            let after = ask(&go, &b.dir)?;
+            drop(progress);
+            two(options, &before, &after, &[first.clone(), second.clone()])
+        }
+        (_, [_, _]) => bail!("compare two commits or two compilers, not both at once"),
+        _ => bail!("two compilers can be compared, not more"),
+    }
+}
+
+/// One build.
+fn one(options: &EscapeOptions, verdicts: &Verdicts, progress: Progress) -> Result<Outcome> {
+    let costs = cost::charge(verdicts, &options.cost, &progress)?;
+    drop(progress);
+    for note in costs.iter().flat_map(|costs| &costs.notes) {
+        anstream::eprintln!("{}", style::dim(&style::clean(note)));
+    }
+    let rows = Rows::new(verdicts, costs, options);
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    match options.format {
+        Format::Table => table::print(&mut out, &rows, options)?,
+        Format::Json => json::print(&mut out, &rows)?,
+        Format::Github => annotations::print(&mut out, &rows, options)?,
+        Format::Sarif => sarif::print(&mut out, &verdicts.dir, rows.sarif())?,
+    }
+    out.flush()?;
+    if let Some(path) = &options.html {
+        page::write(path, &rows)?;
+    }
+    let found = match options.fail_on {
+        Some(FailOn::Any) => !rows.sites.is_empty(),
+        Some(FailOn::Map) => rows.sites.iter().any(|row| row.site.map.is_some()),
+        Some(FailOn::New) => bail!("--fail-on new is for a comparison: --diff A B, or two --go"),
+        Some(FailOn::Bytes(least)) => {
+            if rows.costs.is_none() {
+                bail!("--fail-on with a size needs --profile or --pid");
+            }
+            rows.sites.iter().any(|row| row.sum.is_some_and(|sum| sum.bytes >= least))
+        }
+        None => false,
+    };
+    Ok(if found { Outcome::Found } else { Outcome::Done })
+}
+
+/// Two builds.
+fn two(
+    options: &EscapeOptions,
+    before: &Verdicts,
+    after: &Verdicts,
+    names: &[String; 2],
+) -> Result<Outcome> {
+    if options.cost.profile.is_some() || options.cost.pid.is_some() || options.html.is_some() {
+        bail!("--profile, --pid and --html are for one build, not for a comparison");
+    }
+    let mut all = compare(&before.report, &after.report);
+    all.retain(|change| rows::is_wanted(change.site, options));
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    let new = |change: &&Change<'_>| change.kind == ChangeKind::New;
+    match options.format {
+        Format::Table => changes::print(&mut out, &all, names, options)?,
+        Format::Json => changes::print_json(&mut out, &all, names)?,
+        Format::Github => annotations::print_new(&mut out, all.iter().filter(new), &names[0])?,
+        Format::Sarif => {
+            let sites = all.iter().filter(new).map(|change| (change.package, change.site, None));
+            sarif::print(&mut out, &after.dir, sites.collect())?;
+        }
+    }
+    out.flush()?;
+    let found = match options.fail_on {
+        Some(FailOn::Any | FailOn::New) => all.iter().any(|change| change.kind == ChangeKind::New),
+        Some(FailOn::Map) => {
+            all.iter().any(|change| change.kind == ChangeKind::New && change.site.map.is_some())
+        }
+        Some(FailOn::Bytes(_)) => bail!("--fail-on with a size is for one build with a profile"),
+        None => false,
+    };
+    Ok(if found { Outcome::Found } else { Outcome::Done })
+}

@@ -1,0 +1,143 @@
+//! What `tophash escape` accepts.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tophash_escape::Reason;
+
+use crate::args::{StopOptions, parse_bytes};
+use crate::profile::FetchOptions;
+
+#[derive(Debug, Args)]
+pub(crate) struct EscapeOptions {
+    /// Packages as the go command names them: `./...`, `net/http`, an import path; `.` unless given.
+    #[arg(value_name = "PACKAGES")]
+    pub(crate) packages: Vec<String>,
+
+    /// The Go to ask: a GOROOT, or a go command by path or name. Given twice, the two are compared.
+    #[arg(long, value_name = "GO", num_args = 1)]
+    pub(crate) go: Vec<PathBuf>,
+
+    /// The folder in which packages are looked for, such as the module's.
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+
+    /// Build tags, separated by commas.
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) tags: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) cost: CostOptions,
+
+    /// Compare two commits of the repository: what escapes in B and not in A. `.` is the working tree.
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    pub(crate) diff: Vec<String>,
+
+    /// What is listed.
+    #[arg(long, value_enum, default_value_t = View::Summary)]
+    pub(crate) by: View,
+
+    /// Only sites that escape for this reason, by its short name. May be given several times.
+    #[arg(long, value_name = "REASON", value_parser = parse_reason)]
+    pub(crate) reason: Vec<Reason>,
+
+    /// Only sites in functions whose name contains TEXT.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) function: Option<String>,
+
+    /// How many are listed; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) top: usize,
+
+    /// End with exit code 1 if there is such a site: `any`, `map`, `new` (in a comparison), or one that
+    /// costs as many bytes as this, such as `10MiB`.
+    #[arg(long, value_name = "WHAT", value_parser = parse_fail_on)]
+    pub(crate) fail_on: Option<FailOn>,
+
+    /// Table for people, JSON or SARIF for programs, or workflow commands for GitHub.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Write the sources with what escapes marked in them, as one page.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// What sites cost, and by what account.
+#[derive(Debug, Args)]
+pub(crate) struct CostOptions {
+    /// Rank by what this heap profile charges to each line.
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "pid")]
+    pub(crate) profile: Option<String>,
+
+    /// Rank by what this process has sampled of its own allocations: what is in use.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+
+    /// What of the profile counts.
+    #[arg(long, value_enum, default_value_t = Count::Inuse)]
+    pub(crate) count: Count,
+
+    #[command(flatten)]
+    pub(crate) stop: StopOptions,
+
+    #[command(flatten)]
+    pub(crate) fetch: FetchOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Count {
+    /// What was live at the last collection.
+    Inuse,
+    /// All that was allocated since the start.
+    Alloc,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum View {
+    /// Maps, then how many for each reason; with a profile, what costs most.
+    Summary,
+    /// Each site with its flow.
+    Sites,
+    /// What has to do with maps.
+    Maps,
+    /// How many for each reason, with the functions that have most.
+    Reasons,
+    /// How many in each function.
+    Functions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Json,
+    Github,
+    Sarif,
+}
+
+/// When to end with exit code 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailOn {
+    Any,
+    Map,
+    New,
+    Bytes(u64),
+}
+
+fn parse_fail_on(text: &str) -> Result<FailOn, String> {
+    Ok(match text {
+        "any" => FailOn::Any,
+        "map" => FailOn::Map,
+        "new" => FailOn::New,
+        size => FailOn::Bytes(
+            parse_bytes(size).map_err(|_| "one of any, map, new, or a size such as 10MiB")?,
+        ),
+    })
+}
+
+fn parse_reason(text: &str) -> Result<Reason, String> {
+    Reason::ALL.into_iter().find(|reason| reason.name() == text).ok_or_else(|| {
+        let known: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        format!("one of {}", known.join(", "))
+    })
+}
