@@ -28,12 +28,13 @@ const HEAPGRAPH: &str = "tophash-heapgraph";
 const PROFILE: &str = "tophash-profile";
 const LAB: &str = "tophash-lab";
 const VITALS: &str = "tophash-vitals";
+const SAFEMAP: &str = "tophash-safemap";
 const DIAGNOSE: &str = "tophash-diagnose";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
@@ -42,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     (LAB, &[MEMORY, GORUNTIME, GOMAP, PROFILE]),
     (DIAGNOSE, &[]),
     (VITALS, &[]),
+    (SAFEMAP, &[]),
     (BINARY, &[MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, VITALS]),
     (XTASK, &[]),
 ];
