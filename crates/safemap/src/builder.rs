@@ -13,6 +13,9 @@ use crate::refusals::Refusals;
 use crate::schema::Schema;
 use crate::store::{Life, Store};
 
+/// What a shard should hold at least: tables of a few entries would take up a bound of less.
+const BYTES_OF_A_SHARD: usize = 16 << 10;
+
 /// Sets a [`SafeMap`] up.
 ///
 /// ```
@@ -108,7 +111,7 @@ impl SafeMapBuilder {
         self
     }
 
-    /// Makes the map.
+    /// Makes the map. One that is bounded in bytes has no more shards than have 16 KiB each.
     pub fn build(self) -> SafeMap {
         let lives = self.schema.rules_in_full().map(|rule| Life {
             ttl: rule.ttl.map(millis),
@@ -116,8 +119,9 @@ impl SafeMapBuilder {
             is_required: rule.is_required,
         });
         let lives = lives.collect();
+        let most_shards = (self.limits.bytes / BYTES_OF_A_SHARD).max(1);
         let store = Store::new(
-            self.shards,
+            self.shards.min(1 << most_shards.ilog2()),
             self.limits,
             Arc::clone(&self.clock),
             self.schema.can_expire(),

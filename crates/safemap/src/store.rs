@@ -221,6 +221,10 @@ impl Store {
             Change::Evicted => shard.counts.evictions += 1,
             _ => shard.counts.removals += 1,
         }
+        if why == Change::Evicted && shard.len() == 0 {
+            // Small tables are kept for the next entry, but not when room is needed.
+            shard.shrink(0, |key| self.hash(key));
+        }
         if self.limits.are_set() {
             self.used_entries.fetch_sub(1, Ordering::Relaxed);
             self.settle(bytes, shard.bytes(), 0);

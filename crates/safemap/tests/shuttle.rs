@@ -61,3 +61,33 @@ fn snapshots_beside_writers_are_one_moment() {
         shuttle::check_pct(move || check(&plans, shards), 5_000, 3);
     }
 }
+
+/// Even in a run that is thrown away, a transaction sees only what was there at one moment.
+#[test]
+fn no_run_of_a_transaction_sees_half_of_another() {
+    fn pair(shards: usize) {
+        let map = SafeMap::builder(Schema::open()).shards(shards).build();
+        map.load([("a", 0), ("b", 0)]).expect("it fits");
+        let writer = map.clone();
+        let writer = shuttle::thread::spawn(move || {
+            for value in 1..4 {
+                let both = writer.transaction(|transaction| {
+                    transaction.set("a", value)?;
+                    transaction.set("b", value)
+                });
+                both.expect("it fits");
+            }
+        });
+        map.transaction(|transaction| {
+            let first = transaction.get("a")?;
+            let second = transaction.get("b")?;
+            assert_eq!(first, second);
+            Ok(())
+        })
+        .expect("nothing is refused");
+        writer.join().expect("no thread panics");
+    }
+    for shards in [1, 4] {
+        shuttle::check_random(move || pair(shards), 2_000);
+    }
+}
