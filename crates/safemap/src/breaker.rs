@@ -183,6 +183,10 @@ impl Circuit {
         }
     }
 
+    #[cfg_attr(
+        not(any(feature = "metrics", test)),
+        expect(dead_code, reason = "metrics ask for it")
+    )]
     pub(crate) fn times_opened(&self) -> u64 {
         self.lock().times_opened
     }
@@ -224,25 +228,28 @@ impl Circuit {
         Ok(Pass::Probe)
     }
 
-    /// Notes a write that was done; of ordinary ones nothing has to be noted.
+    /// Notes a write that was done; of ordinary ones nothing has to be noted. Says whether the
+    /// breaker closed on it.
     pub(crate) fn succeeded(
         &self,
         pass: Pass,
         now: impl FnOnce() -> u64,
         successes: impl FnOnce() -> u64,
-    ) {
+    ) -> bool {
         if pass == Pass::Ordinary {
-            return;
+            return false;
         }
         let mut inner = self.lock();
         if self.state.load(Ordering::Acquire) != HALF_OPEN {
-            return;
+            return false;
         }
         inner.probes_done += 1;
-        if inner.probes_done >= self.config.probes {
+        let closes = inner.probes_done >= self.config.probes;
+        if closes {
             self.state.store(CLOSED, Ordering::Release);
             inner.forget(self.number(now()), successes());
         }
+        closes
     }
 
     /// A probe that came to nothing, neither done nor failed: another may try.
@@ -440,9 +447,9 @@ mod tests {
         assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Probe));
         assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Probe));
         assert!(circuit.admit(|| 11_000).is_err());
-        circuit.succeeded(Pass::Probe, || 11_000, || 1);
+        assert!(!circuit.succeeded(Pass::Probe, || 11_000, || 1));
         assert_eq!(circuit.state(), BreakerState::HalfOpen);
-        circuit.succeeded(Pass::Probe, || 11_000, || 2);
+        assert!(circuit.succeeded(Pass::Probe, || 11_000, || 2));
         assert_eq!(circuit.state(), BreakerState::Closed);
         assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Ordinary));
         assert!(!fail(&circuit, 11_000, 2));

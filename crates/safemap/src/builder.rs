@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::{Alert, Listener};
 use crate::audit::AuditState;
 use crate::bounds::{Eviction, Limits};
 use crate::breaker::{Breaker, Circuit};
 use crate::clock::{Clock, SystemClock};
 use crate::event::Hub;
+use crate::latency::Latency;
 use crate::map::{Inner, SafeMap};
 use crate::refusals::Refusals;
 use crate::schema::Schema;
@@ -40,6 +42,7 @@ pub struct SafeMapBuilder {
     breaker: Option<Breaker>,
     clock: Arc<dyn Clock>,
     shards: usize,
+    listener: Option<Listener>,
 }
 
 impl SafeMapBuilder {
@@ -55,6 +58,7 @@ impl SafeMapBuilder {
             breaker: None,
             clock: Arc::new(SystemClock::new()),
             shards: 64,
+            listener: None,
         }
     }
 
@@ -93,6 +97,16 @@ impl SafeMapBuilder {
     #[must_use]
     pub fn breaker(mut self, breaker: Breaker) -> Self {
         self.breaker = Some(breaker);
+        self
+    }
+
+    /// Who is told when the breaker opens or closes.
+    ///
+    /// The function runs on the thread of the write that made it so, with no lock held; what takes
+    /// long belongs elsewhere.
+    #[must_use]
+    pub fn on_alert(mut self, listener: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Listener(Arc::new(listener)));
         self
     }
 
@@ -139,6 +153,8 @@ impl SafeMapBuilder {
                 refusals: Refusals::default(),
                 clock: self.clock,
                 audit: AuditState::default(),
+                latency: Latency::default(),
+                listener: self.listener,
             }),
         }
     }

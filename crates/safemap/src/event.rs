@@ -134,16 +134,29 @@ impl Hub {
     }
 
     /// The counts of each observer's queue.
-    pub(crate) fn counts(&self) -> Vec<(KeyPattern, QueueCounts)> {
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "metrics alone ask for it"))]
+    pub(crate) fn counts(&self) -> Vec<QueueCounts> {
         let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);
-        observers
-            .iter()
-            .map(|observer| (observer.pattern.clone(), observer.queue.counts()))
-            .collect()
+        observers.iter().map(|observer| observer.queue.counts()).collect()
     }
 }
 
-/// Sets a [`Watch`] up.
+/// Sets a [`Watch`] or a [`Hook`](crate::Hook) up; made by [`SafeMap::watch`](crate::SafeMap::watch).
+///
+/// ```
+/// use std::time::Duration;
+/// use tophash_safemap::{Change, Overflow, SafeMap, Schema};
+///
+/// let map = SafeMap::new(Schema::open());
+/// let gone = map
+///     .watch("session.*".parse()?)
+///     .changes([Change::Removed, Change::Expired, Change::Evicted])
+///     .capacity(10_000)
+///     .overflow(Overflow::Wait(Duration::from_millis(50)))
+///     .start();
+/// assert!(gone.try_next().is_none());
+/// # Ok::<(), tophash_safemap::SchemaError>(())
+/// ```
 #[derive(Debug)]
 pub struct WatchBuilder {
     pub(crate) hub: Arc<Hub>,
@@ -151,6 +164,7 @@ pub struct WatchBuilder {
     pub(crate) changes: Vec<Change>,
     pub(crate) capacity: usize,
     pub(crate) overflow: Overflow,
+    pub(crate) retries: u32,
 }
 
 impl WatchBuilder {
@@ -161,6 +175,7 @@ impl WatchBuilder {
             changes: Vec::new(),
             capacity: 1024,
             overflow: Overflow::default(),
+            retries: 0,
         }
     }
 
@@ -182,6 +197,13 @@ impl WatchBuilder {
     #[must_use]
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
+        self
+    }
+
+    /// How often a hook is called again for what it failed on; not at all unless said.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
         self
     }
 

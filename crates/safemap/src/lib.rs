@@ -35,6 +35,7 @@
 //! Features: `json` (on unless turned off) writes audits as JSON lines, `metrics` (likewise) gives a
 //! collector to `prometheus-client`.
 
+mod alert;
 mod audit;
 mod bounds;
 mod breaker;
@@ -43,11 +44,17 @@ mod bulk;
 mod clock;
 mod error;
 mod event;
+mod growth;
+mod hook;
 mod key;
+mod latency;
 mod map;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod pattern;
 mod queue;
 mod refusals;
+mod report;
 mod rule;
 mod schema;
 mod shard;
@@ -58,6 +65,8 @@ mod sync;
 mod transaction;
 mod value;
 
+pub use alert::Alert;
+pub use audit::{AgedKey, AuditRecord, HotKey, Operations, PatternShape, RefusedKey};
 pub use bounds::Eviction;
 pub use breaker::{Breaker, BreakerState};
 pub use builder::SafeMapBuilder;
@@ -65,10 +74,15 @@ pub use bulk::{Conflict, Merged};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Mismatch, SchemaError};
 pub use event::{Change, Event, Watch, WatchBuilder};
+pub use growth::Growth;
+pub use hook::{DeadLetter, Hook, HookError, HookOutcome};
 pub use key::{AsKey, Key};
 pub use map::{SafeMap, Swap};
+#[cfg(feature = "metrics")]
+pub use metrics::MapMetrics;
 pub use pattern::KeyPattern;
 pub use queue::{Notice, Overflow};
+pub use report::audit_report;
 pub use rule::{PatternError, Rule, Type};
 pub use schema::{Schema, SchemaBuilder};
 pub use snapshot::{Iter, Snapshot};

@@ -8,6 +8,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::alert::{Alert, Listener};
 use crate::audit::AuditState;
 use crate::bounds::Limits;
 use crate::breaker::{BreakerState, Circuit, Pass};
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Mismatch};
 use crate::event::{Change, Event, WatchBuilder};
 use crate::key::{AsKey, Key};
+use crate::latency::{Latency, Sort};
 use crate::pattern::KeyPattern;
 use crate::refusals::Refusals;
 use crate::schema::Schema;
@@ -62,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) refusals: Refusals,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) audit: AuditState,
+    pub(crate) latency: Latency,
+    pub(crate) listener: Option<Listener>,
 }
 
 impl Drop for Inner {
@@ -140,9 +144,12 @@ impl SafeMap {
     /// Fails when the schema does not know the key.
     pub fn get<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
         let store = &self.inner.store;
+        let start = self.inner.latency.start();
         let life = |rule: u16| self.inner.lives[usize::from(rule)];
         let hash = store.hash(key.text());
-        match store.get(hash, key.text(), life, |entry| entry.value.clone()) {
+        let found = store.get(hash, key.text(), life, |entry| entry.value.clone());
+        self.inner.latency.end(Sort::Read, start);
+        match found {
             Some(value) => typed::<K>(&key, &value).map(Some),
             None => {
                 // What is there is known to the schema; only what is not has to be looked up.
@@ -460,10 +467,14 @@ impl SafeMap {
                 .admit(|| store.now())
                 .map_err(|(remaining, hint)| Error::ReadOnly { remaining, hint })?,
         };
+        let start = self.inner.latency.start();
         let result = write();
+        self.inner.latency.end(Sort::Write, start);
         match (&result, &self.inner.circuit) {
             (Ok(_), Some(circuit)) if pass == Pass::Probe => {
-                circuit.succeeded(pass, || store.now(), || store.counts().writes);
+                if circuit.succeeded(pass, || store.now(), || store.counts().writes) {
+                    self.alert(BreakerState::Closed, String::new());
+                }
             }
             (Ok(_), _) => {}
             (Err(error), circuit) => self.note_failure(key, error, pass, circuit.as_ref()),
@@ -489,7 +500,16 @@ impl SafeMap {
         if let Some(circuit) = circuit {
             let store = &self.inner.store;
             let hint = || self.inner.refusals.hint(|key| store.writes_of(key));
-            circuit.failed(pass, store.now(), store.counts().writes, hint);
+            if let Some(hint) = circuit.failed(pass, store.now(), store.counts().writes, hint) {
+                self.alert(BreakerState::Open, hint);
+            }
+        }
+    }
+
+    fn alert(&self, state: BreakerState, hint: String) {
+        if let Some(Listener(listener)) = &self.inner.listener {
+            let (map, failure_rate) = (self.name().to_owned(), self.write_failure_rate());
+            listener(&Alert { map, state, failure_rate, hint });
         }
     }
 

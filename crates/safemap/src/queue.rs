@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::event::Event;
+use crate::event::{Change, Event};
 
 /// What happens to events for which an observer has no room.
 ///
@@ -34,7 +34,8 @@ pub enum Overflow {
     DropOldest,
     /// The new event goes.
     DropNewest,
-    /// Writers wait before they write, for so long at most; then their write is refused.
+    /// Writers wait before they write, for so long at most; then their write is refused. What no
+    /// writer waits for (what expired, was evicted or refused) goes when there is no room.
     Wait(Duration),
 }
 
@@ -130,8 +131,9 @@ impl Queue {
         }
         if state.events.len() >= self.capacity {
             match self.overflow {
-                Overflow::Wait(_) => {}
-                Overflow::DropNewest => {
+                // Its writer has waited for room.
+                Overflow::Wait(_) if matches!(event.change, Change::Written | Change::Removed) => {}
+                Overflow::Wait(_) | Overflow::DropNewest => {
                     state.missed += 1;
                     state.dropped += 1;
                     return;
@@ -203,7 +205,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::event::Change;
 
     fn event(version: u64) -> Event {
         Event { change: Change::Written, key: "k".into(), value: None, version, error: None }

@@ -1,5 +1,7 @@
 //! Memory, measured by an allocator that counts. Each thread, and so each test, has a count of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 

@@ -1,5 +1,7 @@
 //! Random operations on a map and on a plain model of it, with a clock that the test moves.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,11 +5,7 @@
 //! [`is_linearizable`] tries orders depth first and remembers states it has been in (Wing and Gong,
 //! 1993, with the memory of Lowe, 2017): exhaustive, and quick for the few operations of a history.
 
-#![expect(
-    unreachable_pub,
-    missing_docs,
-    reason = "a part of several tests, none of which is a library"
-)]
+#![expect(unreachable_pub, reason = "a part of several tests")]
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
