@@ -437,21 +437,26 @@ impl Store {
             Lack::Bytes(bytes) if bytes > self.used_bytes.load(Ordering::Relaxed) => {
                 return Err(Full(bound));
             }
+            // Less may go than was asked for, since what expired goes together: as long as
+            // anything did, the write is tried again.
             Lack::Entries(count) => {
-                for _ in 0..count {
-                    self.evict_anywhere(spared).ok_or(Full(bound))?;
+                self.evict_anywhere(spared).ok_or(Full(bound))?;
+                for _ in 1..count {
+                    self.evict_anywhere(spared);
                 }
             }
             Lack::Bytes(bytes) => {
-                let mut freed = 0;
+                let mut freed = self.evict_anywhere(spared).ok_or(Full(bound))?;
                 while freed < bytes {
-                    freed += self.evict_anywhere(spared).ok_or(Full(bound))?;
+                    let Some(more) = self.evict_anywhere(spared) else { break };
+                    freed += more;
                 }
             }
             Lack::Slots(index) => {
-                let count = self.lock(index).len() / 16 + 1;
+                let count = self.lock(index).len() / 16;
+                self.evict_from(index, spared).ok_or(Full(bound))?;
                 for _ in 0..count {
-                    self.evict_from(index, spared).ok_or(Full(bound))?;
+                    self.evict_from(index, spared);
                 }
             }
         }
