@@ -150,6 +150,24 @@ impl Shard {
         self.table.find_bucket_index(hash, |entry| *entry.key == *key)
     }
 
+    /// Reads an entry that can't expire, which counts as use of it.
+    pub(crate) fn read<R>(
+        &mut self,
+        hash: u64,
+        key: &str,
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R> {
+        let Some(entry) = self.table.find_mut(hash, |entry| *entry.key == *key) else {
+            self.counts.misses += 1;
+            return None;
+        };
+        self.counts.hits += 1;
+        self.accesses += 1;
+        entry.touched = self.accesses;
+        entry.reads = entry.reads.saturating_add(1);
+        Some(read(entry))
+    }
+
     /// Notes a read of an entry, which puts its end off to `expires`, as far as that may be.
     pub(crate) fn touch(&mut self, index: usize, expires: Option<u64>) {
         self.accesses += 1;

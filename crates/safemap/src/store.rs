@@ -214,7 +214,7 @@ impl Store {
 
     /// Takes an entry out, for whatever reason, and keeps the accounts.
     fn take(&self, index: usize, shard: &mut Shard, bucket: usize, why: Change) -> Option<Entry> {
-        let bytes = shard.bytes();
+        let bytes = if self.limits.are_set() { shard.bytes() } else { 0 };
         let entry = shard.remove(bucket, |key| self.hash(key))?;
         match why {
             Change::Expired => shard.counts.expirations += 1,
@@ -227,7 +227,7 @@ impl Store {
         }
         if self.limits.are_set() {
             self.used_entries.fetch_sub(1, Ordering::Relaxed);
-            self.settle(bytes, shard.bytes(), 0);
+            self.settle(bytes, shard, 0);
         }
         self.publish(index, shard);
         self.tell(why, &entry.key, Some(&entry.value), shard.version());
@@ -259,9 +259,12 @@ impl Store {
         life: impl FnOnce(u16) -> Life,
         read: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
-        let now = self.now_if_needed();
         let index = self.index(hash);
         let mut shard = self.lock(index);
+        if !self.can_expire {
+            return shard.read(hash, key, read);
+        }
+        let now = self.now();
         let Some(bucket) = self.find(index, &mut shard, hash, key, now) else {
             shard.counts.misses += 1;
             return None;
@@ -315,13 +318,16 @@ impl Store {
                 self.take(index, shard, bucket, Change::Removed);
             }
             (Action::Put(value), Some(bucket)) => {
-                let before = shard.bytes();
-                let old = shard.bucket(bucket).map_or(0, |entry| entry.value.content_bytes());
-                let more = value.content_bytes().saturating_sub(old);
-                self.take_bytes(more).map_err(Lack::Bytes)?;
+                let (mut before, mut more) = (0, 0);
+                if self.limits.are_set() {
+                    before = shard.bytes();
+                    let old = shard.bucket(bucket).map_or(0, |entry| entry.value.content_bytes());
+                    more = value.content_bytes().saturating_sub(old);
+                    self.take_bytes(more).map_err(Lack::Bytes)?;
+                }
                 let told = self.hub.is_observed().then(|| value.clone());
                 let version = shard.overwrite(bucket, value, place.life.from(now));
-                self.settle(before, shard.bytes(), more);
+                self.settle(before, shard, more);
                 self.publish(index, shard);
                 if let (Some(value), Some(entry)) = (told, shard.bucket(bucket)) {
                     self.tell(Change::Written, &entry.key, Some(&value), version);
@@ -365,7 +371,7 @@ impl Store {
         }
         let told = self.hub.is_observed().then(|| (Arc::clone(&entry.key), entry.value.clone()));
         let version = shard.insert(place.hash, entry, |key| self.hash(key));
-        self.settle(before, shard.bytes(), reserved);
+        self.settle(before, shard, reserved);
         self.publish(index, shard);
         if let Some((key, value)) = told {
             self.tell(Change::Written, &key, Some(&value), version);
@@ -411,10 +417,11 @@ impl Store {
     }
 
     /// Sets right what was taken by an estimate, once a shard has its new size.
-    fn settle(&self, before: usize, after: usize, taken: usize) {
+    fn settle(&self, before: usize, shard: &Shard, taken: usize) {
         if !self.limits.are_set() {
             return;
         }
+        let after = shard.bytes();
         let assumed = before + taken;
         if after > assumed {
             self.used_bytes.fetch_add(after - assumed, Ordering::Relaxed);
@@ -510,7 +517,7 @@ impl Store {
             let mut shard = self.lock(index);
             let (before, len) = (shard.bytes(), shard.len());
             shard.shrink(len, |key| self.hash(key));
-            self.settle(before, shard.bytes(), 0);
+            self.settle(before, &shard, 0);
         }
     }
 
