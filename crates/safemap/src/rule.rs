@@ -249,7 +249,8 @@ impl Type {
             {
                 return Ok(());
             }
-            (Form::Boolean, Value::Boolean(_)) => return Ok(()),
+            (Form::Boolean | Form::Any, Value::Boolean(_))
+            | (Form::Any, Value::Integer(_) | Value::Float(_)) => return Ok(()),
             _ => {}
         }
         if value.is_too_deep() {

@@ -244,7 +244,9 @@ impl Store {
         now: u64,
     ) -> Option<usize> {
         let bucket = shard.find(hash, key)?;
-        if shard.bucket(bucket).is_some_and(|entry| entry.is_expired(now)) {
+        if shard.may_have_expired(now)
+            && shard.bucket(bucket).is_some_and(|entry| entry.is_expired(now))
+        {
             self.take(index, shard, bucket, Change::Expired);
             return None;
         }

@@ -160,7 +160,10 @@ impl Value {
     /// A content that several values share counts in each of them. What an allocator rounds up, and
     /// the nodes of an object's tree beyond its members, do not count.
     pub fn content_bytes(&self) -> usize {
-        self.measure(0)
+        match self {
+            Self::Boolean(_) | Self::Integer(_) | Self::Float(_) => 0,
+            _ => self.measure(0),
+        }
     }
 
     fn measure(&self, depth: usize) -> usize {
