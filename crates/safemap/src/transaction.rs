@@ -134,36 +134,34 @@ impl SafeMap {
         &self,
         mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.guarded("", || {
-            for _ in 0..MOST_ATTEMPTS {
-                let mut transaction = Transaction {
-                    map: self,
-                    reads: Vec::new(),
-                    seen: ShardVersions::new(),
-                    keys: BTreeMap::new(),
-                };
-                let result = match run(&mut transaction) {
-                    Err(Error::Stale) => continue,
-                    Err(error) => {
-                        // An error that comes of something that is no longer so is none.
-                        let Transaction { reads, mut seen, .. } = transaction;
-                        if self.inner.store.still(&reads, &mut seen) {
-                            return Err(error);
-                        }
-                        continue;
-                    }
-                    Ok(result) => result,
-                };
-                let Transaction { reads, keys, .. } = transaction;
-                let writes: Vec<Write> = keys.into_values().filter_map(|seen| seen.write).collect();
-                match self.commit(&reads, &writes, false) {
-                    Ok(()) => return Ok(result),
-                    Err(Error::Stale) => {}
-                    Err(error) => return Err(error),
-                }
+        for _ in 0..MOST_ATTEMPTS {
+            let mut transaction = Transaction {
+                map: self,
+                reads: Vec::new(),
+                seen: ShardVersions::new(),
+                keys: BTreeMap::new(),
+            };
+            let result = run(&mut transaction);
+            let Transaction { reads, mut seen, keys, .. } = transaction;
+            let result = match result {
+                Ok(result) => result,
+                Err(Error::Stale) => continue,
+                // An error that comes of something that is no longer so is none.
+                Err(_) if !self.inner.store.still(&reads, &mut seen) => continue,
+                Err(error) => return self.guarded("", || Err(error)),
+            };
+            let writes: Vec<Write> = keys.into_values().filter_map(|seen| seen.write).collect();
+            if writes.is_empty() {
+                // Its last read has shown that all of them were of one moment. No breaker stops it.
+                return Ok(result);
             }
-            Err(Error::Contended { attempts: MOST_ATTEMPTS })
-        })
+            match self.guarded("", || self.commit(&reads, &writes, false)) {
+                Ok(()) => return Ok(result),
+                Err(Error::Stale) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Contended { attempts: MOST_ATTEMPTS })
     }
 
     /// A write that the schema has admitted.
