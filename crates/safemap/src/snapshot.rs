@@ -89,7 +89,7 @@ impl Iterator for Iter<'_> {
 impl SafeMap {
     /// All entries as they are at one moment.
     ///
-    /// Writers are held up while all shards are marked, about a microsecond, and then for as long as
+    /// Writers are held up while all shards are marked, some microseconds, and then for as long as
     /// a few hundred entries of their shard are copied. The first change of an entry that has not been
     /// copied yet puts its old state by. One snapshot is taken at a time.
     pub fn snapshot(&self) -> Snapshot {

@@ -11,7 +11,7 @@
 //! - Whoever reads several keys before a commit sees one state: a shard's version is raised while a
 //!   writer holds its lock, and [`Store::still`] compares those of all shards read so far.
 //! - A [snapshot](Store::snapshot) is one moment: all locks are held for as long as it takes to mark
-//!   each shard, about a microsecond, and entries are copied afterwards, a few hundred under the lock
+//!   each shard, some microseconds, and entries are copied afterwards, a few hundred under the lock
 //!   at a time. Until a shard has been copied, a first change of an entry puts by what it was.
 //!
 //! Eviction is an operation of its own, done with no other lock held before a write is tried again.
