@@ -29,6 +29,7 @@ const PROFILE: &str = "tophash-profile";
 const LAB: &str = "tophash-lab";
 const TREND: &str = "tophash-trend";
 const VITALS: &str = "tophash-vitals";
+const SAFEMAP: &str = "tophash-safemap";
 const DIAGNOSE: &str = "tophash-diagnose";
 const SOURCE: &str = "tophash-source";
 const ESCAPE: &str = "tophash-escape";
@@ -36,7 +37,7 @@ const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
 /// Each package of the workspace, and those of the workspace that it may use.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: &[(&str, &[&str])] = &[
     (MEMORY, &[]),
     (GORUNTIME, &[MEMORY]),
     (GOMAP, &[MEMORY, GORUNTIME]),
@@ -55,12 +56,13 @@ const LAYERS: [(&str, &[&str]); 11] = [
             ESCAPE,
         ],
     ),
+    (SAFEMAP, &[]),
     (XTASK, &[]),
 ];
 
 /// Libraries that belong to one layer alone, for what they do: the system's
 /// calls at the bottom, arguments and colour at the top. Tasks may use any.
-const RESERVED: [(&str, &str); 16] = [
+const RESERVED: &[(&str, &str)] = &[
     ("memmap2", MEMORY),
     ("nix", MEMORY),
     ("gimli", GORUNTIME),

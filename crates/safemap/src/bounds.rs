@@ -1,0 +1,50 @@
+//! How large a map may be, and what goes when it is full.
+
+/// What goes when a bound would be passed.
+///
+/// ```
+/// use tophash_safemap::{Error, Eviction, SafeMap, Schema};
+///
+/// let full = SafeMap::builder(Schema::open()).max_entries(1).build();
+/// full.set("a", 1)?;
+/// assert!(matches!(full.set("b", 2), Err(Error::Full { .. })));
+///
+/// let cache = SafeMap::builder(Schema::open())
+///     .max_entries(1)
+///     .eviction(Eviction::LeastRecentlyUsed)
+///     .build();
+/// cache.set("a", 1)?;
+/// cache.set("b", 2)?;
+/// assert_eq!(cache.get("a")?, None);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// Victims are the best of sixteen neighbours at a random place, so that no list of all entries has
+/// to be kept in order: exact in a map with one shard and no more entries than that, near to it in
+/// any other. Required entries never go, and expired ones go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Eviction {
+    /// Nothing goes; the write is refused. What a map of state needs.
+    #[default]
+    Refuse,
+    /// The entry that was neither read nor written for longest. What most caches need.
+    LeastRecentlyUsed,
+    /// The entry that was read least; of several, the one used longest ago. For caches that are
+    /// scanned now and then.
+    LeastRead,
+}
+
+/// The bounds of a map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) entries: usize,
+    pub(crate) bytes: usize,
+    pub(crate) eviction: Eviction,
+}
+
+impl Limits {
+    pub(crate) fn are_set(&self) -> bool {
+        self.entries != usize::MAX || self.bytes != usize::MAX
+    }
+}

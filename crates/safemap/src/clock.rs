@@ -1,0 +1,103 @@
+//! Where a map has the time from: the system, or a test's hand.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Tells the time to a map.
+///
+/// ```
+/// use std::time::Duration;
+/// use tophash_safemap::{Clock, ManualClock};
+///
+/// let clock = ManualClock::new();
+/// clock.advance(Duration::from_secs(5));
+/// assert_eq!(clock.now(), Duration::from_secs(5));
+/// ```
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// Time since some moment that stays the same; never goes back.
+    fn now(&self) -> Duration;
+
+    /// The time of day, for reports.
+    fn wall(&self) -> SystemTime;
+}
+
+/// The clock of the system.
+///
+/// ```
+/// use tophash_safemap::{Clock, SystemClock};
+///
+/// let clock = SystemClock::new();
+/// assert!(clock.now() <= clock.now());
+/// ```
+#[derive(Debug)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    /// A clock that starts now.
+    pub fn new() -> Self {
+        Self { start: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// A clock that a test moves; it stands still otherwise.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use tophash_safemap::{ManualClock, SafeMap, Schema, Type};
+///
+/// let clock = Arc::new(ManualClock::new());
+/// let schema = Schema::builder().key("a", Type::any().ttl(Duration::from_secs(1))).build()?;
+/// let map = SafeMap::builder(schema).clock(clock.clone()).build();
+/// map.set("a", 1)?;
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(map.get("a")?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    now: Mutex<Duration>,
+}
+
+impl ManualClock {
+    /// A clock at zero, which is midnight of the first of January 1970.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = now.saturating_add(by);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Duration {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.now()
+    }
+}

@@ -1,0 +1,563 @@
+//! The map: operations on one key, each atomic.
+//!
+//! Keys and values are held against the schema before any lock is taken, and closures of a caller run
+//! with no lock held: [`SafeMap::update`] and [`SafeMap::get_or_insert_with`] work on a copy and write
+//! it if the entry is still as it was. So a closure may use the map, even the same key, and nothing
+//! can deadlock.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::alert::{Alert, Listener};
+use crate::audit::AuditState;
+use crate::bounds::Limits;
+use crate::breaker::{BreakerState, Circuit, Pass};
+use crate::builder::SafeMapBuilder;
+use crate::clock::Clock;
+use crate::error::{Error, Mismatch};
+use crate::event::{Change, Event, WatchBuilder};
+use crate::key::{AsKey, Key};
+use crate::latency::{Latency, Sort};
+use crate::pattern::KeyPattern;
+use crate::refusals::Refusals;
+use crate::schema::Schema;
+use crate::store::{Action, Full, Life, Place, Store};
+use crate::value::{TypedValue, Value};
+
+/// How often an optimistic operation is tried.
+pub(crate) const MOST_ATTEMPTS: u32 = 10_000;
+
+/// A concurrent map with a schema at its door.
+///
+/// ```
+/// use tophash_safemap::{SafeMap, Schema, Type};
+///
+/// let schema = Schema::builder()
+///     .key("user.*.name", Type::string().max_size(64))
+///     .key("user.*.visits", Type::integer().range(0..))
+///     .build()?;
+/// let map = SafeMap::new(schema);
+///
+/// map.set("user.7.name", "Ada")?;
+/// assert_eq!(map.inc("user.7.visits", 1)?, 1);
+/// assert!(map.set("user.7.visits", "one").is_err());
+/// assert!(map.set("user.7.nam", "Ada").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A clone is another handle of the same map. No operation hands out a guard: what is read is a copy,
+/// of which strings and the like share the content. So nothing can be held across an `await`, and no
+/// order of calls can deadlock.
+#[derive(Clone, Debug)]
+pub struct SafeMap {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) name: Arc<str>,
+    pub(crate) schema: Schema,
+    pub(crate) lives: Vec<Life>,
+    pub(crate) store: Store,
+    pub(crate) limits: Limits,
+    pub(crate) circuit: Option<Circuit>,
+    pub(crate) refusals: Refusals,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) audit: AuditState,
+    pub(crate) latency: Latency,
+    pub(crate) listener: Option<Listener>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.store.hub().close();
+    }
+}
+
+/// What became of a [`SafeMap::compare_and_swap`].
+///
+/// ```
+/// use tophash_safemap::{SafeMap, Schema, Swap};
+///
+/// let map = SafeMap::new(Schema::open());
+/// assert_eq!(map.compare_and_swap("a", None, Some(1.into()))?, Swap::Done);
+/// let swap = map.compare_and_swap("a", Some(5.into()), None)?;
+/// assert_eq!(swap, Swap::Differs(Some(1.into())));
+/// # Ok::<(), tophash_safemap::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Swap<V> {
+    /// The entry was as expected, and is now as asked.
+    Done,
+    /// The entry was this instead, and still is.
+    Differs(Option<V>),
+}
+
+impl SafeMap {
+    /// A map without bounds or breaker.
+    pub fn new(schema: Schema) -> Self {
+        Self::builder(schema).build()
+    }
+
+    /// Starts to set a map up.
+    pub fn builder(schema: Schema) -> SafeMapBuilder {
+        SafeMapBuilder::new(schema)
+    }
+
+    /// The map's name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The map's schema.
+    pub fn schema(&self) -> &Schema {
+        &self.inner.schema
+    }
+
+    /// A handle that reads and writes a key as one type.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the schema does not know the key, or has another type for it.
+    pub fn key<T: TypedValue>(&self, text: &str) -> Result<Key<T>, Error> {
+        let rule = self.inner.schema.find(text)?;
+        let asked = &self.inner.schema.rule(rule).value_type;
+        match (T::KIND, asked.kind()) {
+            (Some(asked_for), Some(kind)) if asked_for != kind => Err(Error::OtherType {
+                key: text.into(),
+                expected: asked.to_string(),
+                asked: asked_for,
+            }),
+            _ => Ok(Key {
+                text: text.into(),
+                rule,
+                schema: self.inner.schema.mark(),
+                value_type: PhantomData,
+            }),
+        }
+    }
+
+    /// The value of a key, which counts as use of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the schema does not know the key.
+    pub fn get<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
+        let store = &self.inner.store;
+        let start = self.inner.latency.start();
+        let life = |rule: u16| self.inner.lives[usize::from(rule)];
+        let hash = store.hash(key.text());
+        let found = store.get(hash, key.text(), life, |entry| entry.value.clone());
+        self.inner.latency.end(Sort::Read, start);
+        match found {
+            Some(value) => typed::<K>(&key, &value).map(Some),
+            None => {
+                // What is there is known to the schema; only what is not has to be looked up.
+                self.rule_of(&key).map_err(|error| self.refuse_read(key.text(), error))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether a key is there; no use of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the schema does not know the key.
+    pub fn contains<K: AsKey>(&self, key: K) -> Result<bool, Error> {
+        let place = self.place(&key).map_err(|error| self.refuse_read(key.text(), error))?;
+        let found = self.inner.store.alter(&place, |entry| (Action::Keep, entry.is_some()));
+        found.map_err(|full| self.full(&key, full))
+    }
+
+    /// Writes a value.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the schema does not know the key, or asks for another value; when a bound would be
+    /// passed; while the breaker is open; and when an observer that makes writers wait has no room.
+    pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
+        let value: Value = value.into().into();
+        self.write(&key, |place| {
+            self.inner.schema.admit(place.rule, place.key, &value)?;
+            let put = self.inner.store.alter(place, |_| (Action::Put(value.clone()), ()));
+            put.map_err(|full| self.full(&key, full))
+        })
+    }
+
+    /// Removes an entry, and returns what it held.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the schema does not know the key or asks that it be there, and while the breaker
+    /// is open.
+    pub fn remove<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
+        let removed = self.write(&key, |place| {
+            if place.life.is_required {
+                return Err(Error::Required { key: place.key.into() });
+            }
+            let removed = self
+                .inner
+                .store
+                .alter(place, |entry| (Action::Remove, entry.map(|entry| entry.value.clone())));
+            removed.map_err(|full| self.full(&key, full))
+        })?;
+        removed.map(|value| typed::<K>(&key, &value)).transpose()
+    }
+
+    /// Adds to an integer and returns the sum. An entry that is not there counts as zero.
+    ///
+    /// # Errors
+    ///
+    /// As [`SafeMap::set`]; and fails when the sum does not fit an integer or its range, or the entry
+    /// is no integer.
+    pub fn inc<K: AsKey>(&self, key: K, by: i64) -> Result<i64, Error> {
+        self.write(&key, |place| {
+            let sum = |entry: Option<&Value>| {
+                let old = match entry {
+                    None => 0,
+                    Some(Value::Integer(number)) => *number,
+                    Some(other) => {
+                        return Err(Error::Refused {
+                            key: place.key.into(),
+                            mismatch: Box::new(Mismatch {
+                                expected: "integer to add to".to_owned(),
+                                came: other.kind().to_string(),
+                                ..Mismatch::at(other)
+                            }),
+                        });
+                    }
+                };
+                let Some(sum) = old.checked_add(by) else {
+                    return Err(Error::Overflow { key: place.key.into(), value: old, by });
+                };
+                self.inner.schema.admit(place.rule, place.key, &Value::Integer(sum))?;
+                Ok(sum)
+            };
+            let result =
+                self.inner.store.alter(place, |entry| match sum(entry.map(|entry| &entry.value)) {
+                    Ok(sum) => (Action::Put(Value::Integer(sum)), Ok(sum)),
+                    Err(error) => (Action::Keep, Err(error)),
+                });
+            result.map_err(|full| self.full(&key, full))?
+        })
+    }
+
+    /// Writes `new` if the entry is `expected`; `None` is an entry that is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`SafeMap::set`] and, for a `new` of `None`, [`SafeMap::remove`]. That the entry differs is
+    /// no error.
+    pub fn compare_and_swap<K: AsKey>(
+        &self,
+        key: K,
+        expected: Option<K::Value>,
+        new: Option<K::Value>,
+    ) -> Result<Swap<K::Value>, Error> {
+        let expected: Option<Value> = expected.map(Into::into);
+        let new: Option<Value> = new.map(Into::into);
+        let differs = self.write(&key, |place| {
+            self.admit_change(place, new.as_ref())?;
+            let result = self.inner.store.alter(place, |entry| {
+                let current = entry.map(|entry| &entry.value);
+                if current != expected.as_ref() {
+                    return (Action::Keep, Some(current.cloned()));
+                }
+                (new.clone().map_or(Action::Remove, Action::Put), None)
+            });
+            result.map_err(|full| self.full(&key, full))
+        })?;
+        match differs {
+            None => Ok(Swap::Done),
+            Some(current) => {
+                let current = current.map(|value| typed::<K>(&key, &value)).transpose()?;
+                Ok(Swap::Differs(current))
+            }
+        }
+    }
+
+    /// Replaces a value by what a closure makes of it, and returns that. `None` is an entry that is
+    /// not there, before or after.
+    ///
+    /// The closure runs with no lock held, and again when another writer was first.
+    ///
+    /// ```
+    /// use tophash_safemap::{SafeMap, Schema};
+    ///
+    /// let map = SafeMap::new(Schema::open());
+    /// let log = map.key::<String>("log")?;
+    /// map.update(&log, |old| Some(old.unwrap_or_default() + "a"))?;
+    /// let new = map.update(&log, |old| Some(old.unwrap_or_default() + "b"))?;
+    /// assert_eq!(new.as_deref(), Some("ab"));
+    /// # Ok::<(), tophash_safemap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`SafeMap::compare_and_swap`]; and fails when other writers were first ten thousand times.
+    pub fn update<K: AsKey>(
+        &self,
+        key: K,
+        mut change: impl FnMut(Option<K::Value>) -> Option<K::Value>,
+    ) -> Result<Option<K::Value>, Error> {
+        let new = self.write(&key, |place| {
+            for _ in 0..MOST_ATTEMPTS {
+                let read = self.inner.store.alter(place, |entry| {
+                    (Action::Keep, entry.map(|entry| (entry.version, entry.value.clone())))
+                });
+                let read = read.map_err(|full| self.full(&key, full))?;
+                let version = read.as_ref().map(|(version, _)| *version);
+                let old = read.map(|(_, value)| typed::<K>(&key, &value)).transpose()?;
+                let new: Option<Value> = change(old).map(Into::into);
+                self.admit_change(place, new.as_ref())?;
+                let done = self.inner.store.alter(place, |entry| {
+                    if entry.map(|entry| entry.version) != version {
+                        return (Action::Keep, false);
+                    }
+                    (new.clone().map_or(Action::Remove, Action::Put), true)
+                });
+                if done.map_err(|full| self.full(&key, full))? {
+                    return Ok(new);
+                }
+            }
+            Err(Error::Contended { attempts: MOST_ATTEMPTS })
+        })?;
+        new.map(|value| typed::<K>(&key, &value)).transpose()
+    }
+
+    /// The value of a key, made and written first when it is not there.
+    ///
+    /// The closure runs with no lock held, at most once. When another writer was first, what it made
+    /// is dropped, and the other's value returned.
+    ///
+    /// ```
+    /// use tophash_safemap::{SafeMap, Schema};
+    ///
+    /// let map = SafeMap::new(Schema::open());
+    /// let answer = map.key::<i64>("answer")?;
+    /// assert_eq!(map.get_or_insert_with(&answer, || 42)?, 42);
+    /// assert_eq!(map.get_or_insert_with(&answer, || unreachable!())?, 42);
+    /// # Ok::<(), tophash_safemap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`SafeMap::set`], when the entry is not there.
+    pub fn get_or_insert_with<K: AsKey>(
+        &self,
+        key: K,
+        make: impl FnOnce() -> K::Value,
+    ) -> Result<K::Value, Error> {
+        if let Some(value) = self.get(key)? {
+            return Ok(value);
+        }
+        let value: Value = make().into();
+        let held = self.write(&key, |place| {
+            self.inner.schema.admit(place.rule, place.key, &value)?;
+            let held = self.inner.store.alter(place, |entry| match entry {
+                Some(entry) => (Action::Keep, entry.value.clone()),
+                None => (Action::Put(value.clone()), value.clone()),
+            });
+            held.map_err(|full| self.full(&key, full))
+        })?;
+        typed::<K>(&key, &held)
+    }
+
+    /// The number of entries held, expired ones that were not met yet included.
+    pub fn len(&self) -> usize {
+        self.inner.store.len()
+    }
+
+    /// Whether no entry is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the tables, keys and contents.
+    pub fn bytes(&self) -> usize {
+        self.inner.store.bytes()
+    }
+
+    /// Takes out all entries that have expired, and tells how many.
+    ///
+    /// There is no need to call it for the bounds' sake: every write looks at a few entries of its
+    /// shard, and an expired entry is never seen. A map that is no longer written keeps what has
+    /// expired until then; a service that wants it back calls this now and then.
+    pub fn sweep(&self) -> usize {
+        self.inner.store.sweep()
+    }
+
+    /// Gives back the memory that the tables don't need for what they hold.
+    ///
+    /// Removals give most of it back as they go.
+    pub fn shrink_to_fit(&self) {
+        self.inner.store.shrink();
+    }
+
+    /// Starts to set up who is told of changes to the keys of a pattern.
+    pub fn watch(&self, pattern: KeyPattern) -> WatchBuilder {
+        WatchBuilder::new(self.inner.store.hub(), pattern)
+    }
+
+    /// What the breaker lets through; a map without one is closed, which lets all through.
+    pub fn breaker_state(&self) -> BreakerState {
+        self.inner.circuit.as_ref().map_or(BreakerState::Closed, Circuit::state)
+    }
+
+    /// The share of writes that failed lately, from 0 to 1, as the breaker sees it; 0 without one.
+    pub fn write_failure_rate(&self) -> f64 {
+        let store = &self.inner.store;
+        self.inner
+            .circuit
+            .as_ref()
+            .map_or(0.0, |circuit| circuit.failure_rate(store.now(), store.counts().writes))
+    }
+
+    pub(crate) fn rule_of<K: AsKey>(&self, key: &K) -> Result<u16, Error> {
+        match key.known_rule() {
+            Some((mark, rule)) if mark == self.inner.schema.mark() => Ok(rule),
+            _ => self.inner.schema.find(key.text()),
+        }
+    }
+
+    fn place<'k, K: AsKey>(&self, key: &'k K) -> Result<Place<'k>, Error> {
+        let rule = self.rule_of(key)?;
+        Ok(Place {
+            hash: self.inner.store.hash(key.text()),
+            key: key.text(),
+            shared: key.shared(),
+            rule,
+            life: self.inner.lives[usize::from(rule)],
+        })
+    }
+
+    fn admit_change(&self, place: &Place<'_>, new: Option<&Value>) -> Result<(), Error> {
+        match new {
+            Some(value) => self.inner.schema.admit(place.rule, place.key, value),
+            None if place.life.is_required => Err(Error::Required { key: place.key.into() }),
+            None => Ok(()),
+        }
+    }
+
+    /// A write of one key: what stands before it, and what is noted after it.
+    fn write<K: AsKey, R>(
+        &self,
+        key: &K,
+        write: impl FnOnce(&Place<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.guarded(key.text(), || {
+            let place = self.place(key)?;
+            self.inner.store.hub().wait_for_room(place.key)?;
+            write(&place)
+        })
+    }
+
+    /// A write of any kind, behind the breaker; `key` is told to who asks about a refusal that names
+    /// none.
+    pub(crate) fn guarded<R>(
+        &self,
+        key: &str,
+        write: impl FnOnce() -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let store = &self.inner.store;
+        let pass = match &self.inner.circuit {
+            None => Pass::Ordinary,
+            Some(circuit) => circuit
+                .admit(|| store.now())
+                .map_err(|(remaining, hint)| Error::ReadOnly { remaining, hint })?,
+        };
+        let start = self.inner.latency.start();
+        let result = write();
+        self.inner.latency.end(Sort::Write, start);
+        match (&result, &self.inner.circuit) {
+            (Ok(_), Some(circuit)) if pass == Pass::Probe => {
+                if circuit.succeeded(pass, || store.now(), || store.counts().writes) {
+                    self.alert(BreakerState::Closed, String::new());
+                }
+            }
+            (Ok(_), _) => {}
+            (Err(error), circuit) => self.note_failure(key, error, pass, circuit.as_ref()),
+        }
+        result
+    }
+
+    #[cold]
+    fn note_failure(&self, key: &str, error: &Error, pass: Pass, circuit: Option<&Circuit>) {
+        if !is_refusal(error) {
+            if let Some(circuit) = circuit {
+                circuit.withdrawn(pass);
+            }
+            return;
+        }
+        let faults = if let Error::Invalid { faults } = error { faults.as_slice() } else { &[] };
+        for fault in faults {
+            self.note_refusal(fault.key().unwrap_or(key), fault);
+        }
+        if faults.is_empty() {
+            self.note_refusal(error.key().unwrap_or(key), error);
+        }
+        if let Some(circuit) = circuit {
+            let store = &self.inner.store;
+            let hint = || self.inner.refusals.hint(|key| store.writes_of(key));
+            if let Some(hint) = circuit.failed(pass, store.now(), store.counts().writes, hint) {
+                self.alert(BreakerState::Open, hint);
+            }
+        }
+    }
+
+    fn alert(&self, state: BreakerState, hint: String) {
+        if let Some(Listener(listener)) = &self.inner.listener {
+            let (map, failure_rate) = (self.name().to_owned(), self.write_failure_rate());
+            listener(&Alert { map, state, failure_rate, hint });
+        }
+    }
+
+    /// Notes that a key was refused, for audits, hints and observers.
+    fn note_refusal(&self, key: &str, error: &Error) {
+        let rule = self.inner.schema.find(key).ok();
+        let expected = rule.and_then(|rule| self.inner.schema.rule(rule).value_type.kind());
+        self.inner.refusals.note(key, error, expected);
+        let hub = self.inner.store.hub();
+        if hub.is_observed() {
+            hub.tell(&Event {
+                change: Change::Refused,
+                key: key.into(),
+                value: None,
+                version: 0,
+                error: Some(Arc::new(error.clone())),
+            });
+        }
+    }
+
+    /// A read of a key that the schema does not know is told as a write is, but opens no breaker.
+    fn refuse_read(&self, key: &str, error: Error) -> Error {
+        self.note_refusal(error.key().unwrap_or(key), &error);
+        error
+    }
+
+    fn full<K: AsKey>(&self, key: &K, Full(bound): Full) -> Error {
+        Error::Full { key: key.text().into(), bound }
+    }
+}
+
+/// Whether an error speaks against what was to be written, not of who else was writing.
+fn is_refusal(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::Conflict { .. }
+            | Error::Contended { .. }
+            | Error::Stale
+            | Error::GivenUp { .. }
+            | Error::ReadOnly { .. }
+    )
+}
+
+/// A value as the type that a key is for. It can have another only where the schema takes any.
+pub(crate) fn typed<K: AsKey>(key: &K, value: &Value) -> Result<K::Value, Error> {
+    K::Value::from_value(value).ok_or_else(|| Error::OtherType {
+        key: key.text().into(),
+        expected: value.kind().to_string(),
+        asked: K::Value::KIND.unwrap_or(value.kind()),
+    })
+}

@@ -1,0 +1,229 @@
+//! Key patterns, and which of them a key belongs to.
+//!
+//! A key is segments with dots between: `user.42.id`. In a pattern `*` stands for one segment, and a
+//! last `**` for one or more. Patterns lie in a tree by segment; of several that match, the one
+//! whose first difference is more exact wins: a literal before `*`, `*` before `**`. Looking a key
+//! up visits each node of the tree at most once, so its time is bounded by the schema.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::error::SchemaError;
+
+/// The longest key, in bytes.
+pub(crate) const LONGEST_KEY: usize = 1024;
+
+/// What is wrong with a text as a key, if anything.
+pub(crate) fn key_fault(key: &str) -> Option<&'static str> {
+    if key.is_empty() {
+        Some("it is empty")
+    } else if key.len() > LONGEST_KEY {
+        Some("it is longer than 1024 bytes")
+    } else {
+        None
+    }
+}
+
+/// Which keys an observer or a rule is for.
+///
+/// ```
+/// use tophash_safemap::KeyPattern;
+///
+/// let ids: KeyPattern = "user.*.id".parse()?;
+/// assert!(ids.matches("user.7.id"));
+/// assert!(!ids.matches("user.7.name"));
+/// assert!("config.**".parse::<KeyPattern>()?.matches("config.http.port"));
+/// # Ok::<(), tophash_safemap::SchemaError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyPattern {
+    text: Arc<str>,
+}
+
+impl std::str::FromStr for KeyPattern {
+    type Err = SchemaError;
+
+    fn from_str(text: &str) -> Result<Self, SchemaError> {
+        let fault = |reason| SchemaError::Pattern { pattern: text.to_owned(), reason };
+        if let Some(reason) = key_fault(text) {
+            return Err(fault(reason));
+        }
+        let mut segments = text.split('.').peekable();
+        while let Some(segment) = segments.next() {
+            let is_last = segments.peek().is_none();
+            match segment {
+                "" => return Err(fault("a segment is empty")),
+                "*" => {}
+                "**" if is_last => {}
+                "**" => return Err(fault("** may only be last")),
+                _ if segment.contains('*') => return Err(fault("* stands for a whole segment")),
+                _ => {}
+            }
+        }
+        Ok(Self { text: text.into() })
+    }
+}
+
+impl KeyPattern {
+    /// The pattern as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the pattern is a key, with nothing left open.
+    pub fn is_literal(&self) -> bool {
+        !self.text.contains('*')
+    }
+
+    /// Whether a key belongs to the pattern.
+    pub fn matches(&self, key: &str) -> bool {
+        let mut parts = key.split('.');
+        for segment in self.text.split('.') {
+            let part = parts.next();
+            match (segment, part) {
+                (_, None) => return false,
+                ("**", Some(_)) => return true,
+                ("*", Some(_)) => {}
+                (segment, Some(part)) if segment == part => {}
+                _ => return false,
+            }
+        }
+        parts.next().is_none()
+    }
+
+    /// The pattern with its `*` filled from a key of as many segments, to show what was meant.
+    pub(crate) fn fill(&self, key: &str) -> String {
+        let mut parts = key.split('.');
+        let filled: Vec<&str> = self
+            .text
+            .split('.')
+            .map(|segment| {
+                let part = parts.next();
+                if segment.starts_with('*') { part.unwrap_or(segment) } else { segment }
+            })
+            .collect();
+        filled.join(".")
+    }
+}
+
+/// From a key to the number of its rule.
+#[derive(Debug)]
+pub(crate) struct PatternTree {
+    literals: HashMap<Arc<str>, u16>,
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    children: HashMap<Arc<str>, usize>,
+    any: Option<usize>,
+    rest: Option<u16>,
+    rule: Option<u16>,
+}
+
+impl PatternTree {
+    pub(crate) fn new() -> Self {
+        Self { literals: HashMap::new(), nodes: vec![Node::default()] }
+    }
+
+    /// Adds a pattern; says whether it was new.
+    pub(crate) fn add(&mut self, pattern: &KeyPattern, rule: u16) -> bool {
+        if pattern.is_literal() {
+            return self.literals.insert(Arc::clone(&pattern.text), rule).is_none();
+        }
+        let mut at = 0;
+        for segment in pattern.text.split('.') {
+            if segment == "**" {
+                return self.nodes[at].rest.replace(rule).is_none();
+            }
+            let fresh = self.nodes.len();
+            let node = &mut self.nodes[at];
+            at = match segment {
+                "*" => *node.any.get_or_insert(fresh),
+                _ => *node.children.entry(segment.into()).or_insert(fresh),
+            };
+            if at == fresh {
+                self.nodes.push(Node::default());
+            }
+        }
+        self.nodes[at].rule.replace(rule).is_none()
+    }
+
+    /// The rule of a key.
+    pub(crate) fn find(&self, key: &str) -> Option<u16> {
+        if let Some(rule) = self.literals.get(key) {
+            return Some(*rule);
+        }
+        self.descend(0, Some(key))
+    }
+
+    fn descend(&self, at: usize, left: Option<&str>) -> Option<u16> {
+        let node = &self.nodes[at];
+        let Some(left) = left else { return node.rule };
+        // Segments are short: a plain loop over bytes is quicker than a search made for long text.
+        let (segment, rest) = match left.bytes().position(|byte| byte == b'.') {
+            Some(at) => (&left[..at], Some(&left[at + 1..])),
+            None => (left, None),
+        };
+        let child = if node.children.is_empty() { None } else { node.children.get(segment) };
+        child
+            .and_then(|&child| self.descend(child, rest))
+            .or_else(|| node.any.and_then(|any| self.descend(any, rest)))
+            .or(node.rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(patterns: &[&str]) -> PatternTree {
+        let mut tree = PatternTree::new();
+        for (rule, pattern) in patterns.iter().enumerate() {
+            assert!(tree.add(&pattern.parse().unwrap(), rule as u16));
+        }
+        tree
+    }
+
+    #[test]
+    fn the_more_exact_pattern_wins() {
+        let tree = tree(&["**", "user.**", "user.*.id", "user.7.*", "user.7.id"]);
+        assert_eq!(tree.find("user.7.id"), Some(4));
+        assert_eq!(tree.find("user.7.name"), Some(3));
+        assert_eq!(tree.find("user.8.id"), Some(2));
+        assert_eq!(tree.find("user.8.name"), Some(1));
+        assert_eq!(tree.find("user.8"), Some(1));
+        assert_eq!(tree.find("user"), Some(0));
+    }
+
+    #[test]
+    fn a_way_that_ends_nowhere_is_left_again() {
+        let tree = tree(&["a.b.c", "a.b.*.d", "a.*.x.e"]);
+        assert_eq!(tree.find("a.b.x.e"), Some(2));
+        assert_eq!(tree.find("a.b.x.d"), Some(1));
+        assert_eq!(tree.find("a.b"), None);
+        assert_eq!(tree.find("a.b.c.d.e"), None);
+    }
+
+    #[test]
+    fn a_pattern_of_its_own_agrees_with_the_tree() {
+        for pattern in ["a.*", "a.**", "*.b", "**", "a.b"] {
+            let (alone, tree) = (pattern.parse::<KeyPattern>().unwrap(), tree(&[pattern]));
+            for key in ["a", "a.b", "a.b.c", "b.b", ".", "a.", "", "a..b"] {
+                assert_eq!(alone.matches(key), tree.find(key).is_some(), "{pattern} {key:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in ["", "a..b", "a.**.b", "a.x*", "."] {
+            assert!(text.parse::<KeyPattern>().is_err(), "{text:?}");
+        }
+        assert!(!{
+            let mut twice = tree(&["a.*"]);
+            twice.add(&"a.*".parse().unwrap(), 9)
+        });
+    }
+}

@@ -1,0 +1,548 @@
+//! What a key's value may be: a type with its limits, and how long it lives.
+//!
+//! A [`Type`] decides about one value and names what it asks for in words a person reads in an error.
+//! A [`Rule`] adds what concerns the entry: whether it must be there, and how long it may stay.
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex_lite::Regex;
+
+use crate::error::Mismatch;
+use crate::suggestion::nearest;
+use crate::value::{DEEPEST, Kind, Value};
+
+/// The type of a value, with its limits.
+///
+/// ```
+/// use tophash_safemap::{Type, Value};
+///
+/// let port = Type::integer().range(1..=65_535);
+/// assert!(port.check(&Value::from(80)).is_ok());
+/// assert!(port.check(&Value::from(0)).is_err());
+/// assert_eq!(port.to_string(), "integer from 1 to 65535");
+///
+/// let theme = Type::one_of(["light", "dark"]);
+/// let mismatch = theme.check(&Value::from("drak")).unwrap_err();
+/// assert_eq!(mismatch.meant.as_deref(), Some("dark"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Type {
+    form: Form,
+    max_size: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Any,
+    Boolean,
+    Integer(i64, i64),
+    Float(f64, f64),
+    String(Option<Regex>),
+    OneOf(Arc<[Arc<str>]>),
+    Bytes,
+    List(Arc<Type>),
+    Object(Arc<Members>),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Members {
+    named: Vec<Member>,
+    others: Option<Type>,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    name: Arc<str>,
+    member_type: Type,
+    is_required: bool,
+}
+
+impl Type {
+    fn of(form: Form) -> Self {
+        Self { form, max_size: None }
+    }
+
+    /// Any value at all.
+    pub fn any() -> Self {
+        Self::of(Form::Any)
+    }
+
+    /// True or false.
+    pub fn boolean() -> Self {
+        Self::of(Form::Boolean)
+    }
+
+    /// A whole number.
+    pub fn integer() -> Self {
+        Self::of(Form::Integer(i64::MIN, i64::MAX))
+    }
+
+    /// A number that is neither infinite nor "not a number".
+    pub fn float() -> Self {
+        Self::of(Form::Float(f64::MIN, f64::MAX))
+    }
+
+    /// Text.
+    pub fn string() -> Self {
+        Self::of(Form::String(None))
+    }
+
+    /// Bytes of any meaning.
+    pub fn bytes() -> Self {
+        Self::of(Form::Bytes)
+    }
+
+    /// A string that is one of these.
+    pub fn one_of<I>(names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<Arc<str>>,
+    {
+        Self::of(Form::OneOf(names.into_iter().map(Into::into).collect()))
+    }
+
+    /// Values of one type, in order.
+    pub fn list(items: Self) -> Self {
+        Self::of(Form::List(Arc::new(items)))
+    }
+
+    /// Values by name; members are added with [`Type::member`]. Names that are not told are refused.
+    pub fn object() -> Self {
+        Self::of(Form::Object(Arc::default()))
+    }
+
+    /// Limits an integer.
+    ///
+    /// Of a type that is no integer, nothing is changed.
+    #[must_use]
+    pub fn range(mut self, range: impl RangeBounds<i64>) -> Self {
+        if let Form::Integer(low, high) = &mut self.form {
+            *low = match range.start_bound() {
+                Bound::Included(&low) => low,
+                Bound::Excluded(&low) => low.saturating_add(1),
+                Bound::Unbounded => i64::MIN,
+            };
+            *high = match range.end_bound() {
+                Bound::Included(&high) => high,
+                Bound::Excluded(&high) => high.saturating_sub(1),
+                Bound::Unbounded => i64::MAX,
+            };
+        }
+        self
+    }
+
+    /// Limits a float to a closed range.
+    ///
+    /// Of a type that is no float, nothing is changed.
+    #[must_use]
+    pub fn between(mut self, lowest: f64, highest: f64) -> Self {
+        if let Form::Float(low, high) = &mut self.form {
+            (*low, *high) = (lowest, highest);
+        }
+        self
+    }
+
+    /// Asks that the whole of a string match a regular expression.
+    ///
+    /// The expression is one of `regex-lite`, which takes time in proportion to the text, never more.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the expression can't be read, with its message.
+    pub fn pattern(mut self, expression: &str) -> Result<Self, PatternError> {
+        let whole = format!("^(?:{expression})$");
+        let regex = Regex::new(&whole).map_err(|fault| PatternError {
+            expression: expression.to_owned(),
+            message: fault.to_string(),
+        })?;
+        if let Form::String(pattern) = &mut self.form {
+            *pattern = Some(regex);
+        }
+        Ok(self)
+    }
+
+    /// Limits the content: bytes of a string or of bytes, items of a list, members of an object.
+    #[must_use]
+    pub fn max_size(mut self, size: usize) -> Self {
+        self.max_size = Some(size);
+        self
+    }
+
+    /// Adds a member to an object, which must be there.
+    ///
+    /// Of a type that is no object, nothing is changed.
+    #[must_use]
+    pub fn member(self, name: &str, member_type: Self) -> Self {
+        self.with_member(name, member_type, true)
+    }
+
+    /// Adds a member to an object, which may be left out.
+    ///
+    /// Of a type that is no object, nothing is changed.
+    #[must_use]
+    pub fn optional_member(self, name: &str, member_type: Self) -> Self {
+        self.with_member(name, member_type, false)
+    }
+
+    /// Allows members of an object that were not named, all of this type.
+    ///
+    /// Of a type that is no object, nothing is changed.
+    #[must_use]
+    pub fn other_members(mut self, others: Self) -> Self {
+        if let Form::Object(members) = &mut self.form {
+            Arc::make_mut(members).others = Some(others);
+        }
+        self
+    }
+
+    fn with_member(mut self, name: &str, member_type: Self, is_required: bool) -> Self {
+        if let Form::Object(members) = &mut self.form {
+            let named = &mut Arc::make_mut(members).named;
+            named.retain(|member| &*member.name != name);
+            named.push(Member { name: name.into(), member_type, is_required });
+        }
+        self
+    }
+
+    /// The rule of an entry that must be there.
+    pub fn required(self) -> Rule {
+        Rule::from(self).required()
+    }
+
+    /// The rule of an entry that is gone so long after it was last written.
+    pub fn ttl(self, ttl: Duration) -> Rule {
+        Rule::from(self).ttl(ttl)
+    }
+
+    /// The rule of an entry that is gone when it was neither read nor written for so long.
+    pub fn idle(self, idle: Duration) -> Rule {
+        Rule::from(self).idle(idle)
+    }
+
+    /// The kind that this type asks for; `None` for [`Type::any`].
+    pub fn kind(&self) -> Option<Kind> {
+        Some(match self.form {
+            Form::Any => return None,
+            Form::Boolean => Kind::Boolean,
+            Form::Integer(..) => Kind::Integer,
+            Form::Float(..) => Kind::Float,
+            Form::String(_) | Form::OneOf(_) => Kind::String,
+            Form::Bytes => Kind::Bytes,
+            Form::List(_) => Kind::List,
+            Form::Object(_) => Kind::Object,
+        })
+    }
+
+    /// Decides whether a value has this type.
+    ///
+    /// # Errors
+    ///
+    /// Says what was expected and what came. Never is the content of a value told.
+    pub fn check(&self, value: &Value) -> Result<(), Mismatch> {
+        // Scalars without limits, which are most of what is written, need no more than this.
+        match (&self.form, value) {
+            (Form::Integer(low, high), Value::Integer(number))
+                if low <= number && number <= high =>
+            {
+                return Ok(());
+            }
+            (Form::Boolean | Form::Any, Value::Boolean(_))
+            | (Form::Any, Value::Integer(_) | Value::Float(_)) => return Ok(()),
+            _ => {}
+        }
+        if value.is_too_deep() {
+            return Err(Mismatch {
+                expected: format!("at most {DEEPEST} levels of lists and objects"),
+                came: "more".to_owned(),
+                ..Mismatch::at(value)
+            });
+        }
+        self.check_shallow(value)
+    }
+
+    /// As [`Type::check`], of a value whose depth is known to be bounded.
+    fn check_shallow(&self, value: &Value) -> Result<(), Mismatch> {
+        let fits = match (&self.form, value) {
+            (Form::Any, _) | (Form::Boolean, Value::Boolean(_)) => true,
+            (Form::Integer(low, high), Value::Integer(number)) => (low..=high).contains(&number),
+            (Form::Float(low, high), Value::Float(number)) => (low..=high).contains(&number),
+            (Form::String(None), Value::String(_)) | (Form::Bytes, Value::Bytes(_)) => true,
+            // A text that is too long is not looked at.
+            (Form::String(Some(regex)), Value::String(text)) => {
+                self.holds(text.len()) && regex.is_match(text)
+            }
+            (Form::OneOf(names), Value::String(text)) => {
+                if names.contains(text) {
+                    return Ok(());
+                }
+                let meant = nearest(text, names.iter().map(AsRef::as_ref));
+                return Err(Mismatch {
+                    came: "another string".to_owned(),
+                    meant: meant.map(str::to_owned),
+                    ..self.mismatch(value)
+                });
+            }
+            (Form::List(items), Value::List(values)) => {
+                for (index, item) in values.iter().enumerate() {
+                    items.check_shallow(item).map_err(|fault| fault.inside(&index.to_string()))?;
+                }
+                true
+            }
+            (Form::Object(members), Value::Object(values)) => {
+                members.check(values)?;
+                true
+            }
+            _ => false,
+        };
+        if !fits {
+            return Err(self.mismatch(value));
+        }
+        let size = size_of(value);
+        if !self.holds(size) {
+            return Err(Mismatch {
+                came: format!("{} of {size}", value.kind()),
+                ..self.mismatch(value)
+            });
+        }
+        Ok(())
+    }
+
+    fn holds(&self, size: usize) -> bool {
+        self.max_size.is_none_or(|most| size <= most)
+    }
+
+    fn mismatch(&self, value: &Value) -> Mismatch {
+        let came = match value {
+            // Numbers out of range are the one content that is worth telling and holds no secret
+            // of length; all else is told by kind.
+            Value::Integer(number) if self.kind() == Some(Kind::Integer) => number.to_string(),
+            Value::Float(number) if self.kind() == Some(Kind::Float) => number.to_string(),
+            Value::String(_) if self.kind() == Some(Kind::String) => {
+                "a string that does not fit".to_owned()
+            }
+            _ => value.kind().to_string(),
+        };
+        Mismatch { expected: self.to_string(), came, ..Mismatch::at(value) }
+    }
+}
+
+impl Members {
+    fn check(&self, values: &crate::Object) -> Result<(), Mismatch> {
+        for member in &self.named {
+            match values.get(&member.name) {
+                Some(value) => member
+                    .member_type
+                    .check_shallow(value)
+                    .map_err(|fault| fault.inside(&member.name))?,
+                None if member.is_required => {
+                    return Err(Mismatch {
+                        expected: member.member_type.to_string(),
+                        came: "nothing".to_owned(),
+                        member: Some(member.name.as_ref().to_owned()),
+                        meant: None,
+                        kind: Kind::Object,
+                    });
+                }
+                None => {}
+            }
+        }
+        for (name, value) in values {
+            if self.named.iter().any(|member| member.name == *name) {
+                continue;
+            }
+            let Some(others) = &self.others else {
+                let names = self.named.iter().map(|member| member.name.as_ref());
+                return Err(Mismatch {
+                    expected: "no such member".to_owned(),
+                    came: value.kind().to_string(),
+                    member: Some(name.as_ref().to_owned()),
+                    meant: nearest(name, names).map(str::to_owned),
+                    kind: Kind::Object,
+                });
+            };
+            others.check_shallow(value).map_err(|fault| fault.inside(name))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a size limit counts.
+fn size_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::List(items) => items.len(),
+        Value::Object(members) => members.len(),
+        _ => 0,
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.form {
+            Form::Any => out.write_str("any value")?,
+            Form::Boolean => out.write_str("boolean")?,
+            Form::Integer(i64::MIN, i64::MAX) => out.write_str("integer")?,
+            Form::Integer(low, i64::MAX) => write!(out, "integer from {low}")?,
+            Form::Integer(i64::MIN, high) => write!(out, "integer up to {high}")?,
+            Form::Integer(low, high) => write!(out, "integer from {low} to {high}")?,
+            Form::Float(low, high) if *low == f64::MIN && *high == f64::MAX => {
+                out.write_str("finite float")?;
+            }
+            Form::Float(low, high) => write!(out, "float from {low} to {high}")?,
+            Form::String(None) => out.write_str("string")?,
+            Form::String(Some(regex)) => {
+                let whole = regex.as_str();
+                let inner = whole.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$"));
+                write!(out, "string matching {}", inner.unwrap_or(whole))?;
+            }
+            Form::OneOf(names) => {
+                out.write_str("one of ")?;
+                for (index, name) in names.iter().enumerate() {
+                    write!(out, "{}{name:?}", if index == 0 { "" } else { ", " })?;
+                }
+            }
+            Form::Bytes => out.write_str("bytes")?,
+            Form::List(items) => write!(out, "list of {items}")?,
+            Form::Object(_) => out.write_str("object")?,
+        }
+        if let Some(size) = self.max_size {
+            write!(out, ", size at most {size}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A regular expression that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern {expression:?} can't be read: {message}")]
+pub struct PatternError {
+    /// The expression as it came.
+    pub expression: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// What holds for the entries of a key or key pattern.
+///
+/// ```
+/// use std::time::Duration;
+/// use tophash_safemap::{Rule, Type};
+///
+/// let session = Rule::from(Type::string()).idle(Duration::from_secs(1800));
+/// let version = Type::string().required();
+/// # let _ = (session, version);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub(crate) value_type: Type,
+    pub(crate) is_required: bool,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+}
+
+impl From<Type> for Rule {
+    fn from(value_type: Type) -> Self {
+        Self { value_type, is_required: false, ttl: None, idle: None }
+    }
+}
+
+impl Rule {
+    /// The entry must be there: a load without it is refused, and so is its removal. It is neither
+    /// evicted nor does it expire.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.is_required = true;
+        self
+    }
+
+    /// The entry is gone so long after it was last written.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// The entry is gone when it was neither read nor written for so long.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(idle);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn fault(value_type: &Type, value: impl Into<Value>) -> String {
+        value_type.check(&value.into()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn numbers_are_held_to_their_range() {
+        let age = Type::integer().range(0..150);
+        assert!(age.check(&Value::from(149)).is_ok());
+        assert_eq!(fault(&age, 150), "expected integer from 0 to 149, came 150");
+        assert_eq!(fault(&age, 1.0), "expected integer from 0 to 149, came float");
+        let share = Type::float().between(0.0, 1.0);
+        assert!(share.check(&Value::from(1.0)).is_ok());
+        assert!(share.check(&Value::from(f64::NAN)).is_err());
+        assert!(Type::float().check(&Value::from(f64::INFINITY)).is_err());
+    }
+
+    #[test]
+    fn a_pattern_must_match_the_whole_string() {
+        let version = Type::string().pattern(r"\d+\.\d+|latest").unwrap();
+        assert!(version.check(&Value::from("1.20")).is_ok());
+        assert!(version.check(&Value::from("latest")).is_ok());
+        assert!(version.check(&Value::from("1.20x")).is_err());
+        assert!(version.check(&Value::from("xlatest")).is_err());
+        assert!(Type::string().pattern("(").is_err());
+    }
+
+    #[test]
+    fn a_refused_text_is_not_repeated() {
+        let version = Type::string().pattern(r"\d+").unwrap();
+        assert!(!fault(&version, "secret").contains("secret"));
+        assert!(!fault(&Type::integer(), "secret").contains("secret"));
+        assert!(!fault(&Type::one_of(["a"]), "secret").contains("secret"));
+    }
+
+    #[test]
+    fn sizes_are_limited() {
+        let name = Type::string().max_size(3);
+        assert!(name.check(&Value::from("abc")).is_ok());
+        assert_eq!(fault(&name, "abcd"), "expected string, size at most 3, came string of 4");
+        let list = Type::list(Type::integer()).max_size(1);
+        assert!(list.check(&Value::from(vec![Value::from(1), Value::from(2)])).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_inside_is_named_by_its_path() {
+        let servers = Type::list(Type::object().member("port", Type::integer()));
+        let bad = Value::from(BTreeMap::from([(Arc::from("port"), Value::from("80"))]));
+        let good = Value::from(BTreeMap::from([(Arc::from("port"), Value::from(80))]));
+        assert_eq!(fault(&servers, vec![good, bad]), "expected integer at 1.port, came string");
+    }
+
+    #[test]
+    fn members_are_all_told_or_refused() {
+        let server =
+            Type::object().member("port", Type::integer()).optional_member("host", Type::string());
+        let object = |name: &str| Value::from(BTreeMap::from([(Arc::from(name), Value::from(1))]));
+        assert!(server.check(&object("port")).is_ok());
+        assert_eq!(fault(&server, object("host")), "expected integer at port, came nothing");
+        let strict = Type::object().optional_member("port", Type::integer());
+        assert_eq!(
+            fault(&strict, object("prot")),
+            "expected no such member at prot, came integer; perhaps \"port\" was meant"
+        );
+        assert!(strict.other_members(Type::integer()).check(&object("prot")).is_ok());
+    }
+}

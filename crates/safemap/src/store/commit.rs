@@ -1,0 +1,270 @@
+//! Several keys as one: reads that are compared, and writes that are all done or none.
+
+use std::sync::Arc;
+
+use crate::event::Change;
+use crate::shard::{Entry, Shard};
+use crate::sync::{MutexGuard, Ordering};
+use crate::value::{Value, key_bytes};
+
+use super::room::Lack;
+use super::{Full, Life, MOST_EVICTIONS, Store};
+
+/// What was read of a key, to be compared later. An absent entry has no version.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    pub(crate) hash: u64,
+    pub(crate) key: Arc<str>,
+    pub(crate) version: Option<u64>,
+    pub(crate) expires: u64,
+}
+
+/// A write of a commit; without a value, a removal.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) hash: u64,
+    pub(crate) key: Arc<str>,
+    pub(crate) rule: u16,
+    pub(crate) life: Life,
+    pub(crate) value: Option<Value>,
+}
+
+/// Why a commit did nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommitFault {
+    Stale,
+    Full(&'static str),
+}
+
+/// The version that each shard had when it was first read.
+pub(crate) type ShardVersions = Vec<(usize, u64)>;
+
+/// What a commit took by estimate, and what its tables used of it.
+#[derive(Debug, Default)]
+struct Taken {
+    entries: usize,
+    bytes: usize,
+    used: usize,
+}
+
+impl Store {
+    /// Reads a key for a commit: a copy of the entry, if it is there. The shard's version goes to
+    /// `seen`, unless it is there.
+    pub(crate) fn read(
+        &self,
+        hash: u64,
+        key: &str,
+        life: impl FnOnce(u16) -> Life,
+        seen: &mut ShardVersions,
+    ) -> Option<Entry> {
+        let now = self.now_if_needed();
+        let index = self.index(hash);
+        let mut shard = self.lock(index);
+        let bucket = self.find(index, &mut shard, hash, key, now);
+        if !seen.iter().any(|(shard, _)| *shard == index) {
+            seen.push((index, shard.version()));
+        }
+        let bucket = bucket?;
+        self.touch(&mut shard, bucket, now, life);
+        shard.bucket(bucket).cloned()
+    }
+
+    /// Whether all that was read is still so, and was so at one moment.
+    pub(crate) fn still(&self, reads: &[Read], seen: &mut ShardVersions) -> bool {
+        let now = self.now_if_needed();
+        if reads.iter().any(|read| read.expires <= now) {
+            return false;
+        }
+        loop {
+            let mut has_changed = false;
+            for (index, version) in seen.iter_mut() {
+                if self.cells[*index].version.load(Ordering::Acquire) == *version {
+                    continue;
+                }
+                has_changed = true;
+                let shard = self.lock(*index);
+                let mut own = reads.iter().filter(|read| self.index(read.hash) == *index);
+                if !own.all(|read| is_current(&shard, read)) {
+                    return false;
+                }
+                *version = shard.version();
+            }
+            if !has_changed {
+                return true;
+            }
+        }
+    }
+
+    /// Writes all or nothing, if what was read is still so. No two writes are of one key. With
+    /// `replaces`, whatever is not written is removed.
+    pub(crate) fn commit(
+        &self,
+        reads: &[Read],
+        writes: &[Write],
+        replaces: bool,
+    ) -> Result<(), CommitFault> {
+        for _ in 0..MOST_EVICTIONS {
+            match self.try_commit(reads, writes, replaces)? {
+                None => return Ok(()),
+                Some(lack) => {
+                    self.make_room(lack, "").map_err(|Full(bound)| CommitFault::Full(bound))?
+                }
+            }
+        }
+        Err(CommitFault::Full("entries"))
+    }
+
+    fn try_commit(
+        &self,
+        reads: &[Read],
+        writes: &[Write],
+        replaces: bool,
+    ) -> Result<Option<Lack>, CommitFault> {
+        let now = self.now_if_needed();
+        let mut shards = self.lock_all(reads, writes, replaces);
+        for read in reads {
+            let (index, shard) = shard_of(&mut shards, self.index(read.hash));
+            // An entry that expires after it was read has changed, too.
+            self.find(index, shard, read.hash, &read.key, now);
+            if !is_current(shard, read) {
+                return Err(CommitFault::Stale);
+            }
+        }
+        let mut left_out = Vec::new();
+        if replaces {
+            for (index, shard) in &shards {
+                let gone = shard.entries().filter(|entry| {
+                    writes.binary_search_by(|write| write.key.cmp(&entry.key)).is_err()
+                });
+                left_out.extend(gone.map(|entry| (*index, Arc::clone(&entry.key))));
+            }
+        }
+        let taken = match self.take_for(&mut shards, writes, &left_out, now) {
+            Ok(taken) => taken,
+            Err(lack) => return Ok(Some(lack)),
+        };
+        self.apply(&mut shards, writes, now, &taken);
+        // Removals come last: they may shrink a table that was grown for what is added.
+        let removed = writes.iter().filter(|write| write.value.is_none());
+        let removed = removed.map(|write| (self.index(write.hash), Arc::clone(&write.key)));
+        for (index, key) in removed.chain(left_out) {
+            let (index, shard) = shard_of(&mut shards, index);
+            if let Some(bucket) = shard.find(self.hash(&key), &key) {
+                self.take(index, shard, bucket, Change::Removed);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes what a commit needs at most: entries and bytes, less what it will give back.
+    fn take_for(
+        &self,
+        shards: &mut [(usize, MutexGuard<'_, Shard>)],
+        writes: &[Write],
+        left_out: &[(usize, Arc<str>)],
+        now: u64,
+    ) -> Result<Taken, Lack> {
+        let mut taken = Taken::default();
+        let mut added = vec![0; self.cells.len()];
+        let (mut removed, mut freed) = (0, 0);
+        for (index, key) in left_out {
+            let (_, shard) = shard_of(shards, *index);
+            let bucket = shard.find(self.hash(key), key);
+            removed += 1;
+            freed += bucket.and_then(|bucket| shard.bucket(bucket)).map_or(0, Entry::content_bytes);
+        }
+        for write in writes {
+            let (index, shard) = shard_of(shards, self.index(write.hash));
+            let bucket = self.find(index, shard, write.hash, &write.key, now);
+            let old = bucket.and_then(|bucket| shard.bucket(bucket));
+            match (&write.value, old) {
+                (Some(value), Some(old)) => {
+                    taken.bytes += value.content_bytes();
+                    freed += old.value.content_bytes();
+                }
+                (Some(value), None) => {
+                    taken.entries += 1;
+                    taken.bytes += value.content_bytes() + key_bytes(&write.key);
+                    added[index] += 1;
+                }
+                (None, Some(old)) => {
+                    removed += 1;
+                    freed += old.content_bytes();
+                }
+                (None, None) => {}
+            }
+        }
+        for (index, shard) in shards.iter() {
+            taken.bytes += shard.growth(added[*index]);
+        }
+        if self.limits.are_set() {
+            let entries = taken.entries.saturating_sub(removed);
+            self.take_entries(entries).map_err(|()| {
+                let used = self.used_entries.load(Ordering::Relaxed);
+                Lack::Entries((used + entries).saturating_sub(self.limits.entries).max(1))
+            })?;
+            let bytes = taken.bytes.saturating_sub(freed);
+            if let Err(lacking) = self.take_bytes(bytes) {
+                self.used_entries.fetch_sub(entries, Ordering::Relaxed);
+                return Err(Lack::Bytes(lacking));
+            }
+            // What is given back is given back as it goes; until then it is lent.
+            self.used_entries.fetch_add(taken.entries - entries, Ordering::Relaxed);
+            self.used_bytes.fetch_add(taken.bytes - bytes, Ordering::Relaxed);
+        }
+        for (index, shard) in shards.iter_mut() {
+            let before = shard.bytes();
+            shard.reserve(added[*index], |key| self.hash(key));
+            taken.used += shard.bytes().saturating_sub(before);
+        }
+        Ok(taken)
+    }
+
+    /// Puts what room was taken for; can't fail.
+    fn apply(
+        &self,
+        shards: &mut [(usize, MutexGuard<'_, Shard>)],
+        writes: &[Write],
+        now: u64,
+        taken: &Taken,
+    ) {
+        let mut used = taken.used;
+        for write in writes {
+            let Some(value) = &write.value else { continue };
+            let (index, shard) = shard_of(shards, self.index(write.hash));
+            let bucket = shard.find(write.hash, &write.key);
+            let before = shard.bytes();
+            let version = match bucket {
+                Some(bucket) => shard.overwrite(bucket, value.clone(), write.life.from(now)),
+                None => {
+                    let (key, value) = (Arc::clone(&write.key), value.clone());
+                    let term = write.life.from(now);
+                    let entry = self.entry(key, value, write.rule, write.life, term);
+                    shard.insert(write.hash, entry, |key| self.hash(key))
+                }
+            };
+            // What was taken by estimate is set right below, over all writes.
+            used = (used + shard.bytes()).wrapping_sub(before);
+            self.publish(index, shard);
+            self.tell(Change::Written, &write.key, Some(value), version);
+        }
+        if self.limits.are_set() {
+            // As wrapping arithmetic: writes may have freed more than they took.
+            self.used_bytes.fetch_add(used.wrapping_sub(taken.bytes), Ordering::Relaxed);
+        }
+    }
+}
+
+fn is_current(shard: &Shard, read: &Read) -> bool {
+    let bucket = shard.find(read.hash, &read.key);
+    bucket.and_then(|bucket| shard.bucket(bucket)).map(|entry| entry.version) == read.version
+}
+
+/// One of the locked shards; each that is asked for was locked.
+fn shard_of<'s>(
+    shards: &'s mut [(usize, MutexGuard<'_, Shard>)],
+    index: usize,
+) -> (usize, &'s mut Shard) {
+    let at = shards.partition_point(|(shard, _)| *shard < index);
+    (index, &mut shards[at].1)
+}

@@ -1,0 +1,431 @@
+//! The core: shards under locks, and what is atomic over one key, several, and all.
+//!
+//! A key's hash names its shard. Every operation takes the locks it needs, in the order of the
+//! shards, does its part and lets go; nothing of a caller runs meanwhile, and no guard leaves this
+//! file's siblings. From that follows:
+//!
+//! - An operation on one key is atomic, and takes effect at one moment while it runs: it is done
+//!   under one lock.
+//! - A [commit](Store::commit) of several keys holds the locks of all of them, checks that what was
+//!   read still has its version, and writes all or nothing.
+//! - Whoever reads several keys before a commit sees one state: a shard's version is raised while a
+//!   writer holds its lock, and [`Store::still`] compares those of all shards read so far.
+//! - A [snapshot](Store::snapshot) is one moment: all locks are held for as long as it takes to mark
+//!   each shard, some microseconds, and entries are copied afterwards, a few hundred under the lock
+//!   at a time. Until a shard has been copied, a first change of an entry puts by what it was.
+//!
+//! Eviction is an operation of its own, done with no other lock held before a write is tried again.
+
+mod commit;
+mod copy;
+mod room;
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use crate::bounds::Limits;
+use crate::clock::Clock;
+use crate::event::{Change, Event, Hub};
+use crate::shard::{Counts, Entry, NEVER, Room, Shard, Term};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
+use crate::value::Value;
+
+pub(crate) use commit::{CommitFault, Read, ShardVersions, Write};
+use room::Lack;
+
+/// Buckets in which every write looks for expired entries, and those it takes out at most: a table of
+/// `n` is seen through in `n / 4` writes, so what has expired can't outweigh what is written.
+const SWEPT_BY_A_WRITE: usize = 4;
+
+/// In tables of no more entries than this, growth is worth evicting for.
+const FEW: usize = 64;
+
+/// How often room is made for one write before it is refused.
+const MOST_EVICTIONS: usize = 1000;
+
+/// A shard on cache lines of its own.
+#[repr(align(128))]
+#[derive(Debug)]
+struct Cell {
+    shard: Mutex<Shard>,
+    /// The shard's version, to be read without its lock.
+    version: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    cells: Box<[Cell]>,
+    hasher: FixedState,
+    limits: Limits,
+    /// Kept only when there are limits.
+    used_entries: AtomicUsize,
+    used_bytes: AtomicUsize,
+    next_victim: AtomicUsize,
+    /// One snapshot at a time.
+    snapshots: Mutex<()>,
+    clock: Arc<dyn Clock>,
+    can_expire: bool,
+    hub: Arc<Hub>,
+}
+
+/// A key on its way to its entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) hash: u64,
+    pub(crate) key: &'a str,
+    pub(crate) shared: Option<&'a Arc<str>>,
+    pub(crate) rule: u16,
+    pub(crate) life: Life,
+}
+
+impl Place<'_> {
+    fn shared_key(&self) -> Arc<str> {
+        self.shared.map_or_else(|| self.key.into(), Arc::clone)
+    }
+}
+
+/// How long an entry stays, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Life {
+    pub(crate) ttl: Option<u64>,
+    pub(crate) idle: Option<u64>,
+    pub(crate) is_required: bool,
+}
+
+impl Life {
+    /// When an entry is no more that is written now.
+    fn from(self, now: u64) -> Term {
+        let end = |time: Option<u64>| time.map_or(NEVER, |time| now.saturating_add(time));
+        let ends = end(self.ttl);
+        (ends.min(end(self.idle)), ends)
+    }
+}
+
+/// What is to become of an entry.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Keep,
+    Put(Value),
+    Remove,
+}
+
+/// A bound that would be passed, and nothing could go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full(pub(crate) &'static str);
+
+impl Store {
+    pub(crate) fn new(
+        shards: usize,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        can_expire: bool,
+        hub: Arc<Hub>,
+    ) -> Self {
+        let cell = |_| Cell { shard: Mutex::new(Shard::default()), version: AtomicU64::new(0) };
+        let shards = shards.clamp(1, 1 << 12).next_power_of_two();
+        Self {
+            cells: (0..shards).map(cell).collect(),
+            hasher: FixedState::with_seed(seed()),
+            limits,
+            used_entries: AtomicUsize::new(0),
+            used_bytes: AtomicUsize::new(0),
+            next_victim: AtomicUsize::new(0),
+            snapshots: Mutex::new(()),
+            clock,
+            can_expire,
+            hub,
+        }
+    }
+
+    pub(crate) fn hash(&self, key: &str) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Milliseconds of the clock.
+    pub(crate) fn now(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millis()).unwrap_or(NEVER - 1)
+    }
+
+    /// The time, if any entry can expire; without need the clock is not asked.
+    fn now_if_needed(&self) -> u64 {
+        if self.can_expire { self.now() } else { 0 }
+    }
+
+    fn index(&self, hash: u64) -> usize {
+        // The table takes its bits from both ends of the hash.
+        (hash >> 40) as usize & (self.cells.len() - 1)
+    }
+
+    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
+        lock(&self.cells[index].shard)
+    }
+
+    /// Makes the version of a shard known; still under its lock.
+    fn publish(&self, index: usize, shard: &Shard) {
+        self.cells[index].version.store(shard.version(), Ordering::Release);
+    }
+
+    fn tell(&self, change: Change, key: &Arc<str>, value: Option<&Value>, version: u64) {
+        if self.hub.is_observed() {
+            let (key, value) = (Arc::clone(key), value.cloned());
+            self.hub.tell(&Event { change, key, value, version, error: None });
+        }
+    }
+
+    /// Takes an entry out, for whatever reason, and keeps the accounts.
+    fn take(&self, index: usize, shard: &mut Shard, bucket: usize, why: Change) -> Option<Entry> {
+        let bytes = if self.limits.are_set() { shard.bytes() } else { 0 };
+        let entry = shard.remove(bucket, |key| self.hash(key))?;
+        match why {
+            Change::Expired => shard.counts.expirations += 1,
+            Change::Evicted => shard.counts.evictions += 1,
+            _ => shard.counts.removals += 1,
+        }
+        if why == Change::Evicted && shard.len() == 0 {
+            // Small tables are kept for the next entry, but not when room is needed.
+            shard.shrink(0, |key| self.hash(key));
+        }
+        if self.limits.are_set() {
+            self.used_entries.fetch_sub(1, Ordering::Relaxed);
+            self.settle(bytes, shard, 0);
+        }
+        self.publish(index, shard);
+        self.tell(why, &entry.key, Some(&entry.value), shard.version());
+        Some(entry)
+    }
+
+    /// Where the entry of a key lies. One that has expired is taken out first.
+    fn find(
+        &self,
+        index: usize,
+        shard: &mut Shard,
+        hash: u64,
+        key: &str,
+        now: u64,
+    ) -> Option<usize> {
+        let bucket = shard.find(hash, key)?;
+        if shard.may_have_expired(now)
+            && shard.bucket(bucket).is_some_and(|entry| entry.is_expired(now))
+        {
+            self.take(index, shard, bucket, Change::Expired);
+            return None;
+        }
+        Some(bucket)
+    }
+
+    /// Reads an entry, which counts as use of it.
+    pub(crate) fn get<R>(
+        &self,
+        hash: u64,
+        key: &str,
+        life: impl FnOnce(u16) -> Life,
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R> {
+        let index = self.index(hash);
+        let mut shard = self.lock(index);
+        if !self.can_expire {
+            return shard.read(hash, key, read);
+        }
+        let now = self.now();
+        let Some(bucket) = self.find(index, &mut shard, hash, key, now) else {
+            shard.counts.misses += 1;
+            return None;
+        };
+        shard.counts.hits += 1;
+        self.touch(&mut shard, bucket, now, life);
+        shard.bucket(bucket).map(read)
+    }
+
+    fn touch(&self, shard: &mut Shard, bucket: usize, now: u64, life: impl FnOnce(u16) -> Life) {
+        let entry = shard.bucket(bucket).filter(|_| self.can_expire);
+        let idle = entry.and_then(|entry| life(entry.rule).idle);
+        shard.touch(bucket, idle.map(|idle| now.saturating_add(idle)));
+    }
+
+    /// Decides about an entry and does it, in one step. `decide` is called again when room had to be
+    /// made, and is ours: it calls nothing of a caller.
+    pub(crate) fn alter<R>(
+        &self,
+        place: &Place<'_>,
+        mut decide: impl FnMut(Option<&Entry>) -> (Action, R),
+    ) -> Result<R, Full> {
+        for _ in 0..MOST_EVICTIONS {
+            let now = self.now_if_needed();
+            match self.try_alter(place, now, &mut decide) {
+                Ok(result) => return Ok(result),
+                Err(lack) => self.make_room(lack, place.key)?,
+            }
+        }
+        Err(Full("entries"))
+    }
+
+    fn try_alter<R>(
+        &self,
+        place: &Place<'_>,
+        now: u64,
+        decide: &mut impl FnMut(Option<&Entry>) -> (Action, R),
+    ) -> Result<R, Lack> {
+        let index = self.index(place.hash);
+        let mut shard = self.lock(index);
+        let shard = &mut *shard;
+        for _ in 0..SWEPT_BY_A_WRITE {
+            let Some(bucket) = shard.next_expired(now, SWEPT_BY_A_WRITE) else { break };
+            self.take(index, shard, bucket, Change::Expired);
+        }
+        let bucket = self.find(index, shard, place.hash, place.key, now);
+        let (action, result) = decide(bucket.and_then(|bucket| shard.bucket(bucket)));
+        match (action, bucket) {
+            (Action::Keep, _) | (Action::Remove, None) => {}
+            (Action::Remove, Some(bucket)) => {
+                self.take(index, shard, bucket, Change::Removed);
+            }
+            (Action::Put(value), Some(bucket)) => {
+                let (mut before, mut more) = (0, 0);
+                if self.limits.are_set() {
+                    before = shard.bytes();
+                    let old = shard.bucket(bucket).map_or(0, |entry| entry.value.content_bytes());
+                    more = value.content_bytes().saturating_sub(old);
+                    self.take_bytes(more).map_err(Lack::Bytes)?;
+                }
+                let told = self.hub.is_observed().then(|| value.clone());
+                let version = shard.overwrite(bucket, value, place.life.from(now));
+                self.settle(before, shard, more);
+                self.publish(index, shard);
+                if let (Some(value), Some(entry)) = (told, shard.bucket(bucket)) {
+                    self.tell(Change::Written, &entry.key, Some(&value), version);
+                }
+            }
+            (Action::Put(value), None) => self.add(index, shard, place, value, now)?,
+        }
+        Ok(result)
+    }
+
+    fn add(
+        &self,
+        index: usize,
+        shard: &mut Shard,
+        place: &Place<'_>,
+        value: Value,
+        now: u64,
+    ) -> Result<(), Lack> {
+        let term = place.life.from(now);
+        let entry = self.entry(place.shared_key(), value, place.rule, place.life, term);
+        let mut reserved = 0;
+        let mut before = 0;
+        if self.limits.are_set() {
+            let growth = match shard.room(|key| self.hash(key)) {
+                Room::Ready => 0,
+                Room::Grown(bytes) => bytes,
+            };
+            before = shard.bytes();
+            self.take_entries(1).map_err(|()| Lack::Entries(1))?;
+            let content = entry.content_bytes();
+            if let Err(lacking) = self.take_bytes(content + growth) {
+                self.used_entries.fetch_sub(1, Ordering::Relaxed);
+                // Of a table worth growing, a few entries go rather than the bytes it would take.
+                let is_for_growth = growth > 0 && shard.len() > FEW;
+                return Err(if is_for_growth { Lack::Slots(index) } else { Lack::Bytes(lacking) });
+            }
+            reserved = content + growth;
+        } else {
+            // Makes a table anew that is full of marks only.
+            shard.room(|key| self.hash(key));
+        }
+        let told = self.hub.is_observed().then(|| (Arc::clone(&entry.key), entry.value.clone()));
+        let version = shard.insert(place.hash, entry, |key| self.hash(key));
+        self.settle(before, shard, reserved);
+        self.publish(index, shard);
+        if let Some((key, value)) = told {
+            self.tell(Change::Written, &key, Some(&value), version);
+        }
+        Ok(())
+    }
+
+    fn entry(&self, key: Arc<str>, value: Value, rule: u16, life: Life, term: Term) -> Entry {
+        Entry {
+            key,
+            value,
+            version: 0,
+            touched: 0,
+            expires: term.0,
+            ends: term.1,
+            born: self.now(),
+            reads: 0,
+            writes: 1,
+            rule,
+            is_required: life.is_required,
+        }
+    }
+
+    fn lock_all(
+        &self,
+        reads: &[Read],
+        writes: &[Write],
+        all: bool,
+    ) -> Vec<(usize, MutexGuard<'_, Shard>)> {
+        let mut indices: Vec<usize> = if all {
+            (0..self.cells.len()).collect()
+        } else {
+            let read = reads.iter().map(|read| self.index(read.hash));
+            read.chain(writes.iter().map(|write| self.index(write.hash))).collect()
+        };
+        indices.sort_unstable();
+        indices.dedup();
+        indices.into_iter().map(|index| (index, self.lock(index))).collect()
+    }
+
+    /// Looks at every shard in turn.
+    fn sum<T>(&self, start: T, mut add: impl FnMut(&mut T, &Shard)) -> T {
+        let mut total = start;
+        for index in 0..self.cells.len() {
+            add(&mut total, &self.lock(index));
+        }
+        total
+    }
+
+    /// Entries that are held, expired ones that were not met yet included.
+    pub(crate) fn len(&self) -> usize {
+        self.sum(0, |total, shard| *total += shard.len())
+    }
+
+    /// Bytes of the tables, keys and contents.
+    pub(crate) fn bytes(&self) -> usize {
+        self.sum(0, |total, shard| *total += shard.bytes())
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.sum(Counts::default(), |total, shard| {
+            let counts = &shard.counts;
+            total.hits += counts.hits;
+            total.misses += counts.misses;
+            total.writes += counts.writes;
+            total.removals += counts.removals;
+            total.expirations += counts.expirations;
+            total.evictions += counts.evictions;
+        })
+    }
+
+    /// How often a key was written since it came to be; 0 when it is not there.
+    pub(crate) fn writes_of(&self, key: &str) -> u32 {
+        let hash = self.hash(key);
+        let shard = self.lock(self.index(hash));
+        let bucket = shard.find(hash, key);
+        bucket.and_then(|bucket| shard.bucket(bucket)).map_or(0, |entry| entry.writes)
+    }
+}
+
+/// A seed that whoever picks the keys can't know; under shuttle always the same, since its
+/// schedules must be repeatable.
+fn seed() -> u64 {
+    if cfg!(feature = "shuttle") {
+        1
+    } else {
+        std::collections::hash_map::RandomState::new().hash_one(0)
+    }
+}

@@ -1,0 +1,48 @@
+//! What was probably meant by a name that is not known.
+
+/// Names longer than this are not compared: the time is in proportion to the product of lengths.
+const LONGEST: usize = 128;
+
+/// No more names than this are compared.
+const MOST: usize = 1024;
+
+/// The name that is nearest to the one given, when it is near enough to be a slip.
+///
+/// Slips are letters left out, added, changed, and neighbours exchanged. One in four letters may be
+/// wrong, and at least one.
+pub(crate) fn nearest<'a>(
+    given: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    if given.len() > LONGEST {
+        return None;
+    }
+    names
+        .into_iter()
+        .take(MOST)
+        .filter(|name| name.len() <= LONGEST)
+        .map(|name| (strsim::osa_distance(given, name), name))
+        .filter(|(distance, name)| *distance > 0 && *distance <= (name.len() / 4).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_mended_and_another_word_is_not() {
+        let names = ["config.version", "config.theme", "id"];
+        assert_eq!(nearest("config.verison", names), Some("config.version"));
+        assert_eq!(nearest("confg.theme", names), Some("config.theme"));
+        assert_eq!(nearest("xd", names), Some("id"));
+        assert_eq!(nearest("session", names), None);
+        assert_eq!(nearest("", names), None);
+    }
+
+    #[test]
+    fn a_very_long_name_is_not_compared() {
+        assert_eq!(nearest(&"a".repeat(1000), ["a"]), None);
+    }
+}
