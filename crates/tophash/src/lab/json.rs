@@ -1,4 +1,4 @@
-//! Experiments as JSON; the shape is documented in the README.
+//! Experiments as JSON; the shape is documented in `docs/json.md`.
 
 use std::io::Write;
 
