@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use regex::Regex;
 
 use super::clean;
-use crate::{Report, units};
+use crate::{Function, Report, units};
 
 /// Writes one line for each function.
 ///
@@ -18,18 +18,21 @@ pub fn write_top(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let mut sum = 0_i64;
     for (function, inlining) in report.functions.iter().zip(report.inlining()) {
         sum += function.flat;
-        writeln!(
-            out,
-            "{:>10} {} {} {:>10} {}  {}{inlining}",
-            report.spell(function.flat),
-            report.share(function.flat),
-            report.share(sum),
-            report.spell(function.cum),
-            report.share(function.cum),
-            clean(&function.name),
-        )?;
+        writeln!(out, "{}  {}{inlining}", figures(report, function, sum), clean(&function.name))?;
     }
     Ok(())
+}
+
+/// What is charged to a function, with shares; `sum` is what it and those before it have.
+fn figures(report: &Report, function: &Function, sum: i64) -> String {
+    format!(
+        "{:>10} {} {} {:>10} {}",
+        report.spell(function.flat),
+        report.share(function.flat),
+        report.share(sum),
+        report.spell(function.cum),
+        report.share(function.cum),
+    )
 }
 
 /// Writes each function between those that call it and those that it calls. `only` chooses functions;
@@ -60,16 +63,8 @@ pub fn write_tree(out: &mut dyn Write, report: &Report, only: Option<&Regex>) ->
         for call in &callers[at] {
             write_call(out, report, call.weight, function.cum, call.from, call.is_inlined)?;
         }
-        writeln!(
-            out,
-            "{:>10} {} {} {:>10} {}                | {}",
-            report.spell(function.flat),
-            report.share(function.flat),
-            report.share(sum),
-            report.spell(function.cum),
-            report.share(function.cum),
-            clean(&function.name),
-        )?;
+        let name = clean(&function.name);
+        writeln!(out, "{}                | {name}", figures(report, function, sum))?;
         for call in &callees[at] {
             write_call(out, report, call.weight, function.cum, call.to, call.is_inlined)?;
         }

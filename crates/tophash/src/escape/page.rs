@@ -13,7 +13,7 @@ use tophash_escape::{Context, Sum, advise};
 
 use super::rows::{Row, Rows};
 use super::table::why;
-use crate::report::style::{bytes, count};
+use crate::report::style::{bytes, count, markup};
 
 /// More files than this make no page that a browser shows gladly.
 const MOST_FILES: usize = 400;
@@ -87,14 +87,14 @@ fn render(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{}</title>\n<style>\n{STYLE}</style></head><body>",
-        escape(&title)
+        markup(&title)
     )?;
-    writeln!(out, "<nav><h1>{}</h1>", escape(&title))?;
+    writeln!(out, "<nav><h1>{}</h1>", markup(&title))?;
     let sites = rows.sites.len() as u64;
     write!(out, "<p>{} places escape", count(sites))?;
     if let Some(costs) = &rows.costs {
         let total = bytes(costs.charged.total.bytes);
-        write!(out, "; {total} {}; files that cost nothing are left out", escape(costs.meaning))?;
+        write!(out, "; {total} {}; files that cost nothing are left out", markup(costs.meaning))?;
     }
     writeln!(out, "</p><ol>")?;
     for (index, file) in files.iter().take(MOST_FILES).enumerate() {
@@ -102,7 +102,7 @@ fn render(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
             0 => String::new(),
             cost => format!("<b>{}</b>", bytes(cost)),
         };
-        let name = escape(file.name.strip_prefix("./").unwrap_or(file.name));
+        let name = markup(file.name.strip_prefix("./").unwrap_or(file.name));
         writeln!(
             out,
             "<li><a href=\"#f{index}\">{name}</a> {cost}<span>{}</span></li>",
@@ -129,7 +129,7 @@ fn render_file(
     index: usize,
     file: &FileMarks<'_>,
 ) -> io::Result<()> {
-    let name = escape(file.name.strip_prefix("./").unwrap_or(file.name));
+    let name = markup(file.name.strip_prefix("./").unwrap_or(file.name));
     writeln!(out, "<section id=\"f{index}\"><h2>{name}</h2><div class=\"code\">")?;
     let Some(text) = rows.verdicts.sources.source(file.name) else {
         writeln!(out, "<p>The file can't be read.</p></div></section>")?;
@@ -160,7 +160,7 @@ fn render_file(
             folded = true;
         }
         match file.lines.get(&line) {
-            None => writeln!(out, "<div><i>{line}</i><pre>{}</pre></div>", escape(text))?,
+            None => writeln!(out, "<div><i>{line}</i><pre>{}</pre></div>", markup(text))?,
             Some(marked) => render_line(out, line, text, marked, total)?,
         }
     }
@@ -214,27 +214,27 @@ fn render_line(
         out,
         "<details class=\"{class}\"><summary><i>{line}</i><pre>{code}</pre>{cost}\
          <s>{}{more}</s></summary>",
-        escape(first)
+        markup(first)
     )?;
     for row in &marked.rows {
         let site = row.site;
         writeln!(
             out,
             "<dl><dt><code>{}</code> {}</dt>",
-            escape(&site.expression),
-            escape(&why(site))
+            markup(&site.expression),
+            markup(&why(site))
         )?;
         for told in site.story() {
             let at =
-                told.at.map(|at| format!(" <small>{}:{}</small>", escape(at.base_name()), at.line));
-            writeln!(out, "<dd>{}{}</dd>", escape(&told.words), at.unwrap_or_default())?;
+                told.at.map(|at| format!(" <small>{}:{}</small>", markup(at.base_name()), at.line));
+            writeln!(out, "<dd>{}{}</dd>", markup(&told.words), at.unwrap_or_default())?;
         }
         let advice = advise(site);
         writeln!(
             out,
             "<dd class=\"advice\"><b>Change:</b> {}.<br><b>Costs:</b> {}.</dd></dl>",
-            escape(advice.change),
-            escape(advice.cost)
+            markup(advice.change),
+            markup(advice.cost)
         )?;
     }
     writeln!(out, "</details>")
@@ -258,28 +258,13 @@ fn underline(text: &str, columns: &[usize]) -> String {
             .find(|&(index, c)| index > 0 && !(c.is_alphanumeric() || c == '_'))
             .map_or(rest.len(), |(index, _)| index);
         let end = start + word;
-        out.push_str(&escape(text.get(done..start).unwrap_or_default()));
+        out.push_str(&markup(text.get(done..start).unwrap_or_default()));
         out.push_str("<u>");
-        out.push_str(&escape(text.get(start..end).unwrap_or_default()));
+        out.push_str(&markup(text.get(start..end).unwrap_or_default()));
         out.push_str("</u>");
         done = end;
     }
-    out.push_str(&escape(text.get(done..).unwrap_or_default()));
-    out
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() && c != '\t' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
+    out.push_str(&markup(text.get(done..).unwrap_or_default()));
     out
 }
 

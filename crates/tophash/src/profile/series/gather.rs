@@ -95,18 +95,7 @@ pub(super) fn gather(
     sample_type: Option<&str>,
     site_of: &SiteOf<'_>,
 ) -> Result<(Gathered, Vec<String>)> {
-    let mut gathered = Gathered {
-        times: Vec::new(),
-        names: Vec::new(),
-        totals: Vec::new(),
-        clock: Clock::Profiles,
-        sample_type: String::new(),
-        unit: String::new(),
-        has_allocated: false,
-        period: 0,
-        sites: HashMap::new(),
-        cells: 0,
-    };
+    let mut gathered = Gathered::empty();
     let mut notes = each_profile(sources, options, filter, |profile, path| {
         let added = gathered.add(&profile, path, sample_type, site_of);
         added.with_context(|| format!("{} is of another kind", path.display()))
@@ -166,6 +155,21 @@ pub(super) fn each_profile(
 }
 
 impl Gathered {
+    fn empty() -> Self {
+        Self {
+            times: Vec::new(),
+            names: Vec::new(),
+            totals: Vec::new(),
+            clock: Clock::Profiles,
+            sample_type: String::new(),
+            unit: String::new(),
+            has_allocated: false,
+            period: 0,
+            sites: HashMap::new(),
+            cells: 0,
+        }
+    }
+
     fn add(
         &mut self,
         profile: &Profile,
@@ -378,24 +382,9 @@ mod tests {
         Profile::parse(&builder.finish()).unwrap()
     }
 
-    fn empty() -> Gathered {
-        Gathered {
-            times: Vec::new(),
-            names: Vec::new(),
-            totals: Vec::new(),
-            clock: Clock::Profiles,
-            sample_type: String::new(),
-            unit: String::new(),
-            has_allocated: false,
-            period: 0,
-            sites: HashMap::new(),
-            cells: 0,
-        }
-    }
-
     #[test]
     fn profiles_are_put_in_order_of_time_and_missing_sites_are_nothing() {
-        let mut gathered = empty();
+        let mut gathered = Gathered::empty();
         let start = EARLIEST_NANOS + 1_000_000_000;
         let path = Path::new("x");
         gathered.add(&profile(2 * start, &[("a", 7), ("b", 1)]), path, None, &site_frame).unwrap();
@@ -413,7 +402,7 @@ mod tests {
 
     #[test]
     fn the_smallest_sites_become_one_and_nothing_is_lost() {
-        let mut gathered = empty();
+        let mut gathered = Gathered::empty();
         for nanos in 1..=3 {
             let found = profile(EARLIEST_NANOS + nanos, &[("a", 100), ("b", 2), ("c", 1)]);
             gathered.add(&found, Path::new("x"), None, &site_frame).unwrap();
@@ -429,7 +418,7 @@ mod tests {
 
     #[test]
     fn other_samples_can_be_asked_for_alone() {
-        let mut gathered = empty();
+        let mut gathered = Gathered::empty();
         fn only(sample: Sample<'_>) -> Option<Frame<'_>> {
             site_frame(sample).filter(|frame| frame.function == "b")
         }

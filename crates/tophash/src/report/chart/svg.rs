@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Chart;
+use crate::report::style::markup;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 480.0;
@@ -36,7 +37,7 @@ pub(crate) fn svg(chart: &Chart) -> String {
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
          width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{}\">\n{}",
-        escaped(&chart.title),
+        markup(&chart.title),
         style(chart.series.len())
     );
     out.push_str("<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n");
@@ -59,7 +60,7 @@ pub(crate) fn svg(chart: &Chart) -> String {
             "<text class=\"label\" transform=\"translate(18 {:.1}) rotate(-90)\" \
              text-anchor=\"middle\">{}</text>\n",
             TOP + inner_height / 2.0,
-            escaped(&chart.y.label)
+            markup(&chart.y.label)
         ),
     );
     for (index, series) in chart.series.iter().enumerate() {
@@ -75,7 +76,7 @@ pub(crate) fn svg(chart: &Chart) -> String {
             format_args!(
                 "<polyline class=\"line s{index}\" points=\"{}\"><title>{}</title></polyline>\n",
                 points.join(" "),
-                escaped(&series.name)
+                markup(&series.name)
             ),
         );
     }
@@ -138,7 +139,7 @@ fn line(out: &mut String, from: (f64, f64), to: (f64, f64)) {
 }
 
 fn text(out: &mut String, class: &str, x: f64, y: f64, anchor: &str, words: &str) {
-    let words = escaped(words);
+    let words = markup(words);
     push(
         out,
         format_args!(
@@ -150,21 +151,6 @@ fn text(out: &mut String, class: &str, x: f64, y: f64, anchor: &str, words: &str
 fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string does not fail.
     let _ = out.write_fmt(text);
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
