@@ -13,6 +13,13 @@ use crate::fixture::{self, Fixture, Symbols};
 use crate::toolchain::{self, Release, WIDE};
 use crate::{layout, paths};
 
+/// All tests as they are, and those whose locks and atomics shuttle schedules in place of the standard
+/// library's.
+const RUNS: &[&[&str]] = &[
+    &["test", "--workspace", "--no-fail-fast"],
+    &["test", "--package", "tophash-safemap", "--features", "shuttle", "--test", "shuttle"],
+];
+
 /// Runs all tests; `is_wide` asks for every release and experiment of the
 /// matrix, and for the layout tables to be made anew and compared.
 ///
@@ -36,10 +43,13 @@ pub fn run(is_wide: bool) -> Result<()> {
     }
     // The cargo that runs this task, else the one on the path.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    toolchain::run(
-        Command::new(cargo)
-            .current_dir(paths::workspace())
-            .args(["test", "--workspace", "--no-fail-fast"])
-            .env(WIDE, if is_wide { "1" } else { "0" }),
-    )
+    let mut outcomes = Vec::new();
+    for arguments in RUNS {
+        let mut command = Command::new(&cargo);
+        command.current_dir(paths::workspace()).args(*arguments);
+        command.env(WIDE, if is_wide { "1" } else { "0" });
+        outcomes.push(toolchain::run(&mut command));
+    }
+    // Whatever failed, all was run.
+    outcomes.into_iter().collect()
 }
