@@ -316,7 +316,9 @@ impl Report {
             places[at as usize] = place;
         }
         for call in calls {
-            if call.weight.saturating_abs() < cutoff {
+            // As pprof does, calls of what cancels out are never too small.
+            let is_cancelled = places[call.to] >= self.functions.len();
+            if call.weight.saturating_abs() < cutoff && !is_cancelled {
                 self.dropped_calls += 1;
                 continue;
             }
@@ -520,4 +522,34 @@ fn entropy(calls: &[Call], flat: &[i64], cum: &[i64], cutoff: i64) -> Vec<i64> {
             ((score * cum[at] as f64) as i64).saturating_add(flat[at])
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Comparison, Joiner, ProfileBuilder, SampleFrame};
+
+    fn profile(line: i64, other: i64) -> Profile {
+        let mut builder = ProfileBuilder::new(&[("inuse_space", "bytes")]);
+        let frame = |function, line| SampleFrame { function, line, ..SampleFrame::default() };
+        builder.add_sample(&[frame("leaf", line), frame("main", 1)], &[5], &[]);
+        builder.add_sample(&[frame("other", 1), frame("main", 2)], &[other], &[]);
+        Profile::parse(&builder.finish()).unwrap()
+    }
+
+    #[test]
+    fn a_call_of_what_cancels_out_is_shown_however_small() {
+        let mut joiner = Joiner::new();
+        joiner.add(profile(1, 100_000)).unwrap();
+        joiner.take_away(profile(2, 10_000), Comparison::Difference).unwrap();
+        let joined = joiner.finish().unwrap();
+        let shown = Shown { call_share: 0.5, function_share: 0.0, ..Shown::all(Order::Flat) };
+        let report = Report::new(&joined, 0, total(&joined, 0), shown, true).unwrap();
+        let names: Vec<_> = report.functions.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["other", "main"]);
+        let called = |call: &Call| (report.function(call.to).name.as_str(), call.weight);
+        let mut calls: Vec<_> = report.calls.iter().map(called).collect();
+        calls.sort_unstable();
+        assert_eq!(calls, [("leaf", 0), ("other", 90_000)]);
+    }
 }

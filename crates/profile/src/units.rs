@@ -1,5 +1,7 @@
 //! Units, and how values are spelled in them, as pprof does.
 
+use crate::views::clean;
+
 /// A unit: its name, other spellings, and how many of the smallest it is.
 struct Unit {
     name: &'static str,
@@ -108,7 +110,8 @@ pub(crate) fn label(value: i64, from: &str, to: &str) -> String {
     let text = format!("{scaled:.2}");
     match text.strip_suffix(".00").unwrap_or(&text) {
         "0" | "-0" => "0".to_owned(),
-        number => format!("{number}{unit}"),
+        // Units are the profile's own words, where they are not known.
+        number => format!("{number}{}", clean(&unit)),
     }
 }
 
@@ -155,6 +158,7 @@ mod tests {
         assert_eq!(label(0, "bytes", "MB"), "0");
         assert_eq!(label(90_000_000_000, "nanoseconds", "auto"), "90s");
         assert_eq!(label(7, "count", "auto"), "7");
+        assert_eq!(label(7, "\u{7f}x", "\u{7f}x"), "7\u{fffd}x");
         assert_eq!(ratio("seconds", "ms"), Some(1000.0));
         assert_eq!(ratio("seconds", "bytes"), None);
     }
