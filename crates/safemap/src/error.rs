@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "json")]
+use crate::json::JsonError;
 use crate::value::{Kind, Value};
 
 /// A value that has not the type it should.
@@ -215,6 +217,22 @@ pub enum Error {
         /// Each of them, no more than a hundred.
         faults: Vec<Error>,
     },
+    /// A document that can't be loaded, whatever the schema.
+    #[cfg(feature = "json")]
+    #[error("{fault}")]
+    Document {
+        /// What is wrong with it.
+        fault: JsonError,
+    },
+    /// A piece of a document that no value can be read from.
+    #[cfg(feature = "json")]
+    #[error("{key:?}: {fault}")]
+    Json {
+        /// The key.
+        key: Arc<str>,
+        /// What is wrong, and where in the value.
+        fault: JsonError,
+    },
     /// The breaker is open: too many writes failed, and the map is for reading only.
     #[error("read-only for {:.1} s more: {hint}", remaining.as_secs_f64())]
     ReadOnly {
@@ -244,6 +262,10 @@ impl Error {
             | Self::Full { key, .. }
             | Self::Conflict { key }
             | Self::Backpressure { key } => Some(key),
+            #[cfg(feature = "json")]
+            Self::Json { key, .. } => Some(key),
+            #[cfg(feature = "json")]
+            Self::Document { .. } => None,
             Self::Contended { .. }
             | Self::Stale
             | Self::GivenUp { .. }

@@ -32,7 +32,8 @@
 //! [`Value`]s; a map from any type to any type is what this is not, nor is it a cache of objects that
 //! are too large to copy a pointer to.
 //!
-//! Features: `json` (on unless turned off) writes audits as JSON lines, `metrics` (likewise) gives a
+//! Features: `json` (on unless turned off) reads and writes values, whole contents and audits as
+//! JSON, `metrics` (likewise) gives a
 //! collector to `prometheus-client`.
 
 mod alert;
@@ -42,10 +43,14 @@ mod breaker;
 mod builder;
 mod bulk;
 mod clock;
+#[cfg(feature = "json")]
+mod document;
 mod error;
 mod event;
 mod growth;
 mod hook;
+#[cfg(feature = "json")]
+mod json;
 mod key;
 mod latency;
 mod map;
@@ -76,6 +81,8 @@ pub use error::{Error, Mismatch, SchemaError};
 pub use event::{Change, Event, Watch, WatchBuilder};
 pub use growth::Growth;
 pub use hook::{DeadLetter, Hook, HookError, HookOutcome};
+#[cfg(feature = "json")]
+pub use json::{JsonError, JsonFault};
 pub use key::{AsKey, Key};
 pub use map::{SafeMap, Swap};
 #[cfg(feature = "metrics")]

@@ -236,6 +236,20 @@ impl Type {
         })
     }
 
+    /// The type of a list's items.
+    #[cfg(feature = "json")]
+    pub(crate) fn item_type(&self) -> Option<&Self> {
+        if let Form::List(items) = &self.form { Some(items) } else { None }
+    }
+
+    /// The type of an object's member.
+    #[cfg(feature = "json")]
+    pub(crate) fn member_type(&self, name: &str) -> Option<&Self> {
+        let Form::Object(members) = &self.form else { return None };
+        let named = members.named.iter().find(|member| &*member.name == name);
+        named.map(|member| &member.member_type).or(members.others.as_ref())
+    }
+
     /// Decides whether a value has this type.
     ///
     /// # Errors
