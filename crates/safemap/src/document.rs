@@ -51,7 +51,7 @@ impl SafeMap {
     pub fn load_json(&self, text: &str) -> Result<(), Error> {
         self.guarded("", || {
             let document = |fault| Error::Document { fault };
-            let json = parse(text).map_err(document)?;
+            let json = parse(text, DEEPEST).map_err(document)?;
             let serde_json::Value::Object(members) = &json else {
                 return Err(document(JsonFault::NotAnObject.into()));
             };

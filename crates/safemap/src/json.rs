@@ -121,7 +121,7 @@ impl Value {
     /// Fails on text that is no JSON, on `null`, on a whole number beyond an `i64`, on a name that
     /// comes twice, and beyond 32 levels of lists and objects.
     pub fn from_json(text: &str) -> Result<Self, JsonError> {
-        Self::try_from(&parse(text)?)
+        Self::try_from(&parse(text, DEEPEST)?)
     }
 
     /// Writes the value as JSON. Bytes become text in base64.
@@ -269,12 +269,12 @@ fn write(value: &Value, depth: usize) -> Result<serde_json::Value, JsonError> {
     })
 }
 
-/// A text as a tree, in which no name stands twice and nothing lies deeper than is allowed.
-pub(crate) fn parse(text: &str) -> Result<serde_json::Value, JsonError> {
+/// A text as a tree, in which no name stands twice and nothing lies deeper than `levels`.
+pub(crate) fn parse(text: &str, levels: usize) -> Result<serde_json::Value, JsonError> {
     let unreadable =
         |error: serde_json::Error| JsonFault::Unreadable { message: error.to_string() };
     let mut reader = serde_json::Deserializer::from_str(text);
-    Form { left: DEEPEST }.deserialize(&mut reader).map_err(unreadable)?;
+    Form { left: levels }.deserialize(&mut reader).map_err(unreadable)?;
     Ok(serde_json::from_str(text).map_err(unreadable)?)
 }
 
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_type_says_what_a_number_is() {
-        let read = |wanted: Type, text: &str| wanted.read_json(&parse(text).unwrap());
+        let read = |wanted: Type, text: &str| wanted.read_json(&parse(text, DEEPEST).unwrap());
         assert_eq!(read(Type::float(), "-3"), Ok(Value::from(-3.0)));
         assert_eq!(read(Type::float(), "9007199254740993"), Err(JsonFault::Inexact.into()));
         assert_eq!(read(Type::integer(), "-0.0"), Ok(Value::from(0)));
@@ -409,7 +409,7 @@ mod tests {
         let bytes = Value::from(&[0u8, 255, 7][..]);
         let text = bytes.to_json().unwrap();
         assert_eq!(text, r#""AP8H""#);
-        let read = |text: &str| Type::bytes().read_json(&parse(text).unwrap());
+        let read = |text: &str| Type::bytes().read_json(&parse(text, DEEPEST).unwrap());
         assert_eq!(read(&text), Ok(bytes));
         assert_eq!(read(r#""A*""#), Err(JsonFault::NotBase64.into()));
         assert_eq!(Value::from_json(&text).unwrap(), Value::from("AP8H"));

@@ -33,8 +33,8 @@
 //! are too large to copy a pointer to.
 //!
 //! Features: `json` (on unless turned off) reads and writes values, whole contents and audits as
-//! JSON, `metrics` (likewise) gives a
-//! collector to `prometheus-client`.
+//! JSON; `metrics` (likewise) gives a collector to `prometheus-client`; `json-schema` makes schemas of
+//! documents in JSON Schema.
 
 mod alert;
 mod audit;
@@ -51,6 +51,10 @@ mod growth;
 mod hook;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "json-schema")]
+mod json_schema;
+#[cfg(feature = "json-schema")]
+mod json_type;
 mod key;
 mod latency;
 mod map;
@@ -83,6 +87,8 @@ pub use growth::Growth;
 pub use hook::{DeadLetter, Hook, HookError, HookOutcome};
 #[cfg(feature = "json")]
 pub use json::{JsonError, JsonFault};
+#[cfg(feature = "json-schema")]
+pub use json_schema::{JsonSchemaError, Unsupported};
 pub use key::{AsKey, Key};
 pub use map::{SafeMap, Swap};
 #[cfg(feature = "metrics")]
