@@ -8,6 +8,7 @@ use std::time::Duration;
 
 #[cfg(feature = "json")]
 use crate::json::JsonError;
+use crate::rule::PatternError;
 use crate::value::{Kind, Value};
 
 /// A value that has not the type it should.
@@ -101,6 +102,9 @@ pub enum SchemaError {
         /// Why not.
         reason: &'static str,
     },
+    /// A regular expression that can't be read.
+    #[error(transparent)]
+    Expression(#[from] PatternError),
     /// More rules than a map can tell apart.
     #[error("there are more than {most} rules")]
     TooMany {

@@ -34,7 +34,7 @@
 //!
 //! Features: `json` (on unless turned off) reads and writes values, whole contents and audits as
 //! JSON; `metrics` (likewise) gives a collector to `prometheus-client`; `json-schema` makes schemas of
-//! documents in JSON Schema.
+//! documents in JSON Schema; `derive` makes schemas and typed handles of structs.
 
 mod alert;
 mod audit;
@@ -43,10 +43,14 @@ mod breaker;
 mod builder;
 mod bulk;
 mod clock;
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub mod derive;
 #[cfg(feature = "json")]
 mod document;
 mod error;
 mod event;
+mod family;
 mod growth;
 mod hook;
 #[cfg(feature = "json")]
@@ -81,8 +85,11 @@ pub use breaker::{Breaker, BreakerState};
 pub use builder::SafeMapBuilder;
 pub use bulk::{Conflict, Merged};
 pub use clock::{Clock, ManualClock, SystemClock};
+#[cfg(feature = "derive")]
+pub use derive::SchemaKeys;
 pub use error::{Error, Mismatch, SchemaError};
 pub use event::{Change, Event, Watch, WatchBuilder};
+pub use family::KeyFamily;
 pub use growth::Growth;
 pub use hook::{DeadLetter, Hook, HookError, HookOutcome};
 #[cfg(feature = "json")]
@@ -99,5 +106,7 @@ pub use report::audit_report;
 pub use rule::{PatternError, Rule, Type};
 pub use schema::{Schema, SchemaBuilder};
 pub use snapshot::{Iter, Snapshot};
+#[cfg(feature = "derive")]
+pub use tophash_safemap_derive::Schema;
 pub use transaction::Transaction;
 pub use value::{Kind, Object, TypedValue, Value};
