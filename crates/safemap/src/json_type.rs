@@ -5,8 +5,8 @@
 //! check, which is slower and right for every keyword. What is translated is held against the
 //! library in the tests: both have to decide alike.
 //!
-//! A regular expression is translated only where ECMAScript, whose expressions a schema has, and
-//! `regex-lite` can't differ.
+//! Regular expressions are the library's: those of a schema are ECMAScript's, and it matches them
+//! faster than `regex-lite` does.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,12 +21,17 @@ use crate::value::{DEEPEST, Kind, Value};
 /// The whole numbers up to here are floats without a loss.
 const EXACT: u64 = 1 << 53;
 
+/// A limit is cited in an error up to this length.
+const LONGEST_CITED: usize = 64;
+
 /// A schema that the library decides about.
 pub(crate) struct Validated {
     validator: Validator,
     kind: Option<Kind>,
     /// Where the schema is in its document.
     at: Arc<str>,
+    /// The schema, of which an error cites what was not kept.
+    schema: Json,
 }
 
 impl fmt::Debug for Validated {
@@ -43,8 +48,8 @@ impl fmt::Display for Validated {
 }
 
 impl Validated {
-    pub(crate) fn new(validator: Validator, kind: Option<Kind>, at: Arc<str>) -> Self {
-        Self { validator, kind, at }
+    pub(crate) fn new(validator: Validator, schema: &Json, at: Arc<str>) -> Self {
+        Self { validator, kind: kind_of(schema), at, schema: schema.clone() }
     }
 
     pub(crate) fn kind(&self) -> Option<Kind> {
@@ -72,7 +77,15 @@ impl Validated {
             // The library's own words would repeat the value.
             let path = error.instance_path().to_string();
             let member = path.strip_prefix('/').map(|path| path.replace('/', "."));
-            mismatch(format!("what the schema's #{} says", error.schema_path()), member)
+            let place = error.schema_path().to_string();
+            let mut expected = format!("what the schema's #{place} says");
+            // Behind a reference the path leads out of this schema, and nothing is cited.
+            if let Some(limit) = self.schema.pointer(&place).map(Json::to_string)
+                && limit.len() <= LONGEST_CITED
+            {
+                expected.push_str(&format!(" ({limit})"));
+            }
+            mismatch(expected, member)
         })
     }
 }
@@ -98,7 +111,7 @@ pub(crate) fn is_annotation(keyword: &str) -> bool {
 }
 
 /// The kind that a schema asks for, if it is one.
-pub(crate) fn kind_of(schema: &Json) -> Option<Kind> {
+fn kind_of(schema: &Json) -> Option<Kind> {
     let name = match schema.get("type")? {
         Json::String(name) => name,
         Json::Array(names) if names.len() == 1 => names[0].as_str()?,
@@ -216,17 +229,13 @@ impl Keywords<'_> {
             let is_bytes = encoding == "base64" && self.are(&["type", "contentEncoding"]);
             return is_bytes.then(Type::bytes);
         }
-        if !self.are(&["type", "maxLength", "pattern"]) {
+        if !self.are(&["type", "maxLength"]) {
             return None;
         }
-        let mut string = Type::string();
-        if let Some(expression) = self.optional("pattern", Json::as_str)? {
-            string = string.pattern(&whole_pattern(expression)?).ok()?;
-        }
-        if let Some(characters) = self.size("maxLength")? {
-            string = string.max_characters(characters);
-        }
-        Some(string)
+        Some(match self.size("maxLength")? {
+            Some(characters) => Type::string().max_characters(characters),
+            None => Type::string(),
+        })
     }
 
     fn list(&self, depth: usize) -> Option<Type> {
@@ -281,67 +290,6 @@ impl Keywords<'_> {
     }
 }
 
-/// An expression that has to match somewhere as one that has to match the whole, where no reader of
-/// expressions can take it in another way.
-fn whole_pattern(expression: &str) -> Option<String> {
-    let (is_start, inner) = match expression.strip_prefix('^') {
-        Some(inner) => (true, inner),
-        None => (false, expression),
-    };
-    let (is_end, inner) = match inner.strip_suffix('$') {
-        Some(inner) => (true, inner),
-        None => (false, inner),
-    };
-    let has_choice = is_plain(inner)?;
-    if has_choice && (is_start || is_end) {
-        return None;
-    }
-    let anything = |is_anchored| if is_anchored { "" } else { "(?s:.*)" };
-    Some(format!("{}(?:{inner}){}", anything(is_start), anything(is_end)))
-}
-
-/// Whether there is a choice outside of all groups; `None` when something stands in the expression
-/// that is not the same everywhere.
-fn is_plain(expression: &str) -> Option<bool> {
-    let (mut depth, mut has_choice, mut is_class) = (0_usize, false, false);
-    let mut left = expression.chars().peekable();
-    while let Some(letter) = left.next() {
-        match letter {
-            '\\' => match left.next()? {
-                'd' | '.' | '-' | '/' | '+' | '*' | '?' | '(' | ')' | '[' | ']' | '|' | '$'
-                | '^' | '{' | '}' | '\\' => {}
-                _ => return None,
-            },
-            ']' if is_class => is_class = false,
-            // Sets within sets, and what joins them, are known to some readers alone.
-            '[' | '&' | '~' if is_class => return None,
-            '-' if is_class && left.peek() == Some(&'-') => return None,
-            '[' => {
-                is_class = true;
-                left.next_if_eq(&'^');
-                if left.peek() == Some(&']') {
-                    return None;
-                }
-            }
-            _ if is_class => {}
-            '(' => {
-                depth += 1;
-                if left.next_if_eq(&'?').is_some() && left.next() != Some(':') {
-                    return None;
-                }
-            }
-            ')' => depth = depth.checked_sub(1)?,
-            '|' => has_choice |= depth == 0,
-            '^' | '$' | '.' | ']' => return None,
-            _ => {}
-        }
-        if !letter.is_ascii() || letter.is_ascii_control() {
-            return None;
-        }
-    }
-    (depth == 0 && !is_class).then_some(has_choice)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -359,10 +307,6 @@ mod tests {
             json!({"type": "number", "minimum": 0, "maximum": 1.5}),
             json!({"type": "string"}),
             json!({"type": "string", "maxLength": 2}),
-            json!({"type": "string", "pattern": "^a[b-c]+$"}),
-            json!({"type": "string", "pattern": "b|\\d{2}"}),
-            json!({"type": "string", "pattern": "[^a]$"}),
-            json!({"type": "string", "pattern": "\\."}),
             json!({"enum": ["a", "ab"]}),
             json!({"type": "string", "const": "abc"}),
             json!({"type": "array"}),
@@ -385,6 +329,10 @@ mod tests {
             json!({"type": "integer", "minimum": 0.5}),
             json!({"type": "number", "exclusiveMinimum": 0}),
             json!({"type": "string", "minLength": 2}),
+            json!({"type": "string", "pattern": "^a[b-c]+$"}),
+            json!({"type": "string", "pattern": "b|\\d{2}"}),
+            json!({"type": "string", "pattern": "[^a]$"}),
+            json!({"type": "string", "pattern": "\\."}),
             json!({"type": "string", "pattern": "^(?=a).*b$"}),
             json!({"type": "string", "pattern": "^a|c$"}),
             json!({"type": "array", "uniqueItems": true}),
@@ -468,8 +416,7 @@ mod tests {
         for schema in schemas().1 {
             assert!(translate(&schema, 0).is_none(), "{schema}");
             let library = jsonschema::validator_for(&schema).unwrap();
-            let kind = kind_of(&schema);
-            let validated = Type::validated(Validated::new(library, kind, "#".into()));
+            let validated = Type::validated(Validated::new(library, &schema, "#".into()));
             let library = jsonschema::validator_for(&schema).unwrap();
             for instance in instances() {
                 let ours = validated
@@ -484,11 +431,11 @@ mod tests {
     fn a_refused_value_is_not_repeated() {
         let schema = json!({"type": "array", "items": {"type": "string", "minLength": 20}});
         let library = jsonschema::validator_for(&schema).unwrap();
-        let validated = Type::validated(Validated::new(library, kind_of(&schema), "#/a".into()));
+        let validated = Type::validated(Validated::new(library, &schema, "#/a".into()));
         let list = Value::from(vec![Value::from("secret")]);
         assert_eq!(
             validated.check(&list).unwrap_err().to_string(),
-            "expected what the schema's #/items/minLength says at 0, came list that does not fit"
+            "expected what the schema's #/items/minLength says (20) at 0, came list that does not fit"
         );
         assert_eq!(
             validated.check(&Value::from("secret")).unwrap_err().to_string(),
@@ -496,18 +443,5 @@ mod tests {
         );
         let bad = Value::from(vec![Value::from(f64::NAN)]);
         assert!(validated.check(&bad).unwrap_err().to_string().contains("at 0"));
-    }
-
-    #[test]
-    fn an_expression_that_readers_take_differently_is_not_translated() {
-        for expression in [
-            "a.b", r"\w", r"\s", r"\bx", "^a|b$", "a$b", "(?i)a", "[a[b]]", "[a&&b]", "[]a]", "ä",
-            "(", "a]",
-        ] {
-            assert_eq!(whole_pattern(expression), None, "{expression}");
-        }
-        assert_eq!(whole_pattern("^(a|b)$").as_deref(), Some("(?:(a|b))"));
-        assert_eq!(whole_pattern(r"^a\$$").as_deref(), Some(r"(?:a\$)"));
-        assert_eq!(whole_pattern(r"a\$"), None);
     }
 }
