@@ -553,6 +553,15 @@ mod tests {
     fn a_schema_within_itself_or_that_doubles_ends() {
         let tree = json!({"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}});
         assert!(!faults(&tree).is_empty());
+        let mut levels: Map<String, Json> = (0..28)
+            .map(|level| {
+                let next = json!({"$ref": format!("#/$defs/{}", level + 1)});
+                (level.to_string(), json!({"properties": {"left": next, "right": next}}))
+            })
+            .collect();
+        levels.insert("28".to_owned(), json!({}));
+        let doubling = json!({"properties": {"a": {"$ref": "#/$defs/0"}}, "$defs": levels});
+        assert_eq!(faults(&doubling), ["#"]);
         let list = json!({
             "properties": {"root": {"$ref": "#/$defs/node"}},
             "$defs": {
