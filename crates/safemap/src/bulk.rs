@@ -11,7 +11,7 @@ use crate::store::{Read, ShardVersions, Write};
 use crate::value::Value;
 
 /// The most faults that are told at once.
-const MOST_FAULTS: usize = 100;
+pub(crate) const MOST_FAULTS: usize = 100;
 
 /// What a rule function gets: the key, our value, and theirs.
 type Resolve<'f> = dyn Fn(&str, &Value, &Value) -> Value + 'f;
@@ -186,7 +186,7 @@ impl SafeMap {
     }
 
     /// The entries as writes in the order of their keys, or all that is wrong with them.
-    fn checked<K, V>(
+    pub(crate) fn checked<K, V>(
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
         is_whole: bool,

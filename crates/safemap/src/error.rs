@@ -6,6 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "json")]
+use crate::json::JsonError;
+use crate::rule::PatternError;
 use crate::value::{Kind, Value};
 
 /// A value that has not the type it should.
@@ -99,6 +102,9 @@ pub enum SchemaError {
         /// Why not.
         reason: &'static str,
     },
+    /// A regular expression that can't be read.
+    #[error(transparent)]
+    Expression(#[from] PatternError),
     /// More rules than a map can tell apart.
     #[error("there are more than {most} rules")]
     TooMany {
@@ -215,6 +221,22 @@ pub enum Error {
         /// Each of them, no more than a hundred.
         faults: Vec<Error>,
     },
+    /// A document that can't be loaded, whatever the schema.
+    #[cfg(feature = "json")]
+    #[error("{fault}")]
+    Document {
+        /// What is wrong with it.
+        fault: JsonError,
+    },
+    /// A piece of a document that no value can be read from.
+    #[cfg(feature = "json")]
+    #[error("{key:?}: {fault}")]
+    Json {
+        /// The key.
+        key: Arc<str>,
+        /// What is wrong, and where in the value.
+        fault: JsonError,
+    },
     /// The breaker is open: too many writes failed, and the map is for reading only.
     #[error("read-only for {:.1} s more: {hint}", remaining.as_secs_f64())]
     ReadOnly {
@@ -244,6 +266,10 @@ impl Error {
             | Self::Full { key, .. }
             | Self::Conflict { key }
             | Self::Backpressure { key } => Some(key),
+            #[cfg(feature = "json")]
+            Self::Json { key, .. } => Some(key),
+            #[cfg(feature = "json")]
+            Self::Document { .. } => None,
             Self::Contended { .. }
             | Self::Stale
             | Self::GivenUp { .. }

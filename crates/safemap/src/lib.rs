@@ -32,8 +32,9 @@
 //! [`Value`]s; a map from any type to any type is what this is not, nor is it a cache of objects that
 //! are too large to copy a pointer to.
 //!
-//! Features: `json` (on unless turned off) writes audits as JSON lines, `metrics` (likewise) gives a
-//! collector to `prometheus-client`.
+//! Features: `json` (on unless turned off) reads and writes values, whole contents and audits as
+//! JSON; `metrics` (likewise) gives a collector to `prometheus-client`; `json-schema` makes schemas of
+//! documents in JSON Schema; `derive` makes schemas and typed handles of structs.
 
 mod alert;
 mod audit;
@@ -42,10 +43,22 @@ mod breaker;
 mod builder;
 mod bulk;
 mod clock;
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub mod derive;
+#[cfg(feature = "json")]
+mod document;
 mod error;
 mod event;
+mod family;
 mod growth;
 mod hook;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "json-schema")]
+mod json_schema;
+#[cfg(feature = "json-schema")]
+mod json_type;
 mod key;
 mod latency;
 mod map;
@@ -72,10 +85,17 @@ pub use breaker::{Breaker, BreakerState};
 pub use builder::SafeMapBuilder;
 pub use bulk::{Conflict, Merged};
 pub use clock::{Clock, ManualClock, SystemClock};
+#[cfg(feature = "derive")]
+pub use derive::SchemaKeys;
 pub use error::{Error, Mismatch, SchemaError};
 pub use event::{Change, Event, Watch, WatchBuilder};
+pub use family::KeyFamily;
 pub use growth::Growth;
 pub use hook::{DeadLetter, Hook, HookError, HookOutcome};
+#[cfg(feature = "json")]
+pub use json::{JsonError, JsonFault};
+#[cfg(feature = "json-schema")]
+pub use json_schema::{JsonSchemaError, Unsupported};
 pub use key::{AsKey, Key};
 pub use map::{SafeMap, Swap};
 #[cfg(feature = "metrics")]
@@ -86,5 +106,7 @@ pub use report::audit_report;
 pub use rule::{PatternError, Rule, Type};
 pub use schema::{Schema, SchemaBuilder};
 pub use snapshot::{Iter, Snapshot};
+#[cfg(feature = "derive")]
+pub use tophash_safemap_derive::Schema;
 pub use transaction::Transaction;
 pub use value::{Kind, Object, TypedValue, Value};

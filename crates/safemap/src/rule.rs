@@ -32,6 +32,7 @@ use crate::value::{DEEPEST, Kind, Value};
 pub struct Type {
     form: Form,
     max_size: Option<usize>,
+    max_characters: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ enum Form {
     Bytes,
     List(Arc<Type>),
     Object(Arc<Members>),
+    #[cfg(feature = "json-schema")]
+    Validated(Arc<crate::json_type::Validated>),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,7 +65,7 @@ struct Member {
 
 impl Type {
     fn of(form: Form) -> Self {
-        Self { form, max_size: None }
+        Self { form, max_size: None, max_characters: None }
     }
 
     /// Any value at all.
@@ -171,6 +174,17 @@ impl Type {
         self
     }
 
+    /// Limits a string to so many characters, which are Unicode's scalar values.
+    ///
+    /// Of a type that is no string, nothing is changed.
+    #[must_use]
+    pub fn max_characters(mut self, characters: usize) -> Self {
+        if matches!(self.form, Form::String(_)) {
+            self.max_characters = Some(characters);
+        }
+        self
+    }
+
     /// Adds a member to an object, which must be there.
     ///
     /// Of a type that is no object, nothing is changed.
@@ -224,7 +238,7 @@ impl Type {
 
     /// The kind that this type asks for; `None` for [`Type::any`].
     pub fn kind(&self) -> Option<Kind> {
-        Some(match self.form {
+        Some(match &self.form {
             Form::Any => return None,
             Form::Boolean => Kind::Boolean,
             Form::Integer(..) => Kind::Integer,
@@ -233,7 +247,29 @@ impl Type {
             Form::Bytes => Kind::Bytes,
             Form::List(_) => Kind::List,
             Form::Object(_) => Kind::Object,
+            #[cfg(feature = "json-schema")]
+            Form::Validated(validated) => return validated.kind(),
         })
+    }
+
+    /// What a validator of JSON Schema decides about.
+    #[cfg(feature = "json-schema")]
+    pub(crate) fn validated(validated: crate::json_type::Validated) -> Self {
+        Self::of(Form::Validated(Arc::new(validated)))
+    }
+
+    /// The type of a list's items.
+    #[cfg(feature = "json")]
+    pub(crate) fn item_type(&self) -> Option<&Self> {
+        if let Form::List(items) = &self.form { Some(items) } else { None }
+    }
+
+    /// The type of an object's member.
+    #[cfg(feature = "json")]
+    pub(crate) fn member_type(&self, name: &str) -> Option<&Self> {
+        let Form::Object(members) = &self.form else { return None };
+        let named = members.named.iter().find(|member| &*member.name == name);
+        named.map(|member| &member.member_type).or(members.others.as_ref())
     }
 
     /// Decides whether a value has this type.
@@ -265,6 +301,16 @@ impl Type {
 
     /// As [`Type::check`], of a value whose depth is known to be bounded.
     fn check_shallow(&self, value: &Value) -> Result<(), Mismatch> {
+        if let (Some(most), Value::String(text)) = (self.max_characters, value) {
+            let least = text.len() / 4;
+            let count = if least > most { least } else { text.chars().count() };
+            if count > most {
+                return Err(Mismatch {
+                    came: "a longer string".to_owned(),
+                    ..self.mismatch(value)
+                });
+            }
+        }
         let fits = match (&self.form, value) {
             (Form::Any, _) | (Form::Boolean, Value::Boolean(_)) => true,
             (Form::Integer(low, high), Value::Integer(number)) => (low..=high).contains(&number),
@@ -295,6 +341,8 @@ impl Type {
                 members.check(values)?;
                 true
             }
+            #[cfg(feature = "json-schema")]
+            (Form::Validated(validated), value) => return validated.check(value),
             _ => false,
         };
         if !fits {
@@ -408,6 +456,11 @@ impl fmt::Display for Type {
             Form::Bytes => out.write_str("bytes")?,
             Form::List(items) => write!(out, "list of {items}")?,
             Form::Object(_) => out.write_str("object")?,
+            #[cfg(feature = "json-schema")]
+            Form::Validated(validated) => write!(out, "{validated}")?,
+        }
+        if let Some(characters) = self.max_characters {
+            write!(out, ", at most {characters} characters")?;
         }
         if let Some(size) = self.max_size {
             write!(out, ", size at most {size}")?;
@@ -519,6 +572,12 @@ mod tests {
         let name = Type::string().max_size(3);
         assert!(name.check(&Value::from("abc")).is_ok());
         assert_eq!(fault(&name, "abcd"), "expected string, size at most 3, came string of 4");
+        let name = Type::string().max_characters(2);
+        assert!(name.check(&Value::from("äö")).is_ok());
+        assert_eq!(
+            fault(&name, "abc"),
+            "expected string, at most 2 characters, came a longer string"
+        );
         let list = Type::list(Type::integer()).max_size(1);
         assert!(list.check(&Value::from(vec![Value::from(1), Value::from(2)])).is_err());
     }

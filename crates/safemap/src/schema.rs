@@ -162,6 +162,12 @@ impl Schema {
             .ok_or_else(|| Error::UnknownKey { key: key.into(), meant: self.meant(key) })
     }
 
+    /// As [`Schema::find`], for who need not be told what was meant.
+    #[cfg(feature = "json")]
+    pub(crate) fn rule_number(&self, key: &str) -> Option<u16> {
+        self.inner.tree.find(key)
+    }
+
     pub(crate) fn rule(&self, number: u16) -> &Rule {
         &self.inner.rules[usize::from(number)].1
     }

@@ -6,13 +6,14 @@ use super::licence;
 use super::metadata::{Metadata, Package};
 
 /// Licences that are compatible with our own and ask for no more than a notice.
-const LICENCES: [&str; 9] = [
+const LICENCES: [&str; 10] = [
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
     "ISC",
     "MIT",
+    "MIT-0",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
@@ -30,6 +31,7 @@ const LAB: &str = "tophash-lab";
 const TREND: &str = "tophash-trend";
 const VITALS: &str = "tophash-vitals";
 const SAFEMAP: &str = "tophash-safemap";
+const SAFEMAP_DERIVE: &str = "tophash-safemap-derive";
 const DIAGNOSE: &str = "tophash-diagnose";
 const SOURCE: &str = "tophash-source";
 const ESCAPE: &str = "tophash-escape";
@@ -56,7 +58,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             ESCAPE,
         ],
     ),
-    (SAFEMAP, &[]),
+    (SAFEMAP_DERIVE, &[]),
+    (SAFEMAP, &[SAFEMAP_DERIVE]),
     (XTASK, &[]),
 ];
 

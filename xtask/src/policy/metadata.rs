@@ -73,7 +73,7 @@ pub(super) fn load() -> Result<Metadata> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
         .current_dir(paths::workspace())
-        .args(["metadata", "--format-version", "1", "--filter-platform", TARGET])
+        .args(["metadata", "--format-version", "1", "--all-features", "--filter-platform", TARGET])
         .output()
         .context("cannot run cargo metadata")?;
     ensure!(
