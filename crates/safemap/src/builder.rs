@@ -1,6 +1,6 @@
 //! How a map is set up.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::alert::{Alert, Listener};
@@ -155,6 +155,7 @@ impl SafeMapBuilder {
                 audit: AuditState::default(),
                 latency: Latency::default(),
                 listener: self.listener,
+                auditors: Mutex::default(),
             }),
         }
     }

@@ -38,6 +38,9 @@
 
 mod alert;
 mod audit;
+#[cfg(feature = "json")]
+mod audit_log;
+mod auditor;
 mod bounds;
 mod breaker;
 mod builder;
@@ -80,6 +83,9 @@ mod value;
 
 pub use alert::Alert;
 pub use audit::{AgedKey, AuditRecord, HotKey, Operations, PatternShape, RefusedKey};
+#[cfg(feature = "json")]
+pub use audit_log::{AuditLog, AuditLogBuilder};
+pub use auditor::{Auditor, AuditorOutcome};
 pub use bounds::Eviction;
 pub use breaker::{Breaker, BreakerState};
 pub use builder::SafeMapBuilder;
@@ -102,7 +108,7 @@ pub use map::{SafeMap, Swap};
 pub use metrics::MapMetrics;
 pub use pattern::KeyPattern;
 pub use queue::{Notice, Overflow};
-pub use report::audit_report;
+pub use report::{MapReport, audit_report};
 pub use rule::{PatternError, Rule, Type};
 pub use schema::{Schema, SchemaBuilder};
 pub use snapshot::{Iter, Snapshot};

@@ -5,7 +5,8 @@
 //! it if the entry is still as it was. So a closure may use the map, even the same key, and nothing
 //! can deadlock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 
 use crate::alert::{Alert, Listener};
 use crate::audit::AuditState;
@@ -65,11 +66,16 @@ pub(crate) struct Inner {
     pub(crate) audit: AuditState,
     pub(crate) latency: Latency,
     pub(crate) listener: Option<Listener>,
+    /// Threads that audit the map, to be woken when it goes.
+    pub(crate) auditors: Mutex<Vec<Thread>>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.store.hub().close();
+        for auditor in self.auditors.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            auditor.unpark();
+        }
     }
 }
 
