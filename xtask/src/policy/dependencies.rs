@@ -55,7 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         BINARY,
         &[
             MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS, SOURCE,
-            ESCAPE,
+            ESCAPE, SAFEMAP,
         ],
     ),
     (SAFEMAP_DERIVE, &[]),
