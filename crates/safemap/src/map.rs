@@ -65,7 +65,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) audit: AuditState,
     pub(crate) latency: Latency,
-    pub(crate) listener: Option<Listener>,
+    pub(crate) listeners: Vec<Listener>,
     /// Threads that audit the map, to be woken when it goes.
     pub(crate) auditors: Mutex<Vec<Thread>>,
 }
@@ -498,9 +498,13 @@ impl SafeMap {
     }
 
     fn alert(&self, state: BreakerState, hint: String) {
-        if let Some(Listener(listener)) = &self.inner.listener {
-            let (map, failure_rate) = (self.name().to_owned(), self.write_failure_rate());
-            listener(&Alert { map, state, failure_rate, hint });
+        if self.inner.listeners.is_empty() {
+            return;
+        }
+        let (map, failure_rate) = (self.name().to_owned(), self.write_failure_rate());
+        let alert = Alert { map, state, failure_rate, hint };
+        for Listener(listener) in &self.inner.listeners {
+            listener(&alert);
         }
     }
 
