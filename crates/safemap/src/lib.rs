@@ -120,6 +120,8 @@ pub use schema::{Schema, SchemaBuilder};
 pub use sink::NatsSink;
 #[cfg(feature = "redis")]
 pub use sink::RedisSink;
+#[cfg(any(feature = "nats", feature = "redis", feature = "webhook"))]
+pub use sink::SinkError;
 #[cfg(feature = "webhook")]
 pub use sink::{AlertWebhook, WebhookSink};
 pub use sink::{ChannelSink, Sink};

@@ -296,3 +296,17 @@ fn an_alert_goes_to_slack_and_a_webhook_that_hangs_holds_no_write() {
     }
     assert_eq!(map.get("version").unwrap(), Some(7.into()));
 }
+
+#[test]
+fn a_url_that_is_none_is_refused_and_not_repeated() {
+    for url in ["ftp://me:secret@example.org/", "no secret", "http://[secret/"] {
+        let faults = [
+            WebhookSink::new(url).map(drop).unwrap_err(),
+            AlertWebhook::slack(url).map(drop).unwrap_err(),
+            RedisSink::publish(url, "c").map(drop).unwrap_err(),
+        ];
+        for fault in faults {
+            assert!(!fault.to_string().contains("secret"), "{fault}");
+        }
+    }
+}

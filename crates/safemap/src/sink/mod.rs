@@ -30,6 +30,25 @@ use crate::hook::{Hook, HookError};
 #[cfg(any(feature = "nats", feature = "redis", feature = "webhook"))]
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// Why a sink could not be made. It repeats no part of a URL, which may be a secret.
+#[cfg(any(feature = "nats", feature = "redis", feature = "webhook"))]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// A URL that the sink has no use for.
+    #[error("the sink can't use that URL: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A URL of `https`, where the system trusts no certificates.
+    #[error("this machine has no certificates to trust")]
+    NoCertificates,
+    /// The system has no thread to give.
+    #[error("the sink can't have a thread of its own")]
+    Thread(#[source] std::io::Error),
+}
+
 /// A place where events end.
 ///
 /// ```

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions};
 use tokio::runtime::Runtime;
 
-use super::{Sink, TIMEOUT};
+use super::{Sink, SinkError, TIMEOUT};
 use crate::event::Event;
 use crate::hook::HookError;
 
@@ -48,12 +48,13 @@ impl NatsSink {
     /// # Errors
     ///
     /// Fails when the system has no thread to give.
-    pub fn new(url: &str, prefix: impl Into<String>) -> Result<Self, HookError> {
+    pub fn new(url: &str, prefix: impl Into<String>) -> Result<Self, SinkError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("safemap-nats")
             .enable_all()
-            .build()?;
+            .build()
+            .map_err(SinkError::Thread)?;
         let (url, prefix) = (url.to_owned(), prefix.into());
         Ok(Self { url, prefix, timeout: TIMEOUT, client: None, runtime })
     }

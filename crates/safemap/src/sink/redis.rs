@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{Client, Cmd, Connection};
 
-use super::{Sink, TIMEOUT};
+use super::{Sink, SinkError, TIMEOUT};
 use crate::event::{Change, Event};
 use crate::hook::HookError;
 use crate::value::Value;
@@ -54,7 +54,7 @@ impl RedisSink {
     /// # Errors
     ///
     /// Fails when the URL is none of Redis's.
-    pub fn stream(url: &str, key: impl Into<String>) -> Result<Self, HookError> {
+    pub fn stream(url: &str, key: impl Into<String>) -> Result<Self, SinkError> {
         Self::new(url, Form::Stream { key: key.into(), max_len: None })
     }
 
@@ -63,7 +63,7 @@ impl RedisSink {
     /// # Errors
     ///
     /// As [`RedisSink::stream`].
-    pub fn publish(url: &str, channel: impl Into<String>) -> Result<Self, HookError> {
+    pub fn publish(url: &str, channel: impl Into<String>) -> Result<Self, SinkError> {
         Self::new(url, Form::Channel { channel: channel.into() })
     }
 
@@ -73,12 +73,14 @@ impl RedisSink {
     /// # Errors
     ///
     /// As [`RedisSink::stream`].
-    pub fn ranking(url: &str, key: impl Into<String>) -> Result<Self, HookError> {
+    pub fn ranking(url: &str, key: impl Into<String>) -> Result<Self, SinkError> {
         Self::new(url, Form::Ranking { key: key.into() })
     }
 
-    fn new(url: &str, form: Form) -> Result<Self, HookError> {
-        Ok(Self { client: Client::open(url)?, connection: None, form, timeout: TIMEOUT })
+    fn new(url: &str, form: Form) -> Result<Self, SinkError> {
+        let client = Client::open(url)
+            .map_err(|fault| SinkError::Url { reason: fault.category().to_owned() })?;
+        Ok(Self { client, connection: None, form, timeout: TIMEOUT })
     }
 
     /// How many entries a stream keeps, or somewhat more; all unless said.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use super::{Sink, TIMEOUT};
+use super::{Sink, SinkError, TIMEOUT};
 use crate::alert::Alert;
 use crate::event::Event;
 use crate::hook::HookError;
@@ -47,7 +47,7 @@ impl WebhookSink {
     /// # Errors
     ///
     /// Fails when it is no such URL, or, of `https`, when the system trusts no certificates.
-    pub fn new(url: &str) -> Result<Self, HookError> {
+    pub fn new(url: &str) -> Result<Self, SinkError> {
         Ok(Self { post: Post::new(url, TIMEOUT)? })
     }
 
@@ -105,7 +105,7 @@ impl AlertWebhook {
     /// # Errors
     ///
     /// As [`WebhookSink::new`].
-    pub fn slack(url: &str) -> Result<Self, HookError> {
+    pub fn slack(url: &str) -> Result<Self, SinkError> {
         Ok(Self { post: Post::new(url, TIMEOUT)?, tries: 3, pause: Duration::from_secs(5) })
     }
 
@@ -164,8 +164,9 @@ struct Post {
 }
 
 impl Post {
-    fn new(url: &str, timeout: Duration) -> Result<Self, HookError> {
-        let uri: ureq::http::Uri = url.parse().map_err(|_| "the webhook's URL is none")?;
+    fn new(url: &str, timeout: Duration) -> Result<Self, SinkError> {
+        let uri: ureq::http::Uri =
+            url.parse().map_err(|_| SinkError::Url { reason: "it is none".to_owned() })?;
         let mut config = Agent::config_builder()
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -173,7 +174,10 @@ impl Post {
         match uri.scheme_str() {
             Some("http") => {}
             Some("https") => config = config.tls_config(tls()?),
-            _ => return Err("the webhook's URL is neither of http nor of https".into()),
+            _ => {
+                let reason = "it is neither of http nor of https".to_owned();
+                return Err(SinkError::Url { reason });
+            }
         }
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let is_loopback = host == "localhost"
@@ -206,12 +210,12 @@ impl Post {
     }
 }
 
-fn tls() -> Result<TlsConfig, HookError> {
+fn tls() -> Result<TlsConfig, SinkError> {
     let found = rustls_native_certs::load_native_certs();
     let roots: Vec<_> =
         found.certs.iter().map(|root| Certificate::from_der(root.as_ref()).to_owned()).collect();
     if roots.is_empty() {
-        return Err("this machine has no certificates to trust".into());
+        return Err(SinkError::NoCertificates);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(TlsConfig::builder()
