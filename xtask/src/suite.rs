@@ -13,11 +13,11 @@ use crate::fixture::{self, Fixture, Symbols};
 use crate::toolchain::{self, Release, WIDE};
 use crate::{layout, paths};
 
-/// All tests as they are, those of features that are off unless asked for, and those whose locks and
-/// atomics shuttle schedules in place of the standard library's.
+/// All tests as they are; those of features that are off unless asked for, some of which start a
+/// server; and those whose locks and atomics shuttle schedules in place of the standard library's.
 const RUNS: &[&[&str]] = &[
     &["test", "--workspace", "--no-fail-fast"],
-    &["test", "--package", "tophash-safemap", "--features", "derive,json-schema"],
+    &["test", "--package", "tophash-safemap", "--features", "derive,json-schema,nats,redis,tracing,webhook"],
     &["test", "--package", "tophash-safemap", "--features", "shuttle", "--test", "shuttle"],
 ];
 

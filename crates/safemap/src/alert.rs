@@ -73,6 +73,31 @@ impl Alert {
     }
 }
 
+/// What [`SafeMapBuilder::on_alert`](crate::SafeMapBuilder::on_alert) takes to make events of alerts:
+/// an error when the breaker opens, a note when it closes, of the target `safemap`, with the fields
+/// `map`, `failure_rate` and `hint`.
+///
+/// ```
+/// use tophash_safemap::{Breaker, SafeMap, Schema, trace_alerts};
+///
+/// let map = SafeMap::builder(Schema::open())
+///     .breaker(Breaker::default())
+///     .on_alert(trace_alerts())
+///     .build();
+/// ```
+#[cfg(feature = "tracing")]
+pub fn trace_alerts() -> impl Fn(&Alert) + Send + Sync + 'static {
+    |alert| {
+        let (map, failure_rate, hint) = (&*alert.map, alert.failure_rate, &*alert.hint);
+        match alert.state {
+            BreakerState::Open => {
+                tracing::error!(target: "safemap", map, failure_rate, hint, "read-only");
+            }
+            _ => tracing::info!(target: "safemap", map, failure_rate, hint, "takes writes again"),
+        }
+    }
+}
+
 /// Who is told of alerts.
 #[derive(Clone)]
 pub(crate) struct Listener(pub(crate) Arc<dyn Fn(&Alert) + Send + Sync>);
@@ -98,6 +123,72 @@ mod tests {
         assert_eq!(
             alert.to_slack(),
             r#"{"text":"SafeMap@m is read-only: 50.0 % of writes failed. \"&lt;!channel&gt;\" &amp; co"}"#
+        );
+    }
+}
+
+#[cfg(all(test, feature = "tracing"))]
+mod tracing_tests {
+    use std::fmt::Write;
+    use std::sync::Mutex;
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            // Writing to a string can't fail.
+            let _ = write!(self.0, " {}={value:?}", field.name());
+        }
+    }
+
+    impl Subscriber for Lines {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            let mut line =
+                Line(format!("{} {}", event.metadata().level(), event.metadata().target()));
+            event.record(&mut line);
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line.0);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn opening_is_an_error_and_closing_a_note() {
+        let lines = Lines::default();
+        let tell = trace_alerts();
+        let alert = |state, hint: &str| Alert {
+            map: "m".to_owned(),
+            state,
+            failure_rate: 0.5,
+            hint: hint.to_owned(),
+        };
+        tracing::subscriber::with_default(lines.clone(), || {
+            tell(&alert(BreakerState::Open, "why"));
+            tell(&alert(BreakerState::Closed, ""));
+        });
+        assert_eq!(
+            *lines.0.lock().unwrap(),
+            [
+                r#"ERROR safemap message=read-only map="m" failure_rate=0.5 hint="why""#,
+                r#"INFO safemap message=takes writes again map="m" failure_rate=0.5 hint="""#,
+            ]
         );
     }
 }

@@ -1,6 +1,6 @@
 //! How a map is set up.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::alert::{Alert, Listener};
@@ -42,7 +42,7 @@ pub struct SafeMapBuilder {
     breaker: Option<Breaker>,
     clock: Arc<dyn Clock>,
     shards: usize,
-    listener: Option<Listener>,
+    listeners: Vec<Listener>,
 }
 
 impl SafeMapBuilder {
@@ -58,7 +58,7 @@ impl SafeMapBuilder {
             breaker: None,
             clock: Arc::new(SystemClock::new()),
             shards: 64,
-            listener: None,
+            listeners: Vec::new(),
         }
     }
 
@@ -100,13 +100,13 @@ impl SafeMapBuilder {
         self
     }
 
-    /// Who is told when the breaker opens or closes.
+    /// Who is told when the breaker opens or closes; each one that is given, in that order.
     ///
     /// The function runs on the thread of the write that made it so, with no lock held; what takes
     /// long belongs elsewhere.
     #[must_use]
     pub fn on_alert(mut self, listener: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
-        self.listener = Some(Listener(Arc::new(listener)));
+        self.listeners.push(Listener(Arc::new(listener)));
         self
     }
 
@@ -154,7 +154,8 @@ impl SafeMapBuilder {
                 clock: self.clock,
                 audit: AuditState::default(),
                 latency: Latency::default(),
-                listener: self.listener,
+                listeners: self.listeners,
+                auditors: Mutex::default(),
             }),
         }
     }

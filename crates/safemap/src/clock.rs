@@ -1,8 +1,8 @@
 //! Where a map has the time from: the system, or a test's hand.
 
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Tells the time to a map.
@@ -21,6 +21,12 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// The time of day, for reports.
     fn wall(&self) -> SystemTime;
+
+    /// Lets the calling thread rest until some moment of this clock, or until it is unparked. It may
+    /// come back early; who calls looks at the clock again.
+    fn park_until(&self, moment: Duration) {
+        thread::park_timeout(moment.saturating_sub(self.now()));
+    }
 }
 
 /// The clock of the system.
@@ -76,7 +82,14 @@ impl Clock for SystemClock {
 /// ```
 #[derive(Debug, Default)]
 pub struct ManualClock {
-    now: Mutex<Duration>,
+    state: Mutex<Manual>,
+}
+
+#[derive(Debug, Default)]
+struct Manual {
+    now: Duration,
+    /// Threads that rest until the clock is moved.
+    resting: Vec<Thread>,
 }
 
 impl ManualClock {
@@ -87,17 +100,35 @@ impl ManualClock {
 
     /// Moves the clock on.
     pub fn advance(&self, by: Duration) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = now.saturating_add(by);
+        let mut state = self.lock();
+        state.now = state.now.saturating_add(by);
+        for thread in state.resting.drain(..) {
+            thread.unpark();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Manual> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Duration {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().now
     }
 
     fn wall(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + self.now()
+    }
+
+    fn park_until(&self, moment: Duration) {
+        let mut state = self.lock();
+        if state.now >= moment {
+            return;
+        }
+        state.resting.push(thread::current());
+        drop(state);
+        // A move in between has unparked this thread, which lets it through here.
+        thread::park();
     }
 }

@@ -30,6 +30,23 @@ pub enum Change {
     Refused,
 }
 
+impl Change {
+    /// The change in one word, as sinks write it.
+    ///
+    /// ```
+    /// assert_eq!(tophash_safemap::Change::Written.name(), "written");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Removed => "removed",
+            Self::Expired => "expired",
+            Self::Evicted => "evicted",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// Something that happened to an entry, after it was validated and done.
 ///
 /// ```

@@ -58,6 +58,8 @@ pub struct Growth {
 }
 
 /// The patterns that rose at each of the last records, which are of one map, oldest first.
+///
+/// A pattern that a record names twice, as none of ours does, counts as it is named last.
 pub(crate) fn growths(records: &[&AuditRecord]) -> Vec<Growth> {
     let Some(last) = records.last() else { return Vec::new() };
     let counts: Vec<BTreeMap<&str, u64>> = records
@@ -74,9 +76,9 @@ pub(crate) fn growths(records: &[&AuditRecord]) -> Vec<Growth> {
             first -= 1;
         }
         let rises = records.len() - 1 - first;
-        let (from, to) = (of(first), shape.entries);
+        let (from, to) = (of(first), of(records.len() - 1));
         let is_growth = rises >= LEAST_RISES
-            && to - from >= LEAST_GROWTH
+            && to.saturating_sub(from) >= LEAST_GROWTH
             && to as f64 >= from as f64 * LEAST_FACTOR;
         if !is_growth {
             return None;

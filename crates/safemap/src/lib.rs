@@ -34,10 +34,15 @@
 //!
 //! Features: `json` (on unless turned off) reads and writes values, whole contents and audits as
 //! JSON; `metrics` (likewise) gives a collector to `prometheus-client`; `json-schema` makes schemas of
-//! documents in JSON Schema; `derive` makes schemas and typed handles of structs.
+//! documents in JSON Schema; `derive` makes schemas and typed handles of structs. `redis`, `nats` and
+//! `webhook` deliver events to other places, the last one alerts as well, and `tracing` makes events
+//! of alerts; all but the first two are off unless asked for.
 
 mod alert;
 mod audit;
+#[cfg(feature = "json")]
+mod audit_log;
+mod auditor;
 mod bounds;
 mod breaker;
 mod builder;
@@ -71,6 +76,7 @@ mod report;
 mod rule;
 mod schema;
 mod shard;
+mod sink;
 mod snapshot;
 mod store;
 mod suggestion;
@@ -79,7 +85,12 @@ mod transaction;
 mod value;
 
 pub use alert::Alert;
+#[cfg(feature = "tracing")]
+pub use alert::trace_alerts;
 pub use audit::{AgedKey, AuditRecord, HotKey, Operations, PatternShape, RefusedKey};
+#[cfg(feature = "json")]
+pub use audit_log::{AuditLog, AuditLogBuilder};
+pub use auditor::{Auditor, AuditorOutcome};
 pub use bounds::Eviction;
 pub use breaker::{Breaker, BreakerState};
 pub use builder::SafeMapBuilder;
@@ -102,9 +113,18 @@ pub use map::{SafeMap, Swap};
 pub use metrics::MapMetrics;
 pub use pattern::KeyPattern;
 pub use queue::{Notice, Overflow};
-pub use report::audit_report;
+pub use report::{MapReport, audit_report};
 pub use rule::{PatternError, Rule, Type};
 pub use schema::{Schema, SchemaBuilder};
+#[cfg(feature = "nats")]
+pub use sink::NatsSink;
+#[cfg(feature = "redis")]
+pub use sink::RedisSink;
+#[cfg(any(feature = "nats", feature = "redis", feature = "webhook"))]
+pub use sink::SinkError;
+#[cfg(feature = "webhook")]
+pub use sink::{AlertWebhook, WebhookSink};
+pub use sink::{ChannelSink, Sink};
 pub use snapshot::{Iter, Snapshot};
 #[cfg(feature = "derive")]
 pub use tophash_safemap_derive::Schema;

@@ -5,7 +5,8 @@
 //! it if the entry is still as it was. So a closure may use the map, even the same key, and nothing
 //! can deadlock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 
 use crate::alert::{Alert, Listener};
 use crate::audit::AuditState;
@@ -64,12 +65,17 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) audit: AuditState,
     pub(crate) latency: Latency,
-    pub(crate) listener: Option<Listener>,
+    pub(crate) listeners: Vec<Listener>,
+    /// Threads that audit the map, to be woken when it goes.
+    pub(crate) auditors: Mutex<Vec<Thread>>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.store.hub().close();
+        for auditor in self.auditors.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            auditor.unpark();
+        }
     }
 }
 
@@ -492,9 +498,13 @@ impl SafeMap {
     }
 
     fn alert(&self, state: BreakerState, hint: String) {
-        if let Some(Listener(listener)) = &self.inner.listener {
-            let (map, failure_rate) = (self.name().to_owned(), self.write_failure_rate());
-            listener(&Alert { map, state, failure_rate, hint });
+        if self.inner.listeners.is_empty() {
+            return;
+        }
+        let (map, failure_rate) = (self.name().to_owned(), self.write_failure_rate());
+        let alert = Alert { map, state, failure_rate, hint };
+        for Listener(listener) in &self.inner.listeners {
+            listener(&alert);
         }
     }
 

@@ -1,15 +1,52 @@
-//! The report on audits, as text for people.
+//! The report on audits: for each map of each process what the last record says, against the day before.
+//!
+//! Records may come from files, and files from anywhere: sums saturate, and what is not text for people
+//! is escaped where it is written.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fmt::Write;
 
-use crate::audit::AuditRecord;
+use crate::audit::{AuditRecord, RefusedKey};
 use crate::growth::{Growth, growths};
 
 const DAY: u64 = 86_400;
 
-/// Reports on records of any number of maps and processes: for each map of each process the last
-/// record, against the day before, with what looks wrong.
+/// How early the record of the day before may be: audits are a little late.
+const LEEWAY: u64 = 3600;
+
+/// The longest piece of text of a record that is shown.
+const LONGEST_SHOWN: usize = 512;
+
+/// What the records of one map of one process say. It prints as a line with the moment and the map's
+/// name, and a bullet for each thing worth knowing.
+///
+/// ```
+/// use tophash_safemap::{MapReport, SafeMap, Schema};
+///
+/// let map = SafeMap::builder(Schema::open()).name("risk-policy").build();
+/// map.set("a", 1)?;
+/// let records = [map.audit()];
+/// let reports = MapReport::of(&records);
+/// assert_eq!((reports[0].last.entries, reports[0].entries_day_before), (1, None));
+/// assert!(reports[0].growths.is_empty());
+/// assert!(reports[0].to_string().contains("SafeMap@risk-policy:\n  - keys: 1\n"));
+/// # Ok::<(), tophash_safemap::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MapReport<'r> {
+    /// The last record.
+    pub last: &'r AuditRecord,
+    /// How many records there are.
+    pub records: usize,
+    /// The entries a day before the last record, if there is a record so old.
+    pub entries_day_before: Option<u64>,
+    /// The patterns that only grow.
+    pub growths: Vec<Growth>,
+}
+
+/// Reports on records of any number of maps and processes, as text.
 ///
 /// ```
 /// use tophash_safemap::{SafeMap, Schema, Type, audit_report};
@@ -24,89 +61,155 @@ const DAY: u64 = 86_400;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn audit_report(records: &[AuditRecord]) -> String {
-    let mut maps: BTreeMap<(&str, u32), Vec<&AuditRecord>> = BTreeMap::new();
-    for record in records {
-        maps.entry((&record.map, record.process)).or_default().push(record);
-    }
-    let mut report = String::new();
-    for mut records in maps.into_values() {
-        records.sort_by_key(|record| record.at);
-        report_on(&mut report, &records);
-    }
-    report
+    MapReport::of(records).iter().map(ToString::to_string).collect()
 }
 
-/// One map's part; its records are in the order of time.
-fn report_on(report: &mut String, records: &[&AuditRecord]) {
-    let Some(last) = records.last() else { return };
-    let mut bullets = vec![keys_in_all(last, records)];
-    bullets.extend(last.refused.iter().map(|refused| {
-        let came: Vec<_> = refused
-            .came
-            .iter()
-            .map(|(kind, count)| format!("{} as {kind}", times(*count)))
-            .collect();
-        match &refused.expected {
-            Some(expected) if !came.is_empty() => format!(
-                "{:?} drifts: written {} as {expected}, refused {}",
-                refused.key,
-                times(refused.written),
-                came.join(" and "),
-            ),
-            _ => {
-                format!("{:?} was refused {}: {}", refused.key, times(refused.count), refused.last)
+impl<'r> MapReport<'r> {
+    /// A report for each map of each process, by name and process.
+    pub fn of(records: impl IntoIterator<Item = &'r AuditRecord>) -> Vec<Self> {
+        let mut maps: BTreeMap<(&str, u32), Vec<&AuditRecord>> = BTreeMap::new();
+        for record in records {
+            maps.entry((&record.map, record.process)).or_default().push(record);
+        }
+        let report = |mut records: Vec<&'r AuditRecord>| {
+            records.sort_by_key(|record| record.at);
+            let last = *records.last()?;
+            let is_before =
+                |record: &&&AuditRecord| last.at.saturating_sub(record.at) >= DAY - LEEWAY;
+            Some(Self {
+                last,
+                records: records.len(),
+                entries_day_before: records.iter().rev().find(is_before).map(|day| day.entries),
+                growths: growths(&records),
+            })
+        };
+        maps.into_values().filter_map(report).collect()
+    }
+
+    /// The keys to which values of another type came, those of the most refusals first.
+    pub fn drifts(&self) -> impl Iterator<Item = &'r RefusedKey> + use<'r> {
+        self.last.refused.iter().filter(|refused| refused.is_drift())
+    }
+
+    /// How many entries were never read.
+    pub fn never_read(&self) -> u64 {
+        self.last.patterns.iter().fold(0, |sum, shape| sum.saturating_add(shape.never_read))
+    }
+
+    /// What there is to know, a line each.
+    fn bullets(&self) -> Vec<String> {
+        let last = self.last;
+        let mut bullets = vec![self.keys_in_all()];
+        bullets.extend(last.refused.iter().map(refusal));
+        bullets.push(format!("memory: {}, at most {}", bytes(last.bytes), bytes(last.peak_bytes)));
+        if !last.oldest.is_empty() {
+            let oldest = last.oldest.iter();
+            let oldest = oldest.map(|aged| format!("{} {}", quoted(&aged.key), age(aged.seconds)));
+            bullets.push(format!("longest-lived: {}", listed(oldest)));
+        }
+        if !last.hottest.is_empty() {
+            let hottest = last.hottest.iter();
+            let hottest = hottest.map(|hot| format!("{} {}", quoted(&hot.key), times(hot.reads)));
+            bullets.push(format!("read most: {}", listed(hottest)));
+        }
+        let never_read = self.never_read();
+        if never_read > 0 {
+            bullets.push(format!("never read: {never_read} of {} keys", last.entries));
+        }
+        bullets.extend(self.growths.iter().map(growth));
+        bullets
+    }
+
+    fn keys_in_all(&self) -> String {
+        let last = self.last;
+        let change = match self.entries_day_before {
+            None => String::new(),
+            Some(0) => " (none the day before)".to_owned(),
+            Some(before) => {
+                let change = last.entries as f64 / before as f64 - 1.0;
+                format!(" ({:+.1} % against the day before)", 100.0 * change)
             }
-        }
-    }));
-    bullets.push(format!("memory: {}, at most {}", bytes(last.bytes), bytes(last.peak_bytes)));
-    if !last.oldest.is_empty() {
-        let oldest: Vec<_> = last
-            .oldest
-            .iter()
-            .map(|aged| format!("{:?} {}", aged.key, age(aged.seconds)))
-            .collect();
-        bullets.push(format!("longest-lived: {}", oldest.join(", ")));
-    }
-    if !last.hottest.is_empty() {
-        let hottest: Vec<_> =
-            last.hottest.iter().map(|hot| format!("{:?} {}", hot.key, times(hot.reads))).collect();
-        bullets.push(format!("read most: {}", hottest.join(", ")));
-    }
-    let never_read: u64 = last.patterns.iter().map(|shape| shape.never_read).sum();
-    if never_read > 0 {
-        bullets.push(format!("never read: {never_read} of {} keys", last.entries));
-    }
-    bullets.extend(growths(records).iter().map(growth));
-    // Writing to a string can't fail.
-    let _ = writeln!(report, "[{}] SafeMap@{}:", date(last.at), last.map);
-    for text in bullets {
-        let _ = writeln!(report, "  - {text}");
+        };
+        let bound = last.max_entries.map(|most| format!(", {most} at most"));
+        format!("keys: {}{change}{}", last.entries, bound.unwrap_or_default())
     }
 }
 
-fn keys_in_all(last: &AuditRecord, records: &[&AuditRecord]) -> String {
-    let mut text = format!("keys: {}", last.entries);
-    // The last record that is a day old or more, give or take an hour.
-    let before = records.iter().rev().find(|record| record.at + DAY <= last.at + 3600);
-    if let Some(before) = before {
-        if before.entries == 0 {
-            let _ = write!(text, " (none the day before)");
+impl fmt::Display for MapReport<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "[{}] SafeMap@{}:", date(self.last.at), plain(&self.last.map))?;
+        for text in self.bullets() {
+            writeln!(out, "  - {text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl RefusedKey {
+    /// Whether values of another type came than the schema asks for.
+    pub fn is_drift(&self) -> bool {
+        self.expected.is_some() && !self.came.is_empty()
+    }
+}
+
+fn refusal(refused: &RefusedKey) -> String {
+    let key = quoted(&refused.key);
+    match &refused.expected {
+        Some(expected) if refused.is_drift() => {
+            let came = refused.came.iter();
+            let came: Vec<_> =
+                came.map(|(kind, count)| format!("{} as {}", times(*count), plain(kind))).collect();
+            format!(
+                "{key} drifts: written {} as {}, refused {}",
+                times(refused.written),
+                plain(expected),
+                came.join(" and "),
+            )
+        }
+        _ => format!("{key} was refused {}: {}", times(refused.count), plain(&refused.last)),
+    }
+}
+
+fn listed(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn shortened(text: &str) -> (&str, &'static str) {
+    let cut = text.floor_char_boundary(LONGEST_SHOWN);
+    (&text[..cut], if cut < text.len() { "…" } else { "" })
+}
+
+/// A key in quotes, escaped as Rust does it.
+fn quoted(text: &str) -> String {
+    let (text, more) = shortened(text);
+    format!("{text:?}{more}")
+}
+
+/// Other text: what could end the line or command a terminal is escaped.
+fn plain(text: &str) -> String {
+    let (text, more) = shortened(text);
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_bidirectional(c) {
+            out.extend(c.escape_unicode());
         } else {
-            let change = last.entries as f64 / before.entries as f64 - 1.0;
-            let _ = write!(text, " ({:+.1} % against the day before)", 100.0 * change);
+            out.push(c);
         }
     }
-    if let Some(most) = last.max_entries {
-        let _ = write!(text, ", {most} at most");
-    }
-    text
+    out.push_str(more);
+    out
+}
+
+/// Characters that turn the order of others round, and so can make a line read as it is not.
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn growth(growth: &Growth) -> String {
     let mut text = format!(
-        "looks like a leak: {:?} grew at each of {} audits, from {} to {} keys in {}; {:.0} % were \
+        "looks like a leak: {} grew at each of {} audits, from {} to {} keys in {}; {:.0} % were \
          never read",
-        growth.pattern,
+        quoted(&growth.pattern),
         growth.rises,
         growth.from,
         growth.to,
@@ -162,6 +265,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::audit::{AgedKey, PatternShape};
     use crate::clock::ManualClock;
     use crate::map::SafeMap;
     use crate::rule::Type;
@@ -236,5 +340,39 @@ mod tests {
         assert_eq!(report.matches("SafeMap@a:").count(), 2);
         assert_eq!(report.matches("SafeMap@b:").count(), 1);
         assert_eq!(audit_report(&[]), "");
+    }
+
+    #[test]
+    fn records_of_anybody_can_neither_forge_lines_nor_overflow() {
+        let mut record = SafeMap::new(Schema::open()).audit();
+        let shape = |entries| PatternShape {
+            pattern: "a\u{1b}[2J".to_owned(),
+            entries,
+            bytes: u64::MAX,
+            never_read: u64::MAX,
+        };
+        record.map = "a\n[2026-06-15 00:00:01] SafeMap@b:\u{202e}".to_owned();
+        record.entries = u64::MAX;
+        record.oldest = vec![AgedKey { key: "k\n".repeat(100_000), seconds: u64::MAX }];
+        record.refused = vec![RefusedKey {
+            key: "\u{1b}".to_owned(),
+            count: u64::MAX,
+            expected: None,
+            written: 0,
+            came: Vec::new(),
+            last: "\r\u{9b}".to_owned(),
+        }];
+        let records: Vec<_> = (0..6)
+            .map(|step| AuditRecord {
+                at: if step == 5 { u64::MAX } else { step },
+                max_entries: Some(0),
+                patterns: vec![shape(step * 1000), shape(0), shape(u64::MAX - 9 + step)],
+                ..record.clone()
+            })
+            .collect();
+        let report = audit_report(&records);
+        assert!(report.len() < 10_000, "{}", report.len());
+        assert!(!report.chars().any(|c| c.is_control() && c != '\n'), "{report}");
+        assert_eq!(report.lines().filter(|line| line.starts_with('[')).count(), 1, "{report}");
     }
 }

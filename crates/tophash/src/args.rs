@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tophash_diagnose::Severity;
 use tophash_memory::ProcessMode;
 
+use crate::audit::AuditOptions;
 use crate::escape::EscapeOptions;
 use crate::http::RequestOptions;
 use crate::lint::LintOptions;
@@ -68,6 +69,9 @@ pub(crate) enum Command {
     /// `vendor` and `testdata` are left out. A finding is taken back by a comment
     /// `//tophash:ignore RULE reason` on its line or the one before.
     Lint(LintOptions),
+    /// Report on SafeMaps of Rust services by the audits that they wrote: keys against the day before,
+    /// keys whose type drifts, memory, and growth that looks like a leak.
+    Audit(AuditOptions),
 }
 
 #[derive(Debug, Args)]

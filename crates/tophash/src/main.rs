@@ -2,6 +2,7 @@
 
 mod analysis;
 mod args;
+mod audit;
 mod capture;
 mod demo;
 mod diff;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options),
         Command::Lab(options) => lab::run(options),
         Command::Lint(options) => lint::run(options),
+        Command::Audit(options) => audit::run(options),
     };
     match done {
         Ok(Outcome::Done) => ExitCode::from(DONE),
