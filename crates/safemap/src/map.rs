@@ -5,7 +5,6 @@
 //! it if the entry is still as it was. So a closure may use the map, even the same key, and nothing
 //! can deadlock.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::alert::{Alert, Listener};
@@ -120,21 +119,7 @@ impl SafeMap {
     ///
     /// Fails when the schema does not know the key, or has another type for it.
     pub fn key<T: TypedValue>(&self, text: &str) -> Result<Key<T>, Error> {
-        let rule = self.inner.schema.find(text)?;
-        let asked = &self.inner.schema.rule(rule).value_type;
-        match (T::KIND, asked.kind()) {
-            (Some(asked_for), Some(kind)) if asked_for != kind => Err(Error::OtherType {
-                key: text.into(),
-                expected: asked.to_string(),
-                asked: asked_for,
-            }),
-            _ => Ok(Key {
-                text: text.into(),
-                rule,
-                schema: self.inner.schema.mark(),
-                value_type: PhantomData,
-            }),
-        }
+        self.inner.schema.key(text)
     }
 
     /// The value of a key, which counts as use of it.

@@ -30,6 +30,7 @@ const LAB: &str = "tophash-lab";
 const TREND: &str = "tophash-trend";
 const VITALS: &str = "tophash-vitals";
 const SAFEMAP: &str = "tophash-safemap";
+const SAFEMAP_REDIS: &str = "tophash-safemap-redis";
 const DIAGNOSE: &str = "tophash-diagnose";
 const SOURCE: &str = "tophash-source";
 const ESCAPE: &str = "tophash-escape";
@@ -57,6 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (SAFEMAP, &[]),
+    (SAFEMAP_REDIS, &[SAFEMAP]),
     (XTASK, &[]),
 ];
 
