@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use redis::Value as Answer;
 use tophash_safemap::{Conflict, Error as Refusal, Merged, Snapshot, Value};
 
 use crate::core::{MOST_WRITES, Read, Write};
 use crate::error::Error;
-use crate::link::Purpose;
 use crate::map::SharedMap;
-use crate::script::Parts;
+use crate::script::Call;
 
 /// The most faults that are told at once.
 const MOST_FAULTS: usize = 100;
@@ -140,25 +138,8 @@ impl SharedMap {
     ///
     /// Fails when the server does not answer.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        let [meta, data, ..] = &self.core.keys;
-        let link = &self.core.link;
-        let answer: Vec<Answer> = link.call(Purpose::Read, |connection| {
-            let mut together = redis::pipe();
-            together.atomic().cmd("HGET").arg(meta).arg("schema").cmd("TIME");
-            together.cmd("HGETALL").arg(data).query(connection)
-        })?;
-        let mut parts = Parts::new(link, answer);
-        match parts.bytes_or_nil()? {
-            None => return Err(Error::Forgotten { namespace: self.namespace().to_owned() }),
-            Some(mark) if mark != self.core.mark.as_bytes() => {
-                let namespace = self.namespace().to_owned();
-                return Err(Error::OtherSchema { namespace, difference: None });
-            }
-            Some(_) => {}
-        }
-        let mut clock = parts.parts()?;
-        let (seconds, micros): (u64, u64) = (clock.number()?, clock.number()?);
-        let now = seconds.saturating_mul(1000).saturating_add(micros / 1000);
+        let (_, mut parts) = self.core.run(&Call::all())?;
+        let now = parts.number()?;
         let mut entries = parts.parts()?;
         let mut all = Vec::new();
         while !entries.is_empty() {

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::link::{Link, Purpose};
 
 static READ: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/read.lua")));
+static ALL: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/all.lua")));
 static COMMIT: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/commit.lua")));
 static INC: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/inc.lua")));
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/claim.lua")));
@@ -29,6 +30,10 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn read() -> Self {
         Self { script: &READ, purpose: Purpose::Read, arguments: Vec::new() }
+    }
+
+    pub(crate) fn all() -> Self {
+        Self { script: &ALL, purpose: Purpose::Read, arguments: Vec::new() }
     }
 
     pub(crate) fn commit() -> Self {

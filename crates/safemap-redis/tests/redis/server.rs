@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -96,8 +97,8 @@ impl Server {
 }
 
 fn launch(dir: &TempDir, port: u16) -> Child {
-    // The system kills the server with the thread that started it, however that ends.
-    Command::new("setpriv")
+    let mut command = Command::new("setpriv");
+    command
         .args(["--pdeathsig", "KILL"])
         .arg(xtask::redis::server().unwrap())
         .args(["--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"])
@@ -106,9 +107,29 @@ fn launch(dir: &TempDir, port: u16) -> Child {
         .arg("--dir")
         .arg(dir.path())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    spawn_for_good(command)
+}
+
+type Order = (Command, mpsc::Sender<Child>);
+
+/// Starts a program from a thread that lives as long as this process: the system kills what it starts
+/// when that thread ends, so that no server is left behind however a test run ends.
+fn spawn_for_good(command: Command) -> Child {
+    static KEEPER: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
+    let keeper = KEEPER.get_or_init(|| {
+        let (sender, orders) = mpsc::channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, reply) in orders {
+                // Who asked may be gone by now.
+                let _ = reply.send(command.spawn().unwrap());
+            }
+        });
+        Mutex::new(sender)
+    });
+    let (reply, child) = mpsc::channel();
+    keeper.lock().unwrap().send((command, reply)).unwrap();
+    child.recv().unwrap()
 }
 
 impl Drop for Server {
