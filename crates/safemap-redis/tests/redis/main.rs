@@ -1,5 +1,7 @@
 //! Shared maps over a real server that each test starts for itself.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod failures;
 mod feed;
 mod histories;

@@ -1,6 +1,6 @@
 //! Two processes at once: this test program, started twice more.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tophash_safemap::{Schema, Type};
 use tophash_safemap_redis::SharedMap;
@@ -52,6 +52,7 @@ fn two_processes_lose_nothing_to_each_other() {
             Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "processes::part_of_another_test", "--quiet"])
                 .env(URL, &url)
+                .stdout(Stdio::null())
                 .spawn()
                 .unwrap()
         })
