@@ -6,11 +6,12 @@ use super::licence;
 use super::metadata::{Metadata, Package};
 
 /// Licences that are compatible with our own and ask for no more than a notice.
-const LICENCES: [&str; 9] = [
+const LICENCES: [&str; 10] = [
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "BSL-1.0",
     "ISC",
     "MIT",
     "Unicode-3.0",
