@@ -34,9 +34,11 @@ const LONGEST_GAP: u64 = 1 << 32;
 /// Starts the thread; all that happens from now on is told.
 pub(crate) fn start(core: &Arc<Core>) -> Result<(), Error> {
     let mut connection = core.link.connect(BLOCK)?;
+    let asked = Instant::now();
     let position = position(core, &mut connection)?;
     if let Some(cache) = &core.cache {
         cache.reset(position);
+        cache.heard(asked);
     }
     let core = Arc::clone(core);
     let work = move || Listener { core, position }.run(connection);
@@ -89,12 +91,14 @@ impl Listener {
     /// Connects anew, and finds out whether the feed goes on from where it was.
     fn resume(&mut self) -> Result<Connection, Error> {
         let mut connection = self.core.link.connect(BLOCK)?;
+        let asked = Instant::now();
         let last = position(&self.core, &mut connection)?;
         if last < self.position {
             self.rewind(last);
         }
         if let Some(cache) = &self.core.cache {
             cache.reset(last);
+            cache.heard(asked);
         }
         Ok(connection)
     }
