@@ -27,6 +27,7 @@ pub mod measure;
 mod paths;
 pub mod policy;
 pub mod programs;
+pub mod redis;
 pub mod running;
 pub mod sample;
 pub mod servers;

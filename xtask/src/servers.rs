@@ -1,10 +1,9 @@
 //! Real servers for tests: a Redis and a NATS, each started by the test that needs it, on a loopback
 //! port of its own, with its files in a folder of its own, and ended with the value that stands for it.
 //!
-//! Both are Debian's. Neither is installed as a service: Redis's program is in the package of its tools
-//! as well, where it goes by another name, and the one program of NATS is unpacked beside the
-//! toolchains. A server is told to end when the thread that started it does, so that a test that is
-//! killed leaves none behind.
+//! Both are Debian's. Neither is installed as a service: for Redis see `redis.rs`, and the one program
+//! of NATS is unpacked beside the toolchains. A server is told to end when the thread that started it
+//! does, so that a test that is killed leaves none behind.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
@@ -15,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::{lock, toolchain};
+use crate::{lock, redis, toolchain};
 
 /// How many ports are tried: another process can take one just before the server does.
 const MOST_PORTS: usize = 8;
@@ -62,7 +61,7 @@ impl Server {
     /// When it can't be installed or run.
     pub fn start_at(kind: Kind, port: u16) -> Result<Option<Self>> {
         let folder = TempDir::new()?;
-        let program = program(kind, folder.path())?;
+        let program = program(kind)?;
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).current_dir(folder.path());
         let port_text = port.to_string();
@@ -126,21 +125,9 @@ impl Drop for Server {
 }
 
 /// The program of a server, installed if it is missing.
-fn program(kind: Kind, folder: &Path) -> Result<PathBuf> {
+fn program(kind: Kind) -> Result<PathBuf> {
     match kind {
-        Kind::Redis => {
-            let tools = Path::new("/usr/bin/redis-check-rdb");
-            if !tools.is_file() {
-                let _held = lock::hold(&toolchain::root().join(".lock-debian"))?;
-                if !tools.is_file() {
-                    toolchain::install_package("redis-tools")?;
-                }
-            }
-            // The program is a server or a tool by the name that it is called by.
-            let name = folder.join("redis-server");
-            std::os::unix::fs::symlink(tools, &name)?;
-            Ok(name)
-        }
+        Kind::Redis => redis::server(),
         Kind::Nats => {
             let root = toolchain::root().join("nats-server");
             let program = root.join("usr/sbin/nats-server");

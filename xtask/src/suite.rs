@@ -17,7 +17,13 @@ use crate::{layout, paths};
 /// server; and those whose locks and atomics shuttle schedules in place of the standard library's.
 const RUNS: &[&[&str]] = &[
     &["test", "--workspace", "--no-fail-fast"],
-    &["test", "--package", "tophash-safemap", "--features", "derive,json-schema,nats,redis,tracing,webhook"],
+    &[
+        "test",
+        "--package",
+        "tophash-safemap",
+        "--features",
+        "derive,json-schema,nats,redis,tracing,webhook",
+    ],
     &["test", "--package", "tophash-safemap", "--features", "shuttle", "--test", "shuttle"],
 ];
 

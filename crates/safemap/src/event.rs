@@ -142,6 +142,28 @@ impl Hub {
         }
     }
 
+    /// As [`Hub::tell`], but waits for observers that want to be waited for.
+    pub(crate) fn tell_waiting(&self, event: &Event) {
+        let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);
+        let told: Vec<_> = observers
+            .iter()
+            .filter(|observer| observer.wants(event.change, &event.key))
+            .map(|observer| Arc::clone(&observer.queue))
+            .collect();
+        drop(observers);
+        for queue in told {
+            queue.push_waiting(event);
+        }
+    }
+
+    /// Tells all observers that so many events are lost to them.
+    pub(crate) fn miss(&self, count: u64) {
+        let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);
+        for observer in observers.iter() {
+            observer.queue.miss(count);
+        }
+    }
+
     /// Ends all observers: nothing will happen any more.
     pub(crate) fn close(&self) {
         let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);

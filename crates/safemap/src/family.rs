@@ -62,7 +62,7 @@ impl<T: TypedValue> KeyFamily<T> {
         if names.next().is_some() {
             return Err(fault("it has fewer segments to fill"));
         }
-        Key::of(&self.schema, &text)
+        self.schema.key(&text)
     }
 }
 
@@ -78,7 +78,7 @@ impl SafeMap {
             reason: "it is no key pattern",
         })?;
         // A star is a segment as any other, so the pattern is a key of its own rule.
-        Key::<T>::of(self.schema(), pattern.as_str())?;
+        self.schema().key::<T>(pattern.as_str())?;
         Ok(KeyFamily { pattern, schema: self.schema().clone(), value_type: PhantomData })
     }
 }

@@ -8,6 +8,7 @@
 //! References are followed within the document. Every step counts against a budget, so that a
 //! document which doubles with each reference ends in an error.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonschema::ValidatorMap;
@@ -141,6 +142,7 @@ impl Schema {
         let mut reading = Reading {
             has_inner_ids: has_inner_ids(&document),
             document: &document,
+            text: document.to_string().into(),
             validators,
             rules: Vec::new(),
             faults: Vec::new(),
@@ -176,6 +178,8 @@ struct Place<'d> {
 
 struct Reading<'d> {
     document: &'d Json,
+    /// The same as text.
+    text: Arc<str>,
     validators: ValidatorMap,
     has_inner_ids: bool,
     rules: Vec<(String, Rule)>,
@@ -357,7 +361,8 @@ impl<'d> Reading<'d> {
                 let Some(validator) = self.validators.get(&at) else {
                     return self.fault(pointer, "the validator could not be made");
                 };
-                Type::validated(Validated::new(validator.clone(), schema, at.into()))
+                let document = Arc::clone(&self.text);
+                Type::validated(Validated::new(validator.clone(), schema, at.into(), document))
             }
         };
         let mut rule = Rule::from(value_type);

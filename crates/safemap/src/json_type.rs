@@ -32,6 +32,8 @@ pub(crate) struct Validated {
     at: Arc<str>,
     /// The schema, of which an error cites what was not kept.
     schema: Json,
+    /// The document that the schema is in, which it may refer to.
+    document: Arc<str>,
 }
 
 impl fmt::Debug for Validated {
@@ -48,8 +50,18 @@ impl fmt::Display for Validated {
 }
 
 impl Validated {
-    pub(crate) fn new(validator: Validator, schema: &Json, at: Arc<str>) -> Self {
-        Self { validator, kind: kind_of(schema), at, schema: schema.clone() }
+    pub(crate) fn new(
+        validator: Validator,
+        schema: &Json,
+        at: Arc<str>,
+        document: Arc<str>,
+    ) -> Self {
+        Self { validator, kind: kind_of(schema), at, schema: schema.clone(), document }
+    }
+
+    /// All that this type asks for, as text.
+    pub(crate) fn canonical(&self) -> String {
+        format!("validated({:?},{})", self.at, self.document)
     }
 
     pub(crate) fn kind(&self) -> Option<Kind> {
@@ -416,7 +428,8 @@ mod tests {
         for schema in schemas().1 {
             assert!(translate(&schema, 0).is_none(), "{schema}");
             let library = jsonschema::validator_for(&schema).unwrap();
-            let validated = Type::validated(Validated::new(library, &schema, "#".into()));
+            let validated =
+                Type::validated(Validated::new(library, &schema, "#".into(), "".into()));
             let library = jsonschema::validator_for(&schema).unwrap();
             for instance in instances() {
                 let ours = validated
@@ -431,7 +444,7 @@ mod tests {
     fn a_refused_value_is_not_repeated() {
         let schema = json!({"type": "array", "items": {"type": "string", "minLength": 20}});
         let library = jsonschema::validator_for(&schema).unwrap();
-        let validated = Type::validated(Validated::new(library, &schema, "#/a".into()));
+        let validated = Type::validated(Validated::new(library, &schema, "#/a".into(), "".into()));
         let list = Value::from(vec![Value::from("secret")]);
         assert_eq!(
             validated.check(&list).unwrap_err().to_string(),

@@ -3,8 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::error::Error;
-use crate::schema::Schema;
 use crate::value::{TypedValue, Value};
 
 /// A key whose type is settled: reads and writes through it are checked by the compiler.
@@ -36,24 +34,6 @@ impl<T> Key<T> {
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.text
-    }
-}
-
-impl<T: TypedValue> Key<T> {
-    /// Looks a key up in a schema.
-    pub(crate) fn of(schema: &Schema, text: &str) -> Result<Self, Error> {
-        let rule = schema.find(text)?;
-        let asked = &schema.rule(rule).value_type;
-        match (T::KIND, asked.kind()) {
-            (Some(asked_for), Some(kind)) if asked_for != kind => Err(Error::OtherType {
-                key: text.into(),
-                expected: asked.to_string(),
-                asked: asked_for,
-            }),
-            _ => {
-                Ok(Self { text: text.into(), rule, schema: schema.mark(), value_type: PhantomData })
-            }
-        }
     }
 }
 

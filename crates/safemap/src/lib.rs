@@ -56,6 +56,7 @@ mod document;
 mod error;
 mod event;
 mod family;
+mod feed;
 mod growth;
 mod hook;
 #[cfg(feature = "json")]
@@ -101,6 +102,7 @@ pub use derive::SchemaKeys;
 pub use error::{Error, Mismatch, SchemaError};
 pub use event::{Change, Event, Watch, WatchBuilder};
 pub use family::KeyFamily;
+pub use feed::ChangeFeed;
 pub use growth::Growth;
 pub use hook::{DeadLetter, Hook, HookError, HookOutcome};
 #[cfg(feature = "json")]

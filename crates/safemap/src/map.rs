@@ -125,7 +125,7 @@ impl SafeMap {
     ///
     /// Fails when the schema does not know the key, or has another type for it.
     pub fn key<T: TypedValue>(&self, text: &str) -> Result<Key<T>, Error> {
-        Key::of(&self.inner.schema, text)
+        self.inner.schema.key(text)
     }
 
     /// The value of a key, which counts as use of it.

@@ -150,6 +150,22 @@ impl Queue {
         self.filled.notify_one();
     }
 
+    /// Puts an event in once there is room, if that is the policy; what found none is missed.
+    pub(crate) fn push_waiting(&self, event: &Event) {
+        if self.wait_for_room() { self.push(event) } else { self.miss(1) }
+    }
+
+    /// Notes that so many events will never come.
+    pub(crate) fn miss(&self, count: u64) {
+        let mut state = self.lock();
+        if !state.is_closed {
+            state.missed = state.missed.saturating_add(count);
+            state.dropped = state.dropped.saturating_add(count);
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+
     /// The next notice, if there is one. With [`Overflow::DropNewest`] what was missed comes after
     /// the events that were kept, as it came after them.
     pub(crate) fn try_pop(&self) -> Option<Notice> {

@@ -272,6 +272,67 @@ impl Type {
         named.map(|member| &member.member_type).or(members.others.as_ref())
     }
 
+    /// The least and the greatest integer that this type admits, if it admits all between them and
+    /// nothing more has to be asked.
+    pub fn integer_limits(&self) -> Option<(i64, i64)> {
+        match self.form {
+            Form::Any => Some((i64::MIN, i64::MAX)),
+            Form::Integer(low, high) => Some((low, high)),
+            _ => None,
+        }
+    }
+
+    /// All that this type asks for, as one line: two types that decide alike and were made alike have
+    /// the same. [`Display`](fmt::Display) is for people, and leaves out what is inside of an object.
+    pub fn canonical(&self) -> String {
+        let mut out = String::new();
+        self.write_canonical(&mut out);
+        out
+    }
+
+    fn write_canonical(&self, out: &mut String) {
+        match &self.form {
+            Form::List(items) => {
+                out.push_str("list(");
+                items.write_canonical(out);
+                out.push(')');
+            }
+            Form::Object(members) => {
+                let mut named: Vec<&Member> = members.named.iter().collect();
+                named.sort_by(|one, other| one.name.cmp(&other.name));
+                out.push_str("object(");
+                for member in named {
+                    let mark = if member.is_required { ":" } else { "?:" };
+                    out.push_str(&format!("{:?}{mark}", member.name));
+                    member.member_type.write_canonical(out);
+                    out.push(',');
+                }
+                if let Some(others) = &members.others {
+                    out.push_str("*:");
+                    others.write_canonical(out);
+                }
+                out.push(')');
+            }
+            Form::String(Some(regex)) => out.push_str(&format!("string({:?})", regex.as_str())),
+            Form::Float(low, high) => out.push_str(&format!("float({low:?},{high:?})")),
+            Form::OneOf(names) => {
+                let mut names: Vec<&Arc<str>> = names.iter().collect();
+                names.sort();
+                names.dedup();
+                out.push_str(&format!("one_of{names:?}"));
+            }
+            #[cfg(feature = "json-schema")]
+            Form::Validated(validated) => out.push_str(&validated.canonical()),
+            Form::Any | Form::Boolean | Form::Integer(..) | Form::String(None) | Form::Bytes => {
+                let without_size = Self::of(self.form.clone());
+                out.push_str(&without_size.to_string());
+            }
+        }
+        if let Some(size) = self.max_size {
+            out.push_str(&format!("[{size}]"));
+        }
+    }
+
     /// Decides whether a value has this type.
     ///
     /// # Errors
@@ -525,6 +586,40 @@ impl Rule {
         self.idle = Some(idle);
         self
     }
+
+    /// The type of the entry's value.
+    pub fn value_type(&self) -> &Type {
+        &self.value_type
+    }
+
+    /// Whether the entry must be there.
+    pub fn is_required(&self) -> bool {
+        self.is_required
+    }
+
+    /// How long after its last write the entry is gone.
+    pub fn time_to_live(&self) -> Option<Duration> {
+        self.ttl
+    }
+
+    /// How long after it was last used the entry is gone.
+    pub fn idle_time(&self) -> Option<Duration> {
+        self.idle
+    }
+
+    /// All that this rule asks for, as one line, in the manner of [`Type::canonical`].
+    pub fn canonical(&self) -> String {
+        let mut out = self.value_type.canonical();
+        if self.is_required {
+            out.push_str(" required");
+        }
+        for (name, time) in [("ttl", self.ttl), ("idle", self.idle)] {
+            if let Some(time) = time {
+                out.push_str(&format!(" {name} {}ns", time.as_nanos()));
+            }
+        }
+        out
+    }
 }
 
 #[cfg(test)]
@@ -603,5 +698,26 @@ mod tests {
             "expected no such member at prot, came integer; perhaps \"port\" was meant"
         );
         assert!(strict.other_members(Type::integer()).check(&object("prot")).is_ok());
+    }
+
+    #[test]
+    fn types_that_differ_inside_differ_in_their_canonical_form() {
+        let server = |port: Type| Type::object().member("port", port).canonical();
+        assert_ne!(server(Type::integer()), server(Type::integer().range(1..)));
+        assert_ne!(
+            Type::object().member("a", Type::any()).canonical(),
+            Type::object().optional_member("a", Type::any()).canonical()
+        );
+        let pair = |first, second| {
+            Type::object().member(first, Type::any()).member(second, Type::any()).canonical()
+        };
+        assert_eq!(pair("a", "b"), pair("b", "a"));
+        assert_ne!(Type::list(Type::any().max_size(1)).canonical(), {
+            Type::list(Type::any()).max_size(1).canonical()
+        });
+        assert_eq!(
+            Type::integer().ttl(Duration::from_secs(1)).canonical(),
+            "integer ttl 1000000000ns"
+        );
     }
 }

@@ -4,15 +4,17 @@
 //! a key that is there is not looked up in the schema a second time.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::{Error, SchemaError};
+use crate::key::Key;
 use crate::pattern::{KeyPattern, PatternTree, key_fault};
 use crate::rule::{Rule, Type};
 use crate::suggestion::nearest;
-use crate::value::Value;
+use crate::value::{TypedValue, Value};
 
 /// The most rules a schema may have.
 const MOST_RULES: usize = u16::MAX as usize;
@@ -148,6 +150,46 @@ impl Schema {
     /// The patterns with their types, in the order in which they were added.
     pub fn rules(&self) -> impl Iterator<Item = (&KeyPattern, &Type)> {
         self.inner.rules.iter().map(|(pattern, rule)| (pattern, &rule.value_type))
+    }
+
+    /// The rule of a key.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the schema does not know the key.
+    pub fn rule_of(&self, key: &str) -> Result<&Rule, Error> {
+        self.find(key).map(|number| self.rule(number))
+    }
+
+    /// The patterns with their whole rules, in the order in which they were added.
+    pub fn rules_by_pattern(&self) -> impl Iterator<Item = (&KeyPattern, &Rule)> {
+        self.inner.rules.iter().map(|(pattern, rule)| (pattern, rule))
+    }
+
+    /// The keys that must be there.
+    pub fn required_keys(&self) -> impl Iterator<Item = &str> {
+        self.inner.required.iter().map(AsRef::as_ref)
+    }
+
+    /// A handle that reads and writes a key as one type.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the schema does not know the key, or has another type for it.
+    pub fn key<T: TypedValue>(&self, text: &str) -> Result<Key<T>, Error> {
+        let rule = self.find(text)?;
+        let asked = &self.rule(rule).value_type;
+        match (T::KIND, asked.kind()) {
+            (Some(asked_for), Some(kind)) if asked_for != kind => Err(Error::OtherType {
+                key: text.into(),
+                expected: asked.to_string(),
+                asked: asked_for,
+            }),
+            _ => {
+                let (text, schema) = (text.into(), self.mark());
+                Ok(Key { text, rule, schema, value_type: PhantomData })
+            }
+        }
     }
 
     /// The number of the rule of a key.

@@ -53,6 +53,12 @@ impl Snapshot {
     }
 }
 
+impl FromIterator<(Arc<str>, Value)> for Snapshot {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(entries: I) -> Self {
+        Self { entries: entries.into_iter().collect() }
+    }
+}
+
 impl<'s> IntoIterator for &'s Snapshot {
     type Item = (Arc<str>, Value);
     type IntoIter = Box<dyn Iterator<Item = Self::Item> + 's>;

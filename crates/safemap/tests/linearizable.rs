@@ -59,6 +59,13 @@ fn a_history_without_an_order_is_found_out() {
         call(Op::Get(0), value(1), 3, 4),
     ];
     assert!(is_linearizable(&early));
+    // A write without an answer may have been done, late or never, but not twice.
+    let unknown = call(Op::Inc(0), Outcome::Unknown, 0, u64::MAX);
+    let read = |number, began| call(Op::Get(0), Outcome::Value(number), began, began + 1);
+    assert!(is_linearizable(&[unknown.clone(), read(None, 1), read(Some(1), 3)]));
+    assert!(is_linearizable(&[unknown.clone(), read(None, 1), read(None, 3)]));
+    assert!(!is_linearizable(&[unknown.clone(), read(Some(1), 1), read(None, 3)]));
+    assert!(!is_linearizable(&[unknown, read(Some(2), 1)]));
     // Two snapshots that see two writes in different orders.
     let all = |key| Outcome::All([(key, 1)].into());
     let skewed = [

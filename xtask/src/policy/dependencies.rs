@@ -6,11 +6,12 @@ use super::licence;
 use super::metadata::{Metadata, Package};
 
 /// Licences that are compatible with our own and ask for no more than a notice.
-const LICENCES: [&str; 10] = [
+const LICENCES: [&str; 11] = [
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "BSL-1.0",
     "ISC",
     "MIT",
     "MIT-0",
@@ -32,6 +33,7 @@ const TREND: &str = "tophash-trend";
 const VITALS: &str = "tophash-vitals";
 const SAFEMAP: &str = "tophash-safemap";
 const SAFEMAP_DERIVE: &str = "tophash-safemap-derive";
+const SAFEMAP_REDIS: &str = "tophash-safemap-redis";
 const DIAGNOSE: &str = "tophash-diagnose";
 const SOURCE: &str = "tophash-source";
 const ESCAPE: &str = "tophash-escape";
@@ -60,6 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (SAFEMAP_DERIVE, &[]),
     (SAFEMAP, &[SAFEMAP_DERIVE]),
+    (SAFEMAP_REDIS, &[SAFEMAP]),
     (XTASK, &[]),
 ];
 

@@ -42,6 +42,8 @@ pub enum Outcome {
     Value(Option<i64>),
     Done(bool),
     All(BTreeMap<usize, i64>),
+    /// No answer came: it took effect at some time after it began, or never.
+    Unknown,
 }
 
 pub type Model = BTreeMap<usize, i64>;
@@ -55,11 +57,23 @@ pub struct Call {
     pub ended: u64,
 }
 
+/// A map whose histories are checked.
+pub trait Subject {
+    fn run(&self, op: &Op) -> Outcome;
+}
+
+impl Subject for SafeMap {
+    fn run(&self, op: &Op) -> Outcome {
+        run(self, op).expect("no operation of a history is refused")
+    }
+}
+
 /// Does an operation, and notes when.
-pub fn call(map: &SafeMap, time: &AtomicU64, op: &Op) -> Call {
+pub fn call(map: &impl Subject, time: &AtomicU64, op: &Op) -> Call {
     let began = time.fetch_add(1, Ordering::SeqCst);
-    let outcome = run(map, op).expect("no operation of a history is refused");
-    let ended = time.fetch_add(1, Ordering::SeqCst);
+    let outcome = map.run(op);
+    let answered = time.fetch_add(1, Ordering::SeqCst);
+    let ended = if outcome == Outcome::Unknown { u64::MAX } else { answered };
     Call { op: op.clone(), outcome, began, ended }
 }
 
@@ -182,7 +196,10 @@ fn search(
     model: &Model,
     failed: &mut HashSet<(u32, Vec<(usize, i64)>)>,
 ) -> bool {
-    if done.count_ones() as usize == history.len() {
+    let is_settled = |(index, call): (usize, &Call)| {
+        done & (1 << index) != 0 || call.outcome == Outcome::Unknown
+    };
+    if history.iter().enumerate().all(is_settled) {
         return true;
     }
     let open = || history.iter().enumerate().filter(move |(index, _)| done & (1 << index) == 0);
@@ -190,7 +207,8 @@ fn search(
     let first_end = open().map(|(_, call)| call.ended).min().unwrap_or(u64::MAX);
     for (index, call) in open().filter(|(_, call)| call.began < first_end) {
         let mut next = model.clone();
-        if run_model(&mut next, &call.op) != call.outcome {
+        let outcome = run_model(&mut next, &call.op);
+        if call.outcome != outcome && call.outcome != Outcome::Unknown {
             continue;
         }
         let state = (done | 1 << index, next.iter().map(|(k, v)| (*k, *v)).collect());

@@ -1,0 +1,13 @@
+-- Opens a namespace. ARGV: the schema's mark, its rules as text.
+local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local mark = redis.call('HGET', meta, 'schema')
+if mark then
+  if mark == ARGV[1] then return {'ok'} end
+  return {'other', redis.call('HGET', meta, 'rules') or ''}
+end
+if redis.call('EXISTS', meta, data, expiry, feed) > 0 then return {'orphan'} end
+-- Numbers begin at the time in microseconds, so that none comes twice if the namespace was emptied.
+local clock = redis.call('TIME')
+local seq = string.format('%.0f', tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
+redis.call('HSET', meta, 'schema', ARGV[1], 'rules', ARGV[2], 'seq', seq)
+return {'ok'}

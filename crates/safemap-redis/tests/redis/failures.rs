@@ -1,0 +1,141 @@
+//! A server that is not there, does not answer, or refuses.
+
+use std::time::Duration;
+
+use tophash_safemap::{Notice, Schema};
+use tophash_safemap_redis::{Error, SharedMap};
+
+use crate::server::{Server, wait_until};
+
+fn impatient(server: &Server, cache: usize) -> SharedMap {
+    SharedMap::builder(&server.url("test"), Schema::open())
+        .timeout(Duration::from_millis(300))
+        .cache(cache)
+        .cache_lease(Duration::from_millis(500))
+        .connect()
+        .unwrap()
+}
+
+#[test]
+fn a_server_that_is_gone_is_said_to_be_and_found_again() {
+    let mut server = Server::start();
+    let map = impatient(&server, 0);
+    map.set("a", 1).unwrap();
+    server.kill();
+    // The connection that lies ready may be found broken by the write itself.
+    let first = map.set("a", 2).unwrap_err();
+    assert!(first.is_passing(), "{first}");
+    let second = map.set("a", 2).unwrap_err();
+    assert!(matches!(&second, Error::Unreachable { .. }), "{second}");
+    assert!(!second.is_unknown());
+    assert!(matches!(map.get("a"), Err(Error::Unreachable { .. })));
+    server.restart();
+    assert_eq!(map.get("a").unwrap(), Some(1.into()));
+    assert_eq!(map.inc("a", 1).unwrap(), 2);
+}
+
+#[test]
+fn a_server_that_does_not_answer_costs_no_more_than_the_timeout() {
+    let server = Server::start();
+    let map = impatient(&server, 0);
+    map.set("a", 1).unwrap();
+    server.freeze();
+    let write = map.set("a", 2).unwrap_err();
+    let read = map.get("a").unwrap_err();
+    server.thaw();
+    assert!(write.is_passing() && read.is_passing(), "{write}; {read}");
+    assert!(!read.is_unknown());
+    // What was sent may be done now, and if it is not said to be so, it is not done.
+    wait_until("the server answers", || map.get("a").is_ok());
+    if !write.is_unknown() {
+        assert_eq!(map.get("a").unwrap(), Some(1.into()));
+    }
+    map.set("a", 3).unwrap();
+    assert_eq!(map.get("a").unwrap(), Some(3.into()));
+}
+
+#[test]
+fn a_cache_is_not_served_for_longer_than_its_lease() {
+    let server = Server::start();
+    let map = impatient(&server, 10);
+    map.set("a", 1).unwrap();
+    wait_until("the cache serves", || {
+        map.get("a").unwrap();
+        map.cache_hits() > 0
+    });
+    server.freeze();
+    wait_until("the cache no longer serves", || map.get("a").is_err());
+    server.thaw();
+    wait_until("the server answers", || map.get("a").is_ok());
+    let hits = map.cache_hits();
+    wait_until("the cache serves again", || {
+        assert_ne!(map.get("a").ok(), Some(None));
+        map.cache_hits() > hits
+    });
+}
+
+#[test]
+fn a_watcher_misses_nothing_over_a_restart() {
+    let mut server = Server::start();
+    let (map, other) = (impatient(&server, 0), impatient(&server, 0));
+    let watch = map.watch("**".parse().unwrap()).unwrap().start();
+    let mut written = Vec::new();
+    for number in 0..60_i64 {
+        if number % 20 == 10 {
+            server.kill();
+            server.restart();
+        }
+        wait_until("it is written", || match other.set("a", number) {
+            Ok(()) => true,
+            // Sent or not, to write it once more does no harm.
+            Err(error) => {
+                assert!(error.is_passing(), "{error}");
+                false
+            }
+        });
+        written.push(number);
+    }
+    let mut told = Vec::new();
+    for notice in watch {
+        let Notice::Event(event) = notice else { panic!("{notice:?}") };
+        told.push(event.value.unwrap().as_integer().unwrap());
+        if told.last() == Some(&59) {
+            break;
+        }
+    }
+    told.dedup();
+    assert_eq!(told, written);
+}
+
+#[test]
+fn a_server_that_refuses_is_quoted_and_nothing_is_done() {
+    let server = Server::start();
+    let map = impatient(&server, 0);
+    map.set("a", 1).unwrap();
+    server.command("CONFIG SET maxmemory 1");
+    let full = map.set("b", "x").unwrap_err();
+    assert!(matches!(&full, Error::Server { code, .. } if code == "OOM"), "{full}");
+    let full = map.inc("a", 1).unwrap_err();
+    assert!(matches!(&full, Error::Server { code, .. } if code == "OOM"), "{full}");
+    assert_eq!(map.get("a").unwrap(), Some(1.into()));
+    server.command("CONFIG SET maxmemory 0");
+    assert_eq!(map.snapshot().unwrap().len(), 1);
+
+    // A replica takes no writes.
+    server.command("REPLICAOF 127.0.0.1 1");
+    let moved = map.set("a", 2).unwrap_err();
+    assert!(matches!(moved, Error::Moved { .. }), "{moved}");
+    server.command("REPLICAOF NO ONE");
+    map.set("a", 2).unwrap();
+
+    server.command("DEL {safemap:test}:data");
+    server.command("SET {safemap:test}:data 1");
+    assert!(matches!(map.get("a"), Err(Error::Damaged { .. })));
+    server.command("DEL {safemap:test}:meta");
+    let orphan = SharedMap::connect(&server.url("test"), Schema::open()).unwrap_err();
+    assert!(matches!(orphan, Error::Damaged { .. }), "{orphan}");
+
+    server.command("CONFIG SET requirepass secret");
+    let locked = SharedMap::connect(&server.url("other"), Schema::open()).unwrap_err();
+    assert!(matches!(&locked, Error::Server { code, .. } if code == "NOAUTH"), "{locked}");
+}

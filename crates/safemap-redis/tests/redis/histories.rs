@@ -1,0 +1,168 @@
+//! Histories of several connections, put in order; with a server that runs, and one that is killed.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Barrier, Mutex};
+use std::thread;
+
+use tophash_safemap::{Conflict, Error as Refusal, Schema, Swap, Value};
+use tophash_safemap_redis::{Error, OpenMap};
+
+use crate::server::{Server, wait_until};
+use crate::support::{Call, KEYS, Op, Outcome, Random, Subject, call, is_linearizable};
+
+/// A map that is asked again when the server was not there, and for which a write without an answer
+/// is one of unknown outcome.
+struct Patient(OpenMap);
+
+impl Subject for Patient {
+    fn run(&self, op: &Op) -> Outcome {
+        let mut outcome = None;
+        wait_until("the operation is done", || {
+            outcome = match run(&self.0, op) {
+                Ok(outcome) => Some(outcome),
+                Err(error) if error.is_unknown() => Some(Outcome::Unknown),
+                Err(error) if error.is_passing() => None,
+                Err(error) => panic!("{op:?}: {error}"),
+            };
+            outcome.is_some()
+        });
+        outcome.unwrap()
+    }
+}
+
+fn run(map: &OpenMap, op: &Op) -> Result<Outcome, Error> {
+    let key = |index: usize| map.key::<i64>(KEYS[index]);
+    Ok(match *op {
+        Op::Get(index) => Outcome::Value(map.get(&key(index)?)?),
+        Op::Set(index, value) => {
+            map.set(&key(index)?, value)?;
+            Outcome::Done(true)
+        }
+        Op::Remove(index) => Outcome::Value(map.remove(&key(index)?)?),
+        Op::Inc(index) => Outcome::Value(Some(map.inc(&key(index)?, 1)?)),
+        Op::Swap(index, expected, new) => {
+            match map.compare_and_swap(&key(index)?, expected, Some(new))? {
+                Swap::Done => Outcome::Done(true),
+                Swap::Differs(current) => Outcome::Value(current),
+            }
+        }
+        Op::Double(index) => {
+            Outcome::Value(map.update(&key(index)?, |old| Some(old.map_or(1, |old| old * 2)))?)
+        }
+        Op::Insert(index, value) => {
+            Outcome::Value(Some(map.get_or_insert_with(&key(index)?, || value)?))
+        }
+        Op::Transfer(from, to) => Outcome::Done(map.transaction(|transaction| {
+            let Some(rest) = transaction.get(&key(from)?)? else { return Ok(false) };
+            transaction.set(&key(from)?, rest - 1)?;
+            let other = transaction.get(&key(to)?)?.unwrap_or(0);
+            transaction.set(&key(to)?, other + 1)?;
+            Ok(true)
+        })?),
+        Op::Sum => Outcome::Value(Some(map.transaction(|transaction| {
+            let mut sum = 0;
+            for index in 0..KEYS.len() {
+                sum += transaction.get(&key(index)?)?.unwrap_or(0);
+            }
+            Ok(sum)
+        })?)),
+        Op::MergeAll(value) => match map.merge(KEYS.map(|key| (key, value)), Conflict::Error) {
+            Ok(_) => Outcome::Done(true),
+            Err(Error::Map(Refusal::Conflict { .. })) => Outcome::Done(false),
+            Err(error) => return Err(error),
+        },
+        Op::Load(index, value) => {
+            map.load([(KEYS[index], value)])?;
+            Outcome::Done(true)
+        }
+        Op::Snapshot => {
+            let number = |value: &Value| value.as_integer().unwrap();
+            let index = |key: &str| KEYS.iter().position(|known| *known == key).unwrap();
+            let snapshot = map.snapshot()?;
+            Outcome::All(snapshot.iter().map(|(k, v)| (index(k), number(v))).collect())
+        }
+    })
+}
+
+/// Lets each map do its plan at the same time. `between` is called before each operation with its
+/// thread and place.
+fn record(maps: &[Patient], plans: &[Vec<Op>], between: impl Fn(usize, usize) + Sync) -> Vec<Call> {
+    let time = AtomicU64::new(0);
+    let start = Barrier::new(plans.len());
+    thread::scope(|scope| {
+        let threads: Vec<_> = maps
+            .iter()
+            .zip(plans)
+            .enumerate()
+            .map(|(number, (map, plan))| {
+                let (time, start, between) = (&time, &start, &between);
+                scope.spawn(move || {
+                    start.wait();
+                    let calls = plan.iter().enumerate().map(|(place, op)| {
+                        between(number, place);
+                        call(map, time, op)
+                    });
+                    calls.collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn plans(random: &mut Random, threads: usize) -> Vec<Vec<Op>> {
+    (0..threads).map(|_| (0..8).map(|_| random.op()).collect()).collect()
+}
+
+fn open(url: &str) -> Patient {
+    Patient(OpenMap::open(url, Schema::open()).unwrap())
+}
+
+#[test]
+fn every_history_of_connections_has_an_order() {
+    let server = Server::start();
+    let mut random = Random(6);
+    for round in 0..150 {
+        let url = server.url(&format!("round-{round}"));
+        let maps: Vec<Patient> = (0..3).map(|_| open(&url)).collect();
+        let history = record(&maps, &plans(&mut random, 3), |_, _| {});
+        assert!(history.iter().all(|call| call.outcome != Outcome::Unknown));
+        assert!(is_linearizable(&history), "round {round}: {history:#?}");
+    }
+}
+
+#[test]
+fn the_same_operations_over_memory_have_an_order() {
+    let mut random = Random(7);
+    for round in 0..300 {
+        let OpenMap::Memory(map) = open("memory:").0 else { panic!() };
+        let maps: Vec<Patient> = (0..3).map(|_| Patient(OpenMap::Memory(map.clone()))).collect();
+        let history = record(&maps, &plans(&mut random, 3), |_, _| {});
+        assert!(is_linearizable(&history), "round {round}: {history:#?}");
+    }
+}
+
+#[test]
+fn no_answered_write_is_lost_when_the_server_is_killed() {
+    let server = Mutex::new(Server::start());
+    let mut random = Random(8);
+    let (mut unknown, mut known) = (0, 0);
+    for round in 0..25 {
+        let url = server.lock().unwrap().url(&format!("round-{round}"));
+        let maps: Vec<Patient> = (0..3).map(|_| open(&url)).collect();
+        let place_of_death = 1 + random.below(6) as usize;
+        // One thread kills the server and starts it again, while the others are at their work.
+        let history = record(&maps, &plans(&mut random, 3), |thread, place| {
+            if thread == 0 && place == place_of_death {
+                let mut server = server.lock().unwrap();
+                server.kill();
+                server.restart();
+            }
+        });
+        unknown += history.iter().filter(|call| call.outcome == Outcome::Unknown).count();
+        known += history.iter().filter(|call| call.outcome != Outcome::Unknown).count();
+        assert!(is_linearizable(&history), "round {round}: {history:#?}");
+    }
+    eprintln!("{known} operations were answered, {unknown} were not");
+    assert!(known > unknown);
+}

@@ -1,0 +1,12 @@
+//! Shared maps over a real server that each test starts for itself.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod failures;
+mod feed;
+mod histories;
+mod operations;
+mod processes;
+mod server;
+#[path = "../../../safemap/tests/support/mod.rs"]
+mod support;

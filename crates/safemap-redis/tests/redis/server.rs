@@ -1,0 +1,140 @@
+//! A Redis server at a loopback port and in a folder of its own, gone with the value.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Waits for something that must come, for a minute at most.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "still not so: {what}");
+        thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+pub(crate) struct Server {
+    dir: TempDir,
+    port: u16,
+    child: Child,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        // Another process may take the port before the server does; then another is tried.
+        for _ in 0..20 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let dir = tempfile::tempdir().unwrap();
+            let child = launch(&dir, port);
+            let mut server = Self { dir, port, child };
+            if server.is_up() {
+                return server;
+            }
+        }
+        panic!("twenty ports were taken");
+    }
+
+    pub(crate) fn url(&self, namespace: &str) -> String {
+        format!("redis://127.0.0.1:{}/{namespace}", self.port)
+    }
+
+    /// Kills the server as it stands.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again after a kill, with what it had written.
+    pub(crate) fn restart(&mut self) {
+        wait_until("the server is back", || {
+            self.child = launch(&self.dir, self.port);
+            self.is_up()
+        });
+    }
+
+    /// Stops the server from answering, with all connections as they are.
+    pub(crate) fn freeze(&self) {
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGSTOP).unwrap();
+    }
+
+    pub(crate) fn thaw(&self) {
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGCONT).unwrap();
+    }
+
+    /// Sends a command of plain words, and returns the first bytes of the answer.
+    pub(crate) fn command(&self, words: &str) -> String {
+        self.try_command(words).unwrap()
+    }
+
+    fn try_command(&self, words: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.write_all(format!("{words}\r\n").as_bytes())?;
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    }
+
+    /// Waits until the server answers; false if it ended instead.
+    fn is_up(&mut self) -> bool {
+        let mut is_up = false;
+        wait_until("the server answers or ends", || {
+            // One that answers at the port may be another's, if ours has ended.
+            let has_ended = self.child.try_wait().unwrap().is_some();
+            is_up = !has_ended
+                && self.try_command("PING").is_ok_and(|answer| answer.starts_with("+PONG"));
+            is_up || has_ended
+        });
+        is_up
+    }
+}
+
+fn launch(dir: &TempDir, port: u16) -> Child {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL"])
+        .arg(xtask::redis::server().unwrap())
+        .args(["--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"])
+        .args(["--appendonly", "yes", "--appendfsync", "always"])
+        .args(["--port", &port.to_string()])
+        .arg("--dir")
+        .arg(dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    spawn_for_good(command)
+}
+
+type Order = (Command, mpsc::Sender<Child>);
+
+/// Starts a program from a thread that lives as long as this process: the system kills what it starts
+/// when that thread ends, so that no server is left behind however a test run ends.
+fn spawn_for_good(command: Command) -> Child {
+    static KEEPER: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
+    let keeper = KEEPER.get_or_init(|| {
+        let (sender, orders) = mpsc::channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, reply) in orders {
+                // Who asked may be gone by now.
+                let _ = reply.send(command.spawn().unwrap());
+            }
+        });
+        Mutex::new(sender)
+    });
+    let (reply, child) = mpsc::channel();
+    keeper.lock().unwrap().send((command, reply)).unwrap();
+    child.recv().unwrap()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
