@@ -21,7 +21,7 @@ use crate::types::{Shape, TypeId, TypeTable};
 #[derive(Debug, Clone)]
 pub struct Counters {
     version: String,
-    /// By name, such as `gcController.heapInUse`: where, and bytes.
+    /// By the field's name, such as `heapInUse`: where, and bytes.
     places: HashMap<String, (Address, u64)>,
 }
 
