@@ -7,6 +7,7 @@ mod capture;
 mod demo;
 mod diff;
 mod escape;
+mod go_command;
 mod http;
 mod inspect;
 mod lab;

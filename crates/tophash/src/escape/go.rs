@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tophash_escape::Report;
 
 use super::sources::Sources;
+use crate::go_command::GoCommand;
 
 /// Lines of a fault that are shown.
 const FAULT_LINES: usize = 15;
@@ -59,20 +60,8 @@ impl Go {
     /// Takes a GOROOT, a go command by path or by name; the PATH's `go` unless told.
     pub(super) fn find(place: Option<&Path>) -> Result<Self> {
         let Some(place) = place else { return Ok(Self { command: "go".into(), goroot: None }) };
-        let inside = place.join("bin/go");
-        if inside.is_file() {
-            let absolute = |path: &Path| {
-                path.canonicalize().with_context(|| format!("{} can't be used", path.display()))
-            };
-            return Ok(Self { command: absolute(&inside)?, goroot: Some(absolute(place)?) });
-        }
-        if place.is_dir() {
-            bail!(
-                "{} is no Go: a GOROOT has bin/go in it, and go env GOROOT prints its path",
-                place.display()
-            );
-        }
-        Ok(Self { command: place.to_owned(), goroot: None })
+        let GoCommand { path, goroot } = GoCommand::find(place)?;
+        Ok(Self { command: path, goroot })
     }
 
     fn run(&self, dir: &Path, arguments: &[&str]) -> Result<std::process::Output> {

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use tophash_goruntime::{GoVersion, LayoutTable};
 use tophash_lab::{Experiment, GoRelease, HARNESS, Measurement, read_measurements};
 
+use crate::go_command::GoCommand;
+
 /// How often a running experiment is looked after.
 const LOOK: Duration = Duration::from_millis(10);
 /// More output than this is not an experiment's.
@@ -37,22 +39,7 @@ pub(crate) struct Programs<'t> {
 impl Toolchain {
     /// Finds the toolchain that a person means: a GOROOT, or a `go` command by path or name.
     pub(crate) fn find(place: &Path) -> Result<Self> {
-        let given = place.join("bin/go");
-        let go = if given.is_file() {
-            given
-        } else if place.components().count() == 1 && !place.is_dir() {
-            search_path(place).with_context(|| {
-                format!("there is no {} on the PATH; give a GOROOT instead", place.display())
-            })?
-        } else if place.is_file() {
-            place.to_owned()
-        } else {
-            bail!(
-                "{} is no Go: a GOROOT has bin/go in it, and go env GOROOT prints its path",
-                place.display()
-            );
-        };
-        let go = go.canonicalize().with_context(|| format!("{} can't be used", go.display()))?;
+        let go = GoCommand::find(place)?.path;
         let output = clean(Command::new(&go))
             .args(["env", "GOVERSION", "GOROOT"])
             .output()
@@ -194,11 +181,6 @@ fn clean(mut command: Command) -> Command {
         command.env(name, value);
     }
     command
-}
-
-fn search_path(name: &Path) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// The first lines of what a program complained of.
