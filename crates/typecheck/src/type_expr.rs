@@ -112,9 +112,7 @@ impl Checker<'_> {
         if let Expression::Ellipsis(_) = node {
             return None;
         }
-        let mut operand = self.expr(node);
-        let int = crate::types::Basic::Int.id();
-        self.convert_untyped(node, &mut operand, int);
+        let operand = self.expr(node);
         operand.value?.as_int().and_then(|length| u64::try_from(length).ok())
     }
 
