@@ -66,7 +66,7 @@ const ARCHITECTURES: [&str; 25] = [
 
 /// Experiments that are on unless someone turns them off, by `internal/buildcfg/exp.go` of each release: from
 /// which release, and until which.
-const EXPERIMENTS: [(&str, u32, u32); 13] = [
+const EXPERIMENTS: [(&str, u32, u32); 14] = [
     ("regabiwrappers", 18, u32::MAX),
     ("regabiargs", 18, u32::MAX),
     ("coverageredesign", 20, 24),
@@ -80,6 +80,7 @@ const EXPERIMENTS: [(&str, u32, u32); 13] = [
     ("greenteagc", 26, u32::MAX),
     ("randomizedheapbase64", 26, u32::MAX),
     ("jsonv2", 27, u32::MAX),
+    ("sizespecializedmalloc", 27, u32::MAX),
 ];
 
 /// Constraints that nest deeper, or are longer, are never met.

@@ -310,9 +310,6 @@ impl Checker<'_> {
         let typ = match &*self.universe.get(self.universe.core_string(operand.typ)) {
             Type::Basic(Basic::UntypedString) => Basic::String.id(),
             // A slice of a named string is one of that name.
-            Type::Basic(Basic::String) if self.universe.is_type_param(operand.typ) => {
-                Basic::String.id()
-            }
             Type::Basic(Basic::String) | Type::Slice(_) => operand.typ,
             Type::Array { elem, .. } => self.universe.slice_of(*elem),
             Type::Pointer(array) => match &*self.universe.get(self.universe.core_type(*array)) {

@@ -295,8 +295,10 @@ impl Checker<'_> {
             }
         }
         // A constant count takes the type of the variable that it is assigned to.
-        let wanted = if is_count { targets[0] } else { None };
-        self.assign(&node.expr, &mut operand, wanted);
+        let [wanted, _] = targets;
+        if is_count {
+            self.assign(&node.expr, &mut operand, wanted);
+        }
         let (first, second) = self.universe.range_types(operand.typ);
         if is_define {
             let mut names = Vec::new();
