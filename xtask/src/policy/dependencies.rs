@@ -69,7 +69,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("nix", MEMORY),
     ("gimli", GORUNTIME),
     ("iced-x86", GORUNTIME),
-    ("gosyn", SOURCE),
+    ("gosyn", TYPECHECK),
     ("toml", SOURCE),
     ("anstream", BINARY),
     ("anyhow", BINARY),

@@ -1,7 +1,5 @@
 //! What go/types says of every expression of the standard library, compared with what is found here.
 
-mod nodes;
-
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
@@ -11,6 +9,8 @@ use tophash_typecheck::{
     BuildContext, Checked, Folders, Source, Universe, Value, check, on_deep_stack, parse_folder,
 };
 use xtask::toolchain::{self, MATRIX};
+
+use crate::nodes;
 
 /// How many expressions there are, and what came of them.
 #[derive(Default, Debug)]
@@ -28,7 +28,8 @@ struct Tally {
 fn found(universe: &Universe, checked: &Checked, path: &str) -> HashMap<String, (String, String)> {
     let mut all = HashMap::new();
     for file in &checked.files {
-        let name = Path::new(&file.path).file_name().unwrap().to_string_lossy().into_owned();
+        let name =
+            Path::new(&file.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
         nodes::visit(&file.ast, &mut |at, kind, node| {
             let (typ, value, comma_ok) = match node {
                 nodes::Node::Expression(node) => {
@@ -65,9 +66,9 @@ fn compare(oracle: &str, found: &HashMap<String, (String, String)>, show: usize)
     let mut tally = Tally::default();
     let mut shown = 0;
     for line in oracle.lines() {
-        let mut parts = line.splitn(3, ' ');
-        let (place, kind, rest) =
-            (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+        let mut parts = line.splitn(3, ' ').chain(std::iter::repeat(""));
+        let mut part = || parts.next().unwrap_or_default();
+        let (place, kind, rest) = (part(), part(), part());
         let (typ, value) = rest.rsplit_once(" = ").unwrap_or((rest, ""));
         tally.all += 1;
         let outcome = match found.get(&format!("{place} {kind}")) {
