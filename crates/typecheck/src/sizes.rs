@@ -88,9 +88,26 @@ impl Universe {
                 };
                 Layout { size, align: elem.align, pointers }
             }
-            Type::Struct(fields) => self.place(fields, depth)?.0,
+            Type::Struct(fields) => {
+                let mut layout = self.place(fields, depth)?.0;
+                if self.is_aligned_by_name(typ) {
+                    layout.align = WORD;
+                }
+                layout
+            }
             _ => return None,
         })
+    }
+
+    /// The compiler knows one type by its name, and aligns what holds it.
+    fn is_aligned_by_name(&self, typ: TypeId) -> bool {
+        let Type::Named { object, .. } = *self.get(typ) else { return false };
+        let object = self.object(object);
+        &*object.name == "align64"
+            && matches!(
+                &*self.package_path(object.package),
+                "sync/atomic" | "internal/runtime/atomic" | "runtime/internal/atomic"
+            )
     }
 
     /// Lays fields out one after the other.
