@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::check::{self, Checked};
 use crate::config::Config;
 use crate::finding::{Finding, Position};
-use crate::parse::{self, PassedOver, Reason};
 use crate::source_tree;
 use crate::workers;
+use tophash_typecheck::{PassedOver, Reason};
 
 /// How long one file may take: a hundred times what the slowest of Go's own takes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -61,7 +61,7 @@ pub fn lint_texts(files: &[(&str, &str)], go: Option<(u32, u32)>, config: &Confi
     let mut checked = Checked::default();
     let mut packages: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for (path, text) in files {
-        match parse::parse(path, text) {
+        match tophash_typecheck::parse(path, text) {
             Ok(file) => {
                 checked.files += 1;
                 checked.bytes += file.bytes as u64;

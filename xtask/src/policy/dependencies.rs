@@ -35,6 +35,7 @@ const SAFEMAP: &str = "tophash-safemap";
 const SAFEMAP_DERIVE: &str = "tophash-safemap-derive";
 const SAFEMAP_REDIS: &str = "tophash-safemap-redis";
 const DIAGNOSE: &str = "tophash-diagnose";
+const TYPECHECK: &str = "tophash-typecheck";
 const SOURCE: &str = "tophash-source";
 const ESCAPE: &str = "tophash-escape";
 const BINARY: &str = "tophash";
@@ -51,13 +52,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     (DIAGNOSE, &[]),
     (TREND, &[]),
     (VITALS, &[TREND]),
-    (SOURCE, &[]),
+    (TYPECHECK, &[]),
+    (SOURCE, &[TYPECHECK]),
     (ESCAPE, &[]),
     (
         BINARY,
         &[
             MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS, SOURCE,
-            ESCAPE, SAFEMAP,
+            ESCAPE, SAFEMAP, TYPECHECK,
         ],
     ),
     (SAFEMAP_DERIVE, &[]),
@@ -73,7 +75,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("nix", MEMORY),
     ("gimli", GORUNTIME),
     ("iced-x86", GORUNTIME),
-    ("gosyn", SOURCE),
+    ("gosyn", TYPECHECK),
     ("toml", SOURCE),
     ("anstream", BINARY),
     ("anyhow", BINARY),

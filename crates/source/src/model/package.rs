@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use gosyn::ast::{Decl, Declaration, Expression, FuncDecl, StructType, TypeSpec, VarSpec};
+use tophash_typecheck::ast::{
+    Decl, Declaration, Expression, FuncDecl, StructType, TypeSpec, VarSpec,
+};
 
 use super::place::Place;
 use super::ty::{Shape, Ty};
-use crate::parse::SourceFile;
+use tophash_typecheck::SourceFile;
 
 /// Named types that lead to named types are followed this far: code that does not compile can have them
 /// in a circle.

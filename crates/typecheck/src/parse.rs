@@ -1,10 +1,11 @@
 //! One Go file, parsed, or the reason why it was not.
 //!
 //! The parser is gosyn's. It is young, and what it reads may be hostile: the text's depth is bounded
-//! before (see `nesting.rs`), a panic in it costs the file alone, and `workers.rs` gives it enough stack
-//! and a time limit.
+//! before (see `nesting.rs`), and a panic in it costs the file alone. Whoever calls gives it enough stack
+//! ([`on_deep_stack`](crate::on_deep_stack)), and a time limit where one is wanted.
 
 use std::fmt;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 
 use gosyn::ast;
@@ -12,10 +13,10 @@ use gosyn::ast;
 use crate::nesting;
 
 /// Larger files are passed over: the largest of Go's own is 4 MB.
-pub(crate) const MAX_BYTES: u64 = 32 << 20;
+pub const MAX_BYTES: u64 = 32 << 20;
 
 /// Texts that nest deeper are passed over. The deepest file of Go 1.27's own has 1,928, of Go 1.19's 14,200.
-pub(crate) const MAX_DEPTH: usize = 20_000;
+pub const MAX_DEPTH: usize = 20_000;
 
 /// A file that was passed over, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,21 +64,40 @@ impl fmt::Display for Reason {
 }
 
 /// A parsed file.
-pub(crate) struct SourceFile {
-    pub(crate) path: String,
-    pub(crate) ast: ast::File,
+pub struct SourceFile {
+    /// How it is named.
+    pub path: String,
+    /// Its syntax. Places are counted in characters.
+    pub ast: ast::File,
     /// Where each line but the first begins.
     lines: Vec<usize>,
+    /// Where characters of several bytes are, and how many bytes they have beyond the first.
+    wide: Vec<(usize, u8)>,
     /// Its size.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 impl SourceFile {
     /// Returns line and column of a place, from 1. The parser counts characters, not bytes.
-    pub(crate) fn line_column(&self, at: usize) -> (u32, u32) {
+    pub fn line_column(&self, at: usize) -> (u32, u32) {
+        let (line, start) = self.line(at);
+        (line, (at.saturating_sub(start) + 1) as u32)
+    }
+
+    /// Returns line and column of a place, from 1, the column in bytes: as the Go compiler counts.
+    pub fn line_byte_column(&self, at: usize) -> (u32, u32) {
+        let (line, start) = self.line(at);
+        let from = self.wide.partition_point(|(wide, _)| *wide < start);
+        let before = self.wide.iter().skip(from).take_while(|(wide, _)| *wide < at);
+        let more: usize = before.map(|(_, more)| usize::from(*more)).sum();
+        (line, (at.saturating_sub(start) + more + 1) as u32)
+    }
+
+    /// The line of a place, and where it begins.
+    fn line(&self, at: usize) -> (u32, usize) {
         let line = self.lines.partition_point(|start| *start <= at);
         let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or(0);
-        (line as u32 + 1, (at.saturating_sub(start) + 1) as u32)
+        (line as u32 + 1, start)
     }
 }
 
@@ -89,8 +109,21 @@ fn lines(text: &str) -> Vec<usize> {
     text.chars().enumerate().filter(|(_, letter)| *letter == '\n').map(|(at, _)| at + 1).collect()
 }
 
+/// Where characters of several bytes are.
+fn wide(text: &str) -> Vec<(usize, u8)> {
+    if text.is_ascii() {
+        return Vec::new();
+    }
+    let wide = text.chars().enumerate().filter(|(_, letter)| !letter.is_ascii());
+    wide.map(|(at, letter)| (at, letter.len_utf8() as u8 - 1)).collect()
+}
+
 /// Parses a text.
-pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
+///
+/// # Errors
+///
+/// A text that the parser does not accept, or that nests deeper than [`MAX_DEPTH`].
+pub fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     let pass = |line, reason| PassedOver { path: path.to_owned(), line, reason };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let depth = nesting::depth(text.as_bytes());
@@ -100,14 +133,22 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     // The parser owns its state, and what a panic leaves of it is dropped.
     let parsed = panic::catch_unwind(AssertUnwindSafe(|| {
         gosyn::parse_source(text).or_else(|fault| match without_method_parameters(text) {
-            Some(text) => gosyn::parse_source(text),
+            Some((blanked, ranges)) => {
+                let mut file = gosyn::parse_source(blanked)?;
+                restore_method_parameters(&mut file, text, &ranges);
+                Ok(file)
+            }
             None => Err(fault),
         })
     }));
     match parsed {
-        Ok(Ok(ast)) => {
-            Ok(SourceFile { path: path.to_owned(), ast, lines: lines(text), bytes: text.len() })
-        }
+        Ok(Ok(ast)) => Ok(SourceFile {
+            path: path.to_owned(),
+            ast,
+            lines: lines(text),
+            wide: wide(text),
+            bytes: text.len(),
+        }),
         Ok(Err(fault)) => {
             let (line, what) = explain(&fault);
             Err(pass(line, Reason::Syntax(what)))
@@ -116,26 +157,61 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     }
 }
 
-/// Blanks the type parameters of methods, which Go has from 1.27 on and the parser does not know. Types that
-/// they name stay unknown to the rules, as type parameters are everywhere.
-fn without_method_parameters(text: &str) -> Option<String> {
+/// More type parameters of methods than this in a file are not read, but for their names' sake.
+const MAX_METHOD_PARAMETERS: usize = 200;
+
+/// Blanks the type parameters of methods, which Go has from 1.27 on and the parser does not know. Returns also
+/// where they are.
+fn without_method_parameters(text: &str) -> Option<(String, Vec<Range<usize>>)> {
     let mut blanked: Option<Vec<u8>> = None;
+    let mut ranges = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if let Some(range) = method_parameters(line) {
             let bytes = blanked.get_or_insert_with(|| text.as_bytes().to_vec());
             if let Some(part) = bytes.get_mut(at + range.start..at + range.end) {
+                // Places are counted in characters: they stay right unless a name there is no ASCII.
                 part.fill(b' ');
+                ranges.push(at + range.start..at + range.end);
             }
         }
         at += line.len();
     }
     // Whole characters were replaced: from one bracket to its partner.
-    String::from_utf8(blanked?).ok()
+    Some((String::from_utf8(blanked?).ok()?, ranges))
+}
+
+/// Parses type parameters of methods by themselves, at their places, and puts them where the parser would.
+fn restore_method_parameters(file: &mut ast::File, text: &str, ranges: &[Range<usize>]) {
+    for range in ranges.iter().take(MAX_METHOD_PARAMETERS) {
+        let (Some(before), Some(list)) = (text.get(..range.start), text.get(range.clone())) else {
+            continue;
+        };
+
+        let start = before.chars().count();
+        let (head, function) = ("package p;", "func _");
+        let Some(room) = start.checked_sub(head.len() + function.len()) else { continue };
+        let alone = format!("{head}{}{function}{list}(){{}}", " ".repeat(room));
+        let Ok(parsed) = gosyn::parse_source(alone) else { continue };
+        let Some(ast::Declaration::Function(parsed)) = parsed.decl.into_iter().next() else {
+            continue;
+        };
+        let method = file.decl.iter_mut().find_map(|declaration| match declaration {
+            ast::Declaration::Function(function)
+                if function.name.pos + function.name.name.chars().count() == start =>
+            {
+                Some(function)
+            }
+            _ => None,
+        });
+        if let Some(method) = method {
+            method.typ.typ_params = parsed.typ.typ_params;
+        }
+    }
 }
 
 /// Finds the brackets in `func (r *T) Name[P any](`, on one line.
-fn method_parameters(line: &str) -> Option<std::ops::Range<usize>> {
+fn method_parameters(line: &str) -> Option<Range<usize>> {
     let rest = line.strip_prefix("func (")?;
     let receiver_end = line.len() - rest.len() + rest.find(") ")? + 2;
     let name = line.get(receiver_end..)?;
@@ -189,6 +265,7 @@ mod tests {
         let names = &declared.specs[0].name;
         assert_eq!(file.line_column(names[0].pos), (3, 5));
         assert_eq!(file.line_column(names[1].pos), (3, 8));
+        assert_eq!(file.line_byte_column(names[1].pos), (3, 9));
         assert_eq!(file.line_column(0), (1, 1));
     }
 
@@ -196,7 +273,11 @@ mod tests {
     fn methods_with_type_parameters_are_read() {
         let text = "package a\n\nfunc (r *T) Pick[P Int, Q []P](n P) P { return n }\n";
         let file = parse("a.go", text).expect("it parses");
-        assert_eq!(file.ast.decl.len(), 1);
+        let ast::Declaration::Function(method) = &file.ast.decl[0] else { panic!("a method") };
+        let params = &method.typ.typ_params.list;
+        assert_eq!(params.len(), 2);
+        assert_eq!(params[1].name[0].name, "Q");
+        assert_eq!(file.line_column(params[1].name[0].pos), (3, 25));
         assert!(parse("a.go", "package a\nfunc (r *T) Pick[").is_err());
     }
 
