@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::finding::Position;
 use crate::model::package::Package;
-use crate::parse::{self, MAX_BYTES, PassedOver, Reason, SourceFile};
+use tophash_typecheck::{MAX_BYTES, PassedOver, Reason, SourceFile};
 use crate::rules::{self, Found};
 use crate::source_tree::Folder;
 use crate::summary::View;
@@ -42,7 +42,7 @@ pub(crate) fn folder(
             continue;
         }
         announce(Some(&name));
-        match read(path, &name).and_then(|text| parse::parse(&name, &text)) {
+        match read(path, &name).and_then(|text| tophash_typecheck::parse(&name, &text)) {
             Ok(file) => {
                 checked.files += 1;
                 checked.bytes += file.bytes as u64;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::check::{self, Checked};
 use crate::config::Config;
 use crate::finding::{Finding, Position};
-use crate::parse::{self, PassedOver, Reason};
+use tophash_typecheck::{PassedOver, Reason};
 use crate::source_tree;
 use crate::workers;
 
@@ -61,7 +61,7 @@ pub fn lint_texts(files: &[(&str, &str)], go: Option<(u32, u32)>, config: &Confi
     let mut checked = Checked::default();
     let mut packages: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for (path, text) in files {
-        match parse::parse(path, text) {
+        match tophash_typecheck::parse(path, text) {
             Ok(file) => {
                 checked.files += 1;
                 checked.bytes += file.bytes as u64;

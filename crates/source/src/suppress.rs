@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::finding::{Finding, Position, Rule};
-use crate::parse::SourceFile;
+use tophash_typecheck::SourceFile;
 
 const MARK: &str = "//tophash:ignore";
 

@@ -12,10 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::{self, Checked};
-use crate::parse::{PassedOver, Reason};
+use tophash_typecheck::{PassedOver, Reason};
 use crate::source_tree::Folder;
 
-/// Room for trees as deep as `parse::MAX_DEPTH` allows, also without optimization. It is taken from the
+/// Room for trees as deep as `tophash_typecheck::MAX_DEPTH` allows, also without optimization. It is taken from the
 /// system as it is used.
 const STACK_BYTES: usize = 256 << 20;
 

@@ -31,6 +31,7 @@ const TREND: &str = "tophash-trend";
 const VITALS: &str = "tophash-vitals";
 const SAFEMAP: &str = "tophash-safemap";
 const DIAGNOSE: &str = "tophash-diagnose";
+const TYPECHECK: &str = "tophash-typecheck";
 const SOURCE: &str = "tophash-source";
 const ESCAPE: &str = "tophash-escape";
 const BINARY: &str = "tophash";
@@ -47,13 +48,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     (DIAGNOSE, &[]),
     (TREND, &[]),
     (VITALS, &[TREND]),
-    (SOURCE, &[]),
+    (TYPECHECK, &[]),
+    (SOURCE, &[TYPECHECK]),
     (ESCAPE, &[]),
     (
         BINARY,
         &[
             MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS, SOURCE,
-            ESCAPE,
+            ESCAPE, TYPECHECK,
         ],
     ),
     (SAFEMAP, &[]),

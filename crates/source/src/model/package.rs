@@ -6,7 +6,7 @@ use gosyn::ast::{Decl, Declaration, Expression, FuncDecl, StructType, TypeSpec, 
 
 use super::place::Place;
 use super::ty::{Shape, Ty};
-use crate::parse::SourceFile;
+use tophash_typecheck::SourceFile;
 
 /// Named types that lead to named types are followed this far: code that does not compile can have them
 /// in a circle.

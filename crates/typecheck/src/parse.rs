@@ -1,8 +1,8 @@
 //! One Go file, parsed, or the reason why it was not.
 //!
 //! The parser is gosyn's. It is young, and what it reads may be hostile: the text's depth is bounded
-//! before (see `nesting.rs`), a panic in it costs the file alone, and `workers.rs` gives it enough stack
-//! and a time limit.
+//! before (see `nesting.rs`), and a panic in it costs the file alone. Whoever calls gives it enough stack
+//! ([`on_deep_stack`](crate::on_deep_stack)), and a time limit where one is wanted.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -12,10 +12,10 @@ use gosyn::ast;
 use crate::nesting;
 
 /// Larger files are passed over: the largest of Go's own is 4 MB.
-pub(crate) const MAX_BYTES: u64 = 32 << 20;
+pub const MAX_BYTES: u64 = 32 << 20;
 
 /// Texts that nest deeper are passed over. The deepest file of Go 1.27's own has 1,928, of Go 1.19's 14,200.
-pub(crate) const MAX_DEPTH: usize = 20_000;
+pub const MAX_DEPTH: usize = 20_000;
 
 /// A file that was passed over, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,21 +63,40 @@ impl fmt::Display for Reason {
 }
 
 /// A parsed file.
-pub(crate) struct SourceFile {
-    pub(crate) path: String,
-    pub(crate) ast: ast::File,
+pub struct SourceFile {
+    /// How it is named.
+    pub path: String,
+    /// Its syntax. Places are counted in characters.
+    pub ast: ast::File,
     /// Where each line but the first begins.
     lines: Vec<usize>,
+    /// Where characters of several bytes are, and how many bytes they have beyond the first.
+    wide: Vec<(usize, u8)>,
     /// Its size.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 impl SourceFile {
     /// Returns line and column of a place, from 1. The parser counts characters, not bytes.
-    pub(crate) fn line_column(&self, at: usize) -> (u32, u32) {
+    pub fn line_column(&self, at: usize) -> (u32, u32) {
+        let (line, start) = self.line(at);
+        (line, (at.saturating_sub(start) + 1) as u32)
+    }
+
+    /// Returns line and column of a place, from 1, the column in bytes: as the Go compiler counts.
+    pub fn line_byte_column(&self, at: usize) -> (u32, u32) {
+        let (line, start) = self.line(at);
+        let from = self.wide.partition_point(|(wide, _)| *wide < start);
+        let before = self.wide.iter().skip(from).take_while(|(wide, _)| *wide < at);
+        let more: usize = before.map(|(_, more)| usize::from(*more)).sum();
+        (line, (at.saturating_sub(start) + more + 1) as u32)
+    }
+
+    /// The line of a place, and where it begins.
+    fn line(&self, at: usize) -> (u32, usize) {
         let line = self.lines.partition_point(|start| *start <= at);
         let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or(0);
-        (line as u32 + 1, (at.saturating_sub(start) + 1) as u32)
+        (line as u32 + 1, start)
     }
 }
 
@@ -89,8 +108,21 @@ fn lines(text: &str) -> Vec<usize> {
     text.chars().enumerate().filter(|(_, letter)| *letter == '\n').map(|(at, _)| at + 1).collect()
 }
 
+/// Where characters of several bytes are.
+fn wide(text: &str) -> Vec<(usize, u8)> {
+    if text.is_ascii() {
+        return Vec::new();
+    }
+    let wide = text.chars().enumerate().filter(|(_, letter)| !letter.is_ascii());
+    wide.map(|(at, letter)| (at, letter.len_utf8() as u8 - 1)).collect()
+}
+
 /// Parses a text.
-pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
+///
+/// # Errors
+///
+/// A text that the parser does not accept, or that nests deeper than [`MAX_DEPTH`].
+pub fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     let pass = |line, reason| PassedOver { path: path.to_owned(), line, reason };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let depth = nesting::depth(text.as_bytes());
@@ -106,7 +138,7 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     }));
     match parsed {
         Ok(Ok(ast)) => {
-            Ok(SourceFile { path: path.to_owned(), ast, lines: lines(text), bytes: text.len() })
+            Ok(SourceFile { path: path.to_owned(), ast, lines: lines(text), wide: wide(text), bytes: text.len() })
         }
         Ok(Err(fault)) => {
             let (line, what) = explain(&fault);
@@ -189,6 +221,7 @@ mod tests {
         let names = &declared.specs[0].name;
         assert_eq!(file.line_column(names[0].pos), (3, 5));
         assert_eq!(file.line_column(names[1].pos), (3, 8));
+        assert_eq!(file.line_byte_column(names[1].pos), (3, 9));
         assert_eq!(file.line_column(0), (1, 1));
     }
 

@@ -1,0 +1,95 @@
+//! Where the source of other packages comes from.
+
+use std::path::{Path, PathBuf};
+
+use crate::build_context::BuildContext;
+use crate::folder::{self, Texts};
+
+/// Finds the source of other packages.
+pub trait Importer {
+    /// Returns the texts of a package: those that the build takes. `from` is the path of the package that asks.
+    /// None where it is not to be had; then what is used of it is unknown.
+    fn import(&self, path: &str, from: &str) -> Option<Imported>;
+}
+
+/// The source of a package.
+pub struct Imported {
+    /// Its path: that of a vendored package has a longer one than the import says.
+    pub path: String,
+    /// Its files' names and texts.
+    pub texts: Texts,
+}
+
+/// Finds nothing.
+pub struct NoImports;
+
+impl Importer for NoImports {
+    fn import(&self, _path: &str, _from: &str) -> Option<Imported> {
+        None
+    }
+}
+
+/// Finds the standard library in a GOROOT, and modules in folders.
+pub struct Folders {
+    context: BuildContext,
+    goroot: Option<PathBuf>,
+    modules: Vec<(String, PathBuf)>,
+}
+
+impl Folders {
+    /// Finds packages for this build.
+    pub fn new(context: BuildContext) -> Self {
+        Self { context, goroot: None, modules: Vec::new() }
+    }
+
+    /// Finds the standard library here.
+    #[must_use]
+    pub fn goroot(mut self, goroot: &Path) -> Self {
+        self.goroot = Some(goroot.to_path_buf());
+        self
+    }
+
+    /// Finds packages of a module here: those whose path begins with its own.
+    #[must_use]
+    pub fn module(mut self, path: &str, folder: &Path) -> Self {
+        self.modules.push((path.to_owned(), folder.to_path_buf()));
+        self
+    }
+
+    fn candidates(&self, path: &str, from: &str) -> Vec<(String, PathBuf)> {
+        let mut found = Vec::new();
+        for (module, folder) in &self.modules {
+            if let Some(rest) = path.strip_prefix(module.as_str())
+                && (rest.is_empty() || rest.starts_with('/'))
+            {
+                found.push((path.to_owned(), folder.join(rest.trim_start_matches('/'))));
+            }
+        }
+        for (_, folder) in &self.modules {
+            found.push((path.to_owned(), folder.join("vendor").join(path)));
+        }
+        if let Some(goroot) = &self.goroot {
+            let src = goroot.join("src");
+            let vendor = if from.starts_with("cmd/") { "cmd/vendor" } else { "vendor" };
+            found.push((path.to_owned(), src.join(path)));
+            found.push((format!("{vendor}/{path}"), src.join(vendor).join(path)));
+        }
+        found
+    }
+}
+
+impl Importer for Folders {
+    fn import(&self, path: &str, from: &str) -> Option<Imported> {
+        // No path leaves the folders.
+        if path.is_empty() || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return None;
+        }
+        for (path, folder) in self.candidates(path, from) {
+            let texts = folder::texts(&folder, &self.context);
+            if !texts.is_empty() {
+                return Some(Imported { path, texts });
+            }
+        }
+        None
+    }
+}
