@@ -44,6 +44,8 @@ pub(crate) enum Callee {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Literal {
     pub(crate) text: Rc<str>,
+    /// Its text without a type around it.
+    pub(crate) raw: Rc<str>,
     pub(crate) int: Option<i64>,
 }
 

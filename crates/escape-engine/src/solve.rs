@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use hashbrown::HashSet;
 
 use crate::graph::{
-    CALLEE, CALLS, ESCAPES, Graph, HEAP, Hole, Holds, LocId, MUTATES, MUTATOR, NoteId, PERSISTS,
+    CALLEE, CALLS, ESCAPES, Graph, HEAP, Holds, LocId, MUTATES, MUTATOR, NoteId, PERSISTS,
 };
 use crate::ir::FuncId;
 
@@ -227,15 +227,10 @@ impl Solver<'_> {
     }
 }
 
-/// Lets the heap keep a location, for a reason that no assignment gives.
-pub(crate) fn force(graph: &mut Graph, what: LocId, hole: Hole) {
-    graph.flow(hole, what);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::BLANK;
+    use crate::graph::{BLANK, Hole};
 
     const F: FuncId = FuncId(0);
     const CLOSURE: FuncId = FuncId(1);
