@@ -30,9 +30,11 @@ mod lower;
 mod print;
 mod solve;
 mod statics;
+mod table;
 mod types;
 mod version;
 
 pub use analyze::{Analysis, Options, Unresolved, Verdict, analyze};
 pub use leaks::Leaks;
+pub use table::{Table, TableError};
 pub use version::{GoVersion, Imports, NoTable};
