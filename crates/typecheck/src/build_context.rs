@@ -197,9 +197,9 @@ impl Constraint<'_> {
             return met;
         }
         self.rest = self.rest.trim_start();
-        let end = self.rest.find(|letter: char| {
-            !(letter.is_alphanumeric() || letter == '_' || letter == '.')
-        });
+        let end = self
+            .rest
+            .find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '.'));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         !word.is_empty() && self.context.has(word)

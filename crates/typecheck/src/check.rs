@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::checker::Checker;
 use crate::info::{Checked, Info};
 use crate::package;
 use crate::parse::SourceFile;
@@ -31,8 +32,11 @@ impl Source {
 /// Checks a package.
 pub fn check(universe: &Universe, source: Source) -> Checked {
     let Source { path, files, go } = source;
-    let package = package::enter(universe, &path, files.clone(), go, Some(Info::default()));
+    let package = package::enter(universe, &path, files.clone(), Some(Info::default()));
     let data = universe.package(package);
+    for (number, file) in files.iter().enumerate() {
+        Checker::new(universe, package, number as u32).file(&file.ast);
+    }
     let info = data.info.as_ref().map(std::cell::RefCell::take).unwrap_or_default();
     Checked { package, files, go, info }
 }

@@ -78,7 +78,10 @@ pub(crate) fn literal(kind: LitKind, text: &str) -> (Value, Basic) {
             let digits = text.trim_end_matches('i');
             // Decimal, also with leading zeros.
             let value = float(digits).or_else(|| integer(digits)?.as_float());
-            (value.map_or(Value::Unknown, |value| Value::Complex(0.0, value)), Basic::UntypedComplex)
+            (
+                value.map_or(Value::Unknown, |value| Value::Complex(0.0, value)),
+                Basic::UntypedComplex,
+            )
         }
         LitKind::Char => {
             let bytes = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
@@ -315,7 +318,9 @@ fn compare(op: Operator, left: &Value, right: &Value) -> Option<bool> {
 
 /// `x << n` and `x >> n`.
 pub(crate) fn shift(op: Operator, value: &Value, count: &Value) -> Value {
-    let (Some(value), Some(count)) = (value.as_int(), count.as_int()) else { return Value::Unknown };
+    let (Some(value), Some(count)) = (value.as_int(), count.as_int()) else {
+        return Value::Unknown;
+    };
     let Ok(count) = u32::try_from(count) else { return Value::Unknown };
     match op {
         Operator::Shr => Value::Int(value >> count.min(127)),

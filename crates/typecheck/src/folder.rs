@@ -24,7 +24,8 @@ pub(crate) fn texts(folder: &Path, context: &BuildContext) -> Texts {
         let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
             continue;
         };
-        let is_small = fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= MAX_BYTES);
+        let is_small =
+            fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= MAX_BYTES);
         if !name.ends_with(".go") || name.ends_with("_test.go") || !is_small {
             continue;
         }

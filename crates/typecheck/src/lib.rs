@@ -18,19 +18,37 @@
 
 mod bodies;
 mod build_context;
+mod builtin;
+mod call;
 mod check;
+mod checker;
 mod constant;
 mod deep_stack;
+mod expr;
 mod folder;
+mod function;
+mod identical;
 mod importer;
+mod infer;
 mod info;
+mod literal;
+mod lookup;
 mod nesting;
 mod object;
+mod operand;
+mod outer_literals;
 mod package;
 mod parse;
 mod query;
+mod resolve;
+mod selector;
+mod sizes;
+mod spell;
+mod stmt;
+mod type_expr;
 mod type_set;
 mod types;
+mod underlying;
 mod universe;
 
 pub use build_context::BuildContext;
@@ -42,9 +60,9 @@ pub use importer::{Folders, Imported, Importer, NoImports};
 pub use info::{
     Adjust, CallInfo, CallKind, Checked, ExprInfo, Function, Mode, Selection, SelectionKind, Step,
 };
+pub use lookup::{Found, FoundKind};
 pub use object::{Builtin, FunctionId, Object, ObjectId, ObjectKind, PackageId, Place, VarRole};
 pub use parse::{MAX_BYTES, MAX_DEPTH, PassedOver, Reason, SourceFile, parse};
-pub use query::{Found, FoundKind};
 pub use type_set::TypeSet;
 pub use types::{
     Basic, Direction, Field, Interface, Method, Param, Signature, Term, Type, TypeId, Union,

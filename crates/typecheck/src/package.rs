@@ -7,11 +7,9 @@ use foldhash::{HashMap, HashMapExt};
 use gosyn::ast::{self, Declaration, Expression};
 
 use crate::info::Info;
-use crate::object::{
-    Declared, Object, ObjectId, ObjectKind, PackageId, Place, VarRole,
-};
+use crate::object::{Declared, Object, ObjectId, ObjectKind, PackageId, Place, VarRole};
 use crate::parse::SourceFile;
-use crate::types::TypeId;
+use crate::types::{Type, TypeId};
 use crate::universe::Universe;
 
 /// A package's files and what they declare.
@@ -26,8 +24,6 @@ pub(crate) struct PackageData {
     pub(crate) methods: HashMap<Rc<str>, Vec<(Rc<str>, ObjectId)>>,
     /// What is found out, if someone wants to know.
     pub(crate) info: Option<RefCell<Info>>,
-    /// The language's release.
-    pub(crate) go: (u32, u32),
 }
 
 /// One import of a file.
@@ -52,8 +48,9 @@ impl ImportEntry {
         if last == name {
             return true;
         }
-        let is_version =
-            last.strip_prefix('v').is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_version = last
+            .strip_prefix('v')
+            .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
         is_version && parts.next() == Some(name)
     }
 }
@@ -68,7 +65,6 @@ impl PackageData {
             imports: Vec::new(),
             methods: HashMap::new(),
             info: None,
-            go: (1, u32::MAX),
         }
     }
 }
@@ -78,18 +74,16 @@ pub(crate) fn enter(
     universe: &Universe,
     path: &str,
     files: Vec<Rc<SourceFile>>,
-    go: (u32, u32),
     info: Option<Info>,
 ) -> PackageId {
     let name = files.first().map_or("", |file| &file.ast.pkg_name.name).to_owned();
     // The number that it will have: nothing else is entered before.
     let id = universe.next_package();
-    let mut data = PackageData { files, go, ..PackageData::empty(path, &name) };
+    let mut data = PackageData { files, ..PackageData::empty(path, &name) };
     data.info = info.map(RefCell::new);
     let files = data.files.clone();
     for (number, file) in files.iter().enumerate() {
-        let mut collect =
-            Collect { universe, data: &mut data, package: id, file: number as u32 };
+        let mut collect = Collect { universe, data: &mut data, package: id, file: number as u32 };
         collect.imports(&file.ast);
         collect.declarations(&file.ast);
     }
@@ -117,7 +111,9 @@ impl Collect<'_> {
     fn declarations(&mut self, file: &ast::File) {
         for (number, declaration) in file.decl.iter().enumerate() {
             match declaration {
-                Declaration::Function(function) => self.function(function, at_spec(self.file, number, 0, 0)),
+                Declaration::Function(function) => {
+                    self.function(function, at_spec(self.file, number, 0, 0))
+                }
                 Declaration::Type(group) => {
                     for (spec_number, spec) in group.specs.iter().enumerate() {
                         let kind = ObjectKind::TypeName { is_alias: spec.alias };
@@ -153,6 +149,10 @@ impl Collect<'_> {
             .at(Place { file: self.file, at: name.pos })
             .open(declared);
         let id = self.universe.add_object(object);
+        if kind == (ObjectKind::TypeName { is_alias: false }) {
+            let typ = self.universe.intern(Type::Named { object: id, args: Rc::from([]) });
+            self.universe.object(id).typ.set(typ);
+        }
         if let Some(info) = &self.data.info {
             info.borrow_mut().definitions.insert(crate::info::key(name), id);
         }

@@ -137,9 +137,13 @@ pub fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
         })
     }));
     match parsed {
-        Ok(Ok(ast)) => {
-            Ok(SourceFile { path: path.to_owned(), ast, lines: lines(text), wide: wide(text), bytes: text.len() })
-        }
+        Ok(Ok(ast)) => Ok(SourceFile {
+            path: path.to_owned(),
+            ast,
+            lines: lines(text),
+            wide: wide(text),
+            bytes: text.len(),
+        }),
         Ok(Err(fault)) => {
             let (line, what) = explain(&fault);
             Err(pass(line, Reason::Syntax(what)))

@@ -10,12 +10,10 @@ use foldhash::{HashMap, HashMapExt};
 
 use crate::constant::Value;
 use crate::importer::Importer;
-use crate::object::{
-    Builtin, Declared, Object, ObjectId, ObjectKind, PackageId, Place, State,
-};
+use crate::object::{Builtin, Declared, Object, ObjectId, ObjectKind, PackageId, Place, State};
 use crate::package::PackageData;
 use crate::type_set::TypeSet;
-use crate::types::{Basic, Interface, Method, Param, Signature, Term, Type, TypeId};
+use crate::types::{Basic, Interface, Method, Param, Signature, Type, TypeId};
 
 /// All types, objects and packages of one analysis.
 pub struct Universe {
@@ -30,6 +28,8 @@ pub struct Universe {
     pub(crate) underlying: RefCell<HashMap<TypeId, TypeId>>,
     pub(crate) type_sets: RefCell<HashMap<TypeId, Rc<TypeSet>>>,
     pub(crate) depth: Cell<u32>,
+    pub(crate) resolving: Cell<u32>,
+    pub(crate) steps: Cell<u64>,
     pub(crate) error: TypeId,
     pub(crate) any: TypeId,
     pub(crate) comparable: TypeId,
@@ -54,6 +54,8 @@ impl Universe {
             underlying: RefCell::new(HashMap::new()),
             type_sets: RefCell::new(HashMap::new()),
             depth: Cell::new(0),
+            resolving: Cell::new(0),
+            steps: Cell::new(0),
             error: TypeId::UNKNOWN,
             any: TypeId::UNKNOWN,
             comparable: TypeId::UNKNOWN,
@@ -197,12 +199,6 @@ impl Universe {
         self.intern(Type::Tuple(types.into()))
     }
 
-    /// `interface{ T }`: a constraint by one term.
-    pub(crate) fn constraint_of(&self, term: Term) -> TypeId {
-        let embeds = Rc::from([Rc::from([term])]);
-        self.intern(Type::Interface(Interface { embeds, ..Interface::default() }))
-    }
-
     /// Returns an object.
     ///
     /// # Panics
@@ -217,6 +213,14 @@ impl Universe {
         let id = ObjectId(u32::try_from(objects.len()).unwrap_or(0));
         objects.push(Rc::new(object));
         id
+    }
+
+    /// Changes an object that nobody holds.
+    pub(crate) fn change_object(&self, id: ObjectId, change: impl FnOnce(&mut Object)) {
+        let mut objects = self.objects.borrow_mut();
+        if let Some(object) = objects.get_mut(id.0 as usize).and_then(Rc::get_mut) {
+            change(object);
+        }
     }
 
     pub(crate) fn package(&self, id: PackageId) -> Rc<PackageData> {
