@@ -85,6 +85,7 @@ pub fn analyze(universe: &Universe, checked: &Checked, options: Options<'_>) -> 
         out: Vec::new(),
         unknown: unresolved.into_iter().map(|(at, what)| (at, what.to_owned())).collect(),
     };
+    run.attach();
     run.all();
     run.finish()
 }
@@ -105,6 +106,20 @@ impl Run<'_> {
     fn printer(&self) -> Printer<'_> {
         let package = self.checked.package;
         Printer { program: &self.program, universe: self.universe, package }
+    }
+
+    /// Decides which closures are analysed with the functions that they stand in.
+    fn attach(&mut self) {
+        for id in self.program.func_ids() {
+            let function = self.program.func(id);
+            let in_body = function.parent.is_some_and(|parent| {
+                self.program.func(parent).parent.is_some()
+                    || &*self.program.func(parent).name != "init"
+            });
+            let is_attached = function.parent.is_some()
+                && (!function.captures.is_empty() || (in_body && !self.rules.frees_bare_closures));
+            self.program.func_mut(id).is_attached = is_attached;
+        }
     }
 
     fn all(&mut self) {
@@ -378,7 +393,7 @@ impl Run<'_> {
         let mut all = Vec::new();
         for (index, param) in function.params.iter().enumerate() {
             let name = match &*param.name {
-                "" => format!("arg#{}", index + usize::from(!function.has_receiver)),
+                "" => format!("~p{}", index - usize::from(function.has_receiver && index > 0)),
                 name => name.to_owned(),
             };
             let mut said = Vec::new();

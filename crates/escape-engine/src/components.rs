@@ -2,7 +2,8 @@
 //! another together.
 //!
 //! These are the strongly connected components of the graph of calls, by Tarjan's algorithm ("Depth-first
-//! search and linear graph algorithms", 1972). A closure belongs to the function in which it is written. The
+//! search and linear graph algorithms", 1972). A closure that captures something belongs to
+//! the function in which it is written. The
 //! walk keeps its own stack, so a long chain of calls costs memory and no stack frames.
 
 use crate::ir::{Callee, FuncId, Op, Program};
@@ -20,19 +21,21 @@ pub(crate) fn components(program: &Program) -> Vec<Vec<FuncId>> {
         groups: Vec::new(),
     };
     for id in program.func_ids() {
-        if program.func(id).parent.is_none() && state.index[id.0 as usize] == 0 {
+        if !program.func(id).is_attached && state.index[id.0 as usize] == 0 {
             state.visit(id.0 as usize);
         }
     }
     state.groups
 }
 
-/// Functions that a function's body names, its closures among them; of a closure, also the function around
-/// it, which keeps both in one group.
+/// Functions that a function's body names, its closures among them; of an attached closure, also the function
+/// around it, which keeps both in one group.
 fn mentions(program: &Program, id: FuncId) -> Vec<usize> {
     let mut found = Vec::new();
     let function = program.func(id);
-    found.extend(function.parent.map(|parent| parent.0 as usize));
+    if let (true, Some(parent)) = (function.is_attached, function.parent) {
+        found.push(parent.0 as usize);
+    }
     let Some(body) = &function.body else { return found };
     for &statement in body.iter() {
         program.visit(statement, &mut |_, node| match &node.op {

@@ -87,7 +87,7 @@ pub(crate) enum Op {
     SliceToArrayPtr(NodeId),
     Receive(NodeId),
     Call { function: NodeId, args: List, spread: bool },
-    CallInterface { x: NodeId, name: Rc<str>, signature: TypeId, args: List, spread: bool },
+    CallInterface { x: NodeId, name: Rc<str>, args: List, spread: bool },
     Builtin { which: Builtin, args: List, spread: bool },
     New,
     MakeSlice { len: NodeId, cap: Option<NodeId> },
@@ -109,13 +109,12 @@ pub(crate) enum Op {
     AssignOp { to: NodeId, op: &'static str, from: NodeId, is_step: bool },
     AssignList { to: List, from: List, kind: ListKind, defines: bool },
     AssignCall { to: List, call: NodeId, defines: bool },
-    Block(List),
     Branch,
     Goto(Rc<str>),
     Label(Rc<str>),
     If { cond: NodeId, then: List, otherwise: List },
     For { cond: Option<NodeId>, post: Option<NodeId>, body: List },
-    Range { key: Option<NodeId>, value: Option<NodeId>, x: NodeId, body: List, defines: bool },
+    Range { key: Option<NodeId>, value: Option<NodeId>, x: NodeId, body: List },
     Switch { tag: Option<NodeId>, cases: Rc<[Case]> },
     TypeSwitch { x: NodeId, has_name: bool, cases: Rc<[Case]> },
     Select(Rc<[Case]>),
@@ -137,7 +136,6 @@ pub(crate) enum ListKind {
 /// A clause of a switch or select.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
-    pub(crate) at: Pos,
     /// Values or types; of a select, its communication.
     pub(crate) list: List,
     /// The variable that a type switch declares in it.
@@ -204,7 +202,6 @@ pub(crate) struct Pragmas {
 #[derive(Debug, Clone)]
 pub(crate) struct Func {
     pub(crate) name: Rc<str>,
-    pub(crate) at: Pos,
     pub(crate) parent: Option<FuncId>,
     /// The receiver first.
     pub(crate) params: Vec<Param>,
@@ -221,6 +218,8 @@ pub(crate) struct Func {
     pub(crate) is_wrapper: bool,
     /// The compiler analyses it, but not under its own name: it is generic.
     pub(crate) is_silent: bool,
+    /// A literal that is analysed with the function that it stands in.
+    pub(crate) is_attached: bool,
 }
 
 /// A package.
@@ -359,7 +358,6 @@ impl Program {
             | Op::StructLit(list)
             | Op::Concat(list)
             | Op::Unresolved(list)
-            | Op::Block(list)
             | Op::Return(list) => list.iter().for_each(|x| each(*x)),
             Op::MakeSlice { len, cap } => {
                 each(*len);

@@ -79,7 +79,8 @@ impl Printer<'_> {
         let own = match &node.op {
             Op::Unary(..) | Op::Addr(_) | Op::Deref(_) | Op::Receive(_) => 7,
             Op::Binary(op, ..) => binary_precedence(op),
-            Op::Concat(_) => 5,
+            // What the compiler gives no precedence stands in parentheses within anything.
+            Op::PtrLit(_) | Op::Closure(_) | Op::Concat(_) | Op::MakeMap(_) | Op::MakeChan(_) => 0,
             _ => 8,
         };
         if outer > own {
@@ -184,7 +185,7 @@ impl Printer<'_> {
                 self.write(out, *function, own, depth);
                 self.call(out, args, *spread, depth);
             }
-            Op::CallInterface { x, name, args, spread, .. } => {
+            Op::CallInterface { x, name, args, spread } => {
                 self.write(out, *x, own, depth);
                 out.push('.');
                 out.push_str(name);

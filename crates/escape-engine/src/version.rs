@@ -49,6 +49,8 @@ impl GoVersion {
             sees_len_of_literal: from(26),
             sees_assigned_callees: from(27),
             any_pointer_word_is_direct: from(26),
+            frees_bare_closures: from(24),
+            follows_interfaces: from(26),
         }
     }
 }
@@ -78,6 +80,10 @@ pub(crate) struct Rules {
     pub(crate) sees_assigned_callees: bool,
     /// An interface holds any value that is one pointer, whatever type it has.
     pub(crate) any_pointer_word_is_direct: bool,
+    /// A literal that captures nothing is analysed by itself.
+    pub(crate) frees_bare_closures: bool,
+    /// The type in an interface variable is known if all that is assigned has it.
+    pub(crate) follows_interfaces: bool,
 }
 
 /// Functions of other packages, and where their parameters leak to.

@@ -162,7 +162,9 @@ impl Builder<'_> {
                         }
                     }
                 }
-                self.follow(*closure);
+                if program.func(*closure).is_attached {
+                    self.follow(*closure);
+                }
             }
             Op::ConvertText(x) => {
                 self.spill(hole, id);

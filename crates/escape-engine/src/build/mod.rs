@@ -91,7 +91,7 @@ pub(crate) fn build(around: &Surroundings<'_>, batch: &[FuncId]) -> Built {
         builder.declare_all(id);
     }
     for &id in batch {
-        if around.program.func(id).parent.is_none() {
+        if !around.program.func(id).is_attached {
             builder.follow(id);
         }
     }

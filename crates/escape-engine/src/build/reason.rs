@@ -46,6 +46,11 @@ fn of_node(
             let words = program.func(*closure).captures.len() as u64 + 1;
             (words.saturating_mul(8) > rules.largest_implicit).then_some("too large for stack")
         }
+        // The receiver's copy, beside a word for the code.
+        Op::MethodValue { x, .. } => {
+            let size = types.size(program.node(*x).typ)?;
+            (size.saturating_add(8) > rules.largest_implicit).then_some("too large for stack")
+        }
         Op::MakeSlice { len, cap } => {
             let elem = types.size(types.elem(node.typ)?)?;
             if elem == 0 && rules.makes_small_unsized {

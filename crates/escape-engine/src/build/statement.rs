@@ -26,7 +26,6 @@ impl Builder<'_> {
         self.statements(&init);
         match &node.op {
             Op::Branch | Op::Goto(_) => {}
-            Op::Block(list) => self.statements(list),
             Op::Declare(var) => {
                 self.declare(*var);
             }

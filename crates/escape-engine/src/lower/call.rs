@@ -84,8 +84,7 @@ impl Lower<'_> {
             SelectionKind::InterfaceMethod => {
                 let (args, spread) = self.arguments(call, info, at);
                 let args = args.into();
-                let signature = info.signature;
-                let op = Op::CallInterface { x, name, signature, args, spread };
+                let op = Op::CallInterface { x, name, args, spread };
                 self.add(op, info.result, at)
             }
             _ => self.unknown_call(call, info.result, at),

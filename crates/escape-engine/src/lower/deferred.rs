@@ -33,7 +33,7 @@ impl Lower<'_> {
     fn wrapped(&mut self, call: NodeId, at: Pos, is_defer: bool) -> NodeId {
         let outer = self.function;
         let name = self.closure_name(if is_defer { "deferwrap" } else { "gowrap" });
-        let wrapper = self.new_function(name, at, Some(outer));
+        let wrapper = self.new_function(name, Some(outer));
         self.program.func_mut(wrapper).is_wrapper = true;
 
         let mut kept: Vec<(VarId, NodeId)> = Vec::new();

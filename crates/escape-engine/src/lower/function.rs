@@ -20,7 +20,7 @@ impl Lower<'_> {
                 }
             }
         }
-        let init = self.new_function("init".into(), Pos::default(), None);
+        let init = self.new_function("init".into(), None);
         let mut body = Vec::new();
         for (index, file) in files.iter().enumerate() {
             self.enter(index, file);
@@ -45,11 +45,10 @@ impl Lower<'_> {
         self.file_index = u32::try_from(index).unwrap_or(u32::MAX);
     }
 
-    pub(super) fn new_function(&mut self, name: Rc<str>, at: Pos, parent: Option<FuncId>) -> FuncId {
+    pub(super) fn new_function(&mut self, name: Rc<str>, parent: Option<FuncId>) -> FuncId {
         let id = FuncId(u32::try_from(self.program.functions.len()).unwrap_or(u32::MAX));
         self.program.functions.push(Func {
             name,
-            at,
             parent,
             params: Vec::new(),
             has_receiver: false,
@@ -60,6 +59,7 @@ impl Lower<'_> {
             pragmas: Pragmas::default(),
             is_wrapper: false,
             is_silent: false,
+            is_attached: false,
         });
         id
     }
@@ -77,13 +77,13 @@ impl Lower<'_> {
             }
             None => declared.name.name.clone(),
         };
-        let at = self.pos(declared.name.pos);
-        let function = self.new_function(name.into(), at, None);
+        let function = self.new_function(name.into(), None);
         let is_generic = !declared.typ.typ_params.list.is_empty()
             || receiver.is_some_and(|field| receiver_name(&field.typ).2);
+        let pragmas = self.pragmas(declared);
         let func = self.program.func_mut(function);
         func.is_silent = is_generic;
-        func.pragmas = pragmas(declared);
+        func.pragmas = pragmas;
         if let Some(id) = id {
             self.functions.insert(id, function);
             if let Some(object) = self.checked.function(id).object {
@@ -110,7 +110,7 @@ impl Lower<'_> {
         };
         let outer = self.function;
         let name = self.closure_name("func");
-        let function = self.new_function(name, at, Some(outer));
+        let function = self.new_function(name, Some(outer));
         self.functions.insert(id, function);
         self.signature(function, id, None, &literal.typ);
         self.function = function;
@@ -266,9 +266,11 @@ impl Lower<'_> {
                     Some(_) => self.converted(value, typ),
                     None => self.expr(value),
                 };
-                let op = Op::Assign { to, from: Some(from), defines: false };
                 let at = to.map_or(at, |to| self.at(to));
-                body.push(self.add(op, TypeId::UNKNOWN, at));
+                for from in self.dynamic_parts(from) {
+                    let op = Op::Assign { to, from: Some(from), defines: false };
+                    body.push(self.add(op, TypeId::UNKNOWN, at));
+                }
             }
             return;
         }
@@ -279,6 +281,46 @@ impl Lower<'_> {
         let kind = crate::ir::ListKind::Pairs;
         let op = Op::AssignList { to: to.into(), from: from.into(), kind, defines: false };
         body.push(self.add(op, TypeId::UNKNOWN, at));
+    }
+
+    /// Parts of a package variable's value that are computed when the program starts; all else is laid out by
+    /// the linker, and nobody allocates it.
+    fn dynamic_parts(&self, id: NodeId) -> Vec<NodeId> {
+        match &self.program.node(id).op {
+            Op::Literal(_)
+            | Op::Nil
+            | Op::Function { .. }
+            | Op::MethodExpr { .. }
+            | Op::Global(_) => Vec::new(),
+            Op::Addr(x) if matches!(self.program.node(*x).op, Op::Global(_)) => Vec::new(),
+            Op::Closure(closure) if self.program.func(*closure).captures.is_empty() => Vec::new(),
+            Op::ConvertText(x) if matches!(self.program.node(*x).op, Op::Literal(_)) => Vec::new(),
+            Op::PtrLit(x) | Op::ConvertNop(x) | Op::ConvertIface(x) => self.dynamic_parts(*x),
+            Op::StructLit(list) | Op::ArrayLit(list) | Op::SliceLit { values: list, .. } => {
+                list.iter().flat_map(|x| self.dynamic_parts(*x)).collect()
+            }
+            _ => vec![id],
+        }
+    }
+
+    /// Directives between the declaration before and this one, wherever they stand.
+    fn pragmas(&self, declared: &ast::FuncDecl) -> Pragmas {
+        let mut pragmas = Pragmas::default();
+        let Some(file) = &self.file else { return pragmas };
+        let end = declared.typ.pos.min(declared.name.pos);
+        let start = file.ast.decl.iter().map(declaration_end).filter(|at| *at <= end).max();
+        for comment in &file.ast.comments {
+            if comment.pos < start.unwrap_or(0) || comment.pos > declared.name.pos {
+                continue;
+            }
+            match comment.text.trim_end().strip_prefix("//go:") {
+                Some("noescape") => pragmas.noescape = true,
+                Some("uintptrescapes") => pragmas.uintptr_escapes = true,
+                Some("uintptrkeepalive") => pragmas.uintptr_keepalive = true,
+                _ => {}
+            }
+        }
+        pragmas
     }
 
     /// `_`, where nothing is assigned to.
@@ -314,17 +356,15 @@ fn receiver_name(typ: &ast::Expression) -> (String, bool, bool) {
     }
 }
 
-fn pragmas(declared: &ast::FuncDecl) -> Pragmas {
-    let mut pragmas = Pragmas::default();
-    for comment in &declared.docs {
-        for line in comment.text.lines() {
-            match line.trim_end().strip_prefix("//go:") {
-                Some("noescape") => pragmas.noescape = true,
-                Some("uintptrescapes") => pragmas.uintptr_escapes = true,
-                Some("uintptrkeepalive") => pragmas.uintptr_keepalive = true,
-                _ => {}
-            }
+/// Where a declaration ends, or at least a place in it.
+fn declaration_end(declaration: &Declaration) -> usize {
+    let group = |start: usize, parens: Option<(usize, usize)>| parens.map_or(start, |at| at.1);
+    match declaration {
+        Declaration::Function(function) => {
+            function.body.as_ref().map_or(function.name.pos, |body| body.pos.1)
         }
+        Declaration::Type(list) => group(list.pos0, list.pos1),
+        Declaration::Const(list) => group(list.pos0, list.pos1),
+        Declaration::Variable(list) => group(list.pos0, list.pos1),
     }
-    pragmas
 }

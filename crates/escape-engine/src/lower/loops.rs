@@ -167,7 +167,7 @@ impl Lower<'_> {
                 body.insert(0, copy);
             }
         }
-        let op = Op::Range { key, value, x, body: body.into(), defines };
+        let op = Op::Range { key, value, x, body: body.into() };
         let id = self.add(op, TypeId::UNKNOWN, at);
         let mut init = Vec::new();
         for var in declared {

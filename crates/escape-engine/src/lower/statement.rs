@@ -291,10 +291,9 @@ impl Lower<'_> {
         let at = self.pos(select.pos);
         let mut cases = Vec::new();
         for clause in &select.body.body {
-            let at = self.pos(clause.pos.0);
             let list = self.optional(clause.comm.as_deref());
             let body = self.statements(&clause.body);
-            cases.push(Case { at, list: list.into(), variable: None, body: body.into() });
+            cases.push(Case { list: list.into(), variable: None, body: body.into() });
         }
         self.add(Op::Select(Rc::from(cases)), TypeId::UNKNOWN, at)
     }

@@ -34,7 +34,6 @@ impl Lower<'_> {
         let tag = tag.map(|tag| self.converted(tag, typ));
         let mut out = Vec::new();
         for clause in clauses {
-            let at = self.pos(clause.pos.0);
             let mut list = Vec::new();
             for case in clause.list.iter().filter(|_| has_cases) {
                 list.push(match tag {
@@ -43,7 +42,7 @@ impl Lower<'_> {
                 });
             }
             let body = self.statements(&clause.body);
-            out.push(Case { at, list: list.into(), variable: None, body: body.into() });
+            out.push(Case { list: list.into(), variable: None, body: body.into() });
         }
         let id = self.add(Op::Switch { tag, cases: Rc::from(out) }, TypeId::UNKNOWN, at);
         self.before(id, init);
@@ -92,11 +91,13 @@ impl Lower<'_> {
         };
         let mut cases = Vec::new();
         for clause in &switch.block.body {
-            let at = self.pos(clause.pos.0);
+            // Where the last type of the list is, as the compiler has it.
+            let at = clause.list.last().map_or(clause.pos.0, |typ| super::offset(super::bare(typ)));
+            let at = self.pos(at);
             let variable = self.checked.case_variable(clause).map(|object| self.local(object, at));
             let body = self.statements(&clause.body);
             let list = self.none();
-            cases.push(Case { at, list, variable, body: body.into() });
+            cases.push(Case { list, variable, body: body.into() });
         }
         let op = Op::TypeSwitch { x, has_name, cases: Rc::from(cases) };
         let id = self.add(op, TypeId::UNKNOWN, at);
