@@ -5,8 +5,10 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use tophash_typecheck::{Basic, Checked, Type, TypeId, Universe};
 
+use crate::bounds;
 use crate::build::{self, Built, Surroundings};
 use crate::components::components;
+use crate::devirtualize::devirtualize;
 use crate::graph::{ESCAPES, Graph, HEAP, Hole, Holds, LocId, MUTATES, NoteAt};
 use crate::ir::{Class, FuncId, Literal, NodeId, Op, Pos, Program};
 use crate::leaks::{Leaks, RESULTS};
@@ -72,8 +74,10 @@ pub struct Options<'o> {
 /// Analyses a package.
 pub fn analyze(universe: &Universe, checked: &Checked, options: Options<'_>) -> Analysis {
     let types = Types::new(universe);
-    let Lowered { program, unresolved } = lower::lower(universe, &types, checked);
     let rules = options.version.rules();
+    let Lowered { mut program, unresolved, callees } = lower::lower(universe, &types, checked);
+    let callee = |object| callees.callee(universe, object);
+    let said = devirtualize(&mut program, universe, &types, &rules, checked.package, &callee);
     let mut run = Run {
         universe,
         types: &types,
@@ -82,11 +86,14 @@ pub fn analyze(universe: &Universe, checked: &Checked, options: Options<'_>) -> 
         rules,
         program,
         done: HashMap::new(),
-        out: Vec::new(),
+        out: said.into_iter().map(|(at, text)| (at, text, Vec::new())).collect(),
         unknown: unresolved.into_iter().map(|(at, what)| (at, what.to_owned())).collect(),
     };
     run.attach();
     run.all();
+    for at in bounds::elided(&run.program, &types) {
+        run.out.push((at, "index bounds check elided".to_owned(), Vec::new()));
+    }
     run.finish()
 }
 
@@ -226,7 +233,7 @@ impl Run<'_> {
                 let inner = statics.value(&self.program, *args.first()?);
                 let Op::SliceLit { len, .. } = self.program.node(inner).op else { return None };
                 let text: Rc<str> = len.to_string().into();
-                Some(Literal { raw: text.clone(), text, int: i64::try_from(len).ok() })
+                Some(Literal { raw: text.clone(), text, int: i64::try_from(len).ok(), length: None })
             }
             _ => None,
         }

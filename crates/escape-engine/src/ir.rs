@@ -47,6 +47,8 @@ pub(crate) struct Literal {
     /// Its text without a type around it.
     pub(crate) raw: Rc<str>,
     pub(crate) int: Option<i64>,
+    /// Of a string, how many bytes it has.
+    pub(crate) length: Option<u64>,
 }
 
 /// What a node does.

@@ -21,8 +21,10 @@
 //! listed, and values that meet it are taken to go to the heap.
 
 mod analyze;
+mod bounds;
 mod build;
 mod components;
+mod devirtualize;
 mod graph;
 mod ir;
 mod leaks;

@@ -47,10 +47,6 @@ impl<'u> Types<'u> {
         matches!(&*self.under(id), Type::Slice(_))
     }
 
-    pub(crate) fn is_pointer(&self, id: TypeId) -> bool {
-        matches!(&*self.under(id), Type::Pointer(_))
-    }
-
     pub(crate) fn basic(&self, id: TypeId) -> Option<Basic> {
         match &*self.under(id) {
             Type::Basic(basic) => Some(*basic),

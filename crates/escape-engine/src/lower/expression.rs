@@ -61,7 +61,7 @@ impl Lower<'_> {
             },
             Expression::BasicLit(literal) => {
                 let text: Rc<str> = literal.value.as_str().into();
-                self.add(Op::Literal(Literal { raw: text.clone(), text, int: None }), typ, at)
+                self.add(Op::Literal(Literal { raw: text.clone(), text, int: None, length: None }), typ, at)
             }
             _ => self.unknown("an expression", Vec::new(), typ, at),
         }
@@ -94,7 +94,7 @@ impl Lower<'_> {
             Some(Value::Int(value)) if is_rune && basic == Some(Basic::Int32) => {
                 let letter = u32::try_from(*value).ok().and_then(char::from_u32);
                 let text: Rc<str> = rune_text(letter).into();
-                return Literal { raw: value.to_string().into(), text, int };
+                return Literal { raw: value.to_string().into(), text, int, length: None };
             }
             Some(Value::Int(value)) if is_float => (value.to_string(), Basic::Float64),
             Some(Value::Int(value)) => (value.to_string(), Basic::Int),
@@ -110,7 +110,11 @@ impl Lower<'_> {
             true => raw.clone(),
             false => format!("{}({raw})", self.name_of(typ)).into(),
         };
-        Literal { text, raw, int }
+        let length = match value {
+            Some(Value::String(bytes)) => Some(bytes.len() as u64),
+            _ => None,
+        };
+        Literal { text, raw, int, length }
     }
 
     /// A type's name in the form that verdicts have.
@@ -162,10 +166,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn callee(&self, id: tophash_typecheck::ObjectId) -> Callee {
-        match self.by_object.get(&id) {
-            Some(function) => Callee::Local(*function),
-            None => Callee::Imported(self.universe.full_name(id).into()),
-        }
+        self.by_object.callee(self.universe, id)
     }
 
     fn unary(&mut self, operation: &ast::Operation, typ: TypeId, at: Pos) -> NodeId {

@@ -87,7 +87,7 @@ impl Lower<'_> {
         if let Some(id) = id {
             self.functions.insert(id, function);
             if let Some(object) = self.checked.function(id).object {
-                self.by_object.insert(object, function);
+                self.by_object.0.insert(object, function);
             }
             self.signature(function, id, declared.recv.as_ref(), &declared.typ);
         }

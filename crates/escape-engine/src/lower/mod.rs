@@ -22,13 +22,28 @@ use gosyn::ast;
 use hashbrown::HashMap;
 use tophash_typecheck::{Checked, FunctionId, ObjectId, ObjectKind, SourceFile, TypeId, Universe};
 
-use crate::ir::{Class, FuncId, List, NodeId, Op, Pos, Program, Var, VarId};
+use crate::ir::{Callee, Class, FuncId, List, NodeId, Op, Pos, Program, Var, VarId};
 use crate::types::Types;
 
 /// A package's tree, and what in it could not be resolved.
 pub(crate) struct Lowered {
     pub(crate) program: Program,
     pub(crate) unresolved: Vec<(Pos, &'static str)>,
+    pub(crate) callees: Callees,
+}
+
+/// Functions of the package, by what declares them.
+#[derive(Debug, Default)]
+pub(crate) struct Callees(HashMap<ObjectId, FuncId>);
+
+impl Callees {
+    /// The function that an object stands for.
+    pub(crate) fn callee(&self, universe: &Universe, id: ObjectId) -> Callee {
+        match self.0.get(&id) {
+            Some(function) => Callee::Local(*function),
+            None => Callee::Imported(universe.full_name(id).into()),
+        }
+    }
 }
 
 /// Lowers a package.
@@ -41,15 +56,15 @@ pub(crate) fn lower(universe: &Universe, types: &Types<'_>, checked: &Checked) -
         file_index: 0,
         program: Program::default(),
         functions: HashMap::new(),
-        by_object: HashMap::new(),
+        by_object: Callees::default(),
         variables: HashMap::new(),
         function: FuncId(0),
         unresolved: Vec::new(),
-        temporaries: 0,
         closures: HashMap::new(),
     };
     lower.package();
-    Lowered { program: lower.program, unresolved: lower.unresolved }
+    let callees = lower.by_object;
+    Lowered { program: lower.program, unresolved: lower.unresolved, callees }
 }
 
 struct Lower<'a> {
@@ -60,11 +75,10 @@ struct Lower<'a> {
     file_index: u32,
     program: Program,
     functions: HashMap<FunctionId, FuncId>,
-    by_object: HashMap<ObjectId, FuncId>,
+    by_object: Callees,
     variables: HashMap<ObjectId, VarId>,
     function: FuncId,
     unresolved: Vec<(Pos, &'static str)>,
-    temporaries: u32,
     /// How many closures a declared function has so far.
     closures: HashMap<FuncId, u32>,
 }
@@ -134,8 +148,9 @@ impl Lower<'_> {
 
     /// A variable that the compiler puts in.
     fn temporary(&mut self, typ: TypeId, at: Pos) -> VarId {
-        self.temporaries += 1;
-        let name = format!(".autotmp_{}", self.temporaries);
+        // Numbered by how many variables the function has so far.
+        let count = self.program.func(self.function).variables.len();
+        let name = format!(".autotmp_{count}");
         self.variable(name.into(), typ, at, self.function)
     }
 

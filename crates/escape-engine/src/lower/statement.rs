@@ -42,7 +42,7 @@ impl Lower<'_> {
             Statement::IncDec(step) => {
                 let to = self.expr(&step.expr);
                 let at = self.pos(step.pos);
-                let one = Literal { text: "1".into(), raw: "1".into(), int: Some(1) };
+                let one = Literal { text: "1".into(), raw: "1".into(), int: Some(1), length: None };
                 let from = self.add(Op::Literal(one), self.typ(to), at);
                 let op = if step.op == Operator::Inc { "+" } else { "-" };
                 out.push(self.add(
