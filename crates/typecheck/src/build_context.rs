@@ -64,20 +64,23 @@ const ARCHITECTURES: [&str; 25] = [
     "sw64",
 ];
 
-/// Experiments that are on unless someone turns them off: from which release, and until which.
-const EXPERIMENTS: [(&str, u32, u32); 12] = [
+/// Experiments that are on unless someone turns them off, by `internal/buildcfg/exp.go` of each release: from
+/// which release, and until which.
+const EXPERIMENTS: [(&str, u32, u32); 14] = [
     ("regabiwrappers", 18, u32::MAX),
     ("regabiargs", 18, u32::MAX),
-    ("coverageredesign", 20, 25),
-    ("exectracer2", 22, 24),
-    ("allocheaders", 22, 24),
-    ("aliastypeparams", 24, 26),
-    ("swissmap", 24, 26),
-    ("spinbitmutex", 24, 26),
+    ("coverageredesign", 20, 24),
+    ("exectracer2", 22, 22),
+    ("allocheaders", 22, 22),
+    ("aliastypeparams", 24, 25),
+    ("swissmap", 24, 25),
+    ("spinbitmutex", 24, 24),
     ("synchashtriemap", 24, 25),
+    ("dwarf5", 25, u32::MAX),
     ("greenteagc", 26, u32::MAX),
     ("randomizedheapbase64", 26, u32::MAX),
-    ("dwarf5", 25, u32::MAX),
+    ("jsonv2", 27, u32::MAX),
+    ("sizespecializedmalloc", 27, u32::MAX),
 ];
 
 /// Constraints that nest deeper, or are longer, are never met.

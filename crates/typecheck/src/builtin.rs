@@ -27,8 +27,7 @@ impl Checker<'_> {
             Builtin::New => self.new_value(node),
             Builtin::Append => self.append(node),
             Builtin::Copy => {
-                let operands = self.operands(node);
-                self.defaults(node, &operands);
+                self.operands(node);
                 Operand::value(int)
             }
             Builtin::Delete => {
@@ -167,13 +166,12 @@ impl Checker<'_> {
         for argument in rest {
             let wanted = if node.dots.is_some() { slice.typ } else { elem };
             let mut operand = self.expr_for(argument, Some(wanted));
-            let to = match (node.dots, &*self.universe.get(operand.typ)) {
-                // append([]byte, "text"...)
-                (Some(_), Type::Basic(Basic::UntypedString)) => Basic::String.id(),
-                (Some(_), _) => slice.typ,
-                (None, _) => elem,
-            };
-            self.assign(argument, &mut operand, Some(to));
+            // append([]byte, "text"...) takes the text as it is.
+            let is_text = node.dots.is_some()
+                && matches!(&*self.universe.get(operand.typ), Type::Basic(Basic::UntypedString));
+            if !is_text {
+                self.assign(argument, &mut operand, Some(wanted));
+            }
         }
         Operand::value(slice.typ)
     }

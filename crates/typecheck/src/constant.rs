@@ -127,7 +127,7 @@ fn normal(value: f64) -> Value {
     if !value.is_finite() {
         return Value::Unknown;
     }
-    exact_int(value).filter(|int| int.abs() < 1 << 53).map_or(Value::Float(value), Value::Int)
+    exact_int(value).filter(|int| int.abs() <= 1 << 53).map_or(Value::Float(value), Value::Int)
 }
 
 fn unquote(text: &str) -> Value {

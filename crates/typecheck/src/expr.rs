@@ -308,15 +308,8 @@ impl Checker<'_> {
             self.integer(index);
         }
         let typ = match &*self.universe.get(self.universe.core_string(operand.typ)) {
-            Type::Basic(Basic::UntypedString) => {
-                let mut constant = operand;
-                self.convert_untyped(&slice.left, &mut constant, Basic::String.id());
-                Basic::String.id()
-            }
+            Type::Basic(Basic::UntypedString) => Basic::String.id(),
             // A slice of a named string is one of that name.
-            Type::Basic(Basic::String) if self.universe.is_type_param(operand.typ) => {
-                Basic::String.id()
-            }
             Type::Basic(Basic::String) | Type::Slice(_) => operand.typ,
             Type::Array { elem, .. } => self.universe.slice_of(*elem),
             Type::Pointer(array) => match &*self.universe.get(self.universe.core_type(*array)) {
@@ -378,10 +371,6 @@ impl Checker<'_> {
             return operand;
         }
         self.integer(index);
-        if operand.value.is_some() {
-            let mut constant = operand.clone();
-            self.convert_untyped(left, &mut constant, Basic::String.id());
-        }
         // An element of an array can be changed if the array can be.
         let is_array =
             matches!(&*self.universe.get(self.universe.core_type(operand.typ)), Type::Array { .. });

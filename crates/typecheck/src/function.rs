@@ -75,7 +75,7 @@ impl Checker<'_> {
                 field.name.first().and_then(|name| self.declare_var(name, VarRole::Receiver, typ));
         }
         let signature = object.map_or(TypeId::UNKNOWN, |object| self.universe.type_of(object));
-        let declared = self.declare_params(node, signature);
+        let declared = self.declare_resolved(node, signature);
         let function = self.add_function(object, signature, receiver, declared);
         if let Some(info) = self.info() {
             info.borrow_mut().function_declarations.insert(key(node), function);
@@ -112,7 +112,7 @@ impl Checker<'_> {
     }
 
     /// Declares what a signature names, with the types that were found when it was resolved.
-    fn declare_params(&mut self, node: &ast::FuncDecl, signature: TypeId) -> Declared {
+    fn declare_resolved(&mut self, node: &ast::FuncDecl, signature: TypeId) -> Declared {
         let shape = self.universe.get(signature);
         let Type::Func(signature) = &*shape else {
             return self.signature(&node.typ).1;

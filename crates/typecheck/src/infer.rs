@@ -41,7 +41,7 @@ impl Universe {
         if let Some(at) = bindings.position(pattern) {
             return self.bind(bindings, at, typ);
         }
-        if pattern == typ {
+        if pattern == typ && !self.mentions(pattern, bindings.params, MAX_DEPTH) {
             return true;
         }
         let (mut shape, mut other) = (self.get(pattern), self.get(typ));
@@ -73,8 +73,11 @@ impl Universe {
         {
             return self.fit_interface(bindings, pattern, typ, depth);
         }
-        if let Type::Named { .. } = &*other {
-            other = self.under(typ);
+        match &*other {
+            Type::Named { .. } => other = self.under(typ),
+            // All types that another function's parameter stands for look like this.
+            Type::TypeParam(_) => other = self.get(self.core_type(typ)),
+            _ => {}
         }
         let mut pair = |left: TypeId, right: TypeId| self.fit(bindings, left, right, depth);
         match (&*shape, &*other) {
@@ -166,7 +169,7 @@ impl Universe {
                 if let Some(core) = self.term_core(*param) {
                     match known {
                         Some(known) => {
-                            let under = self.underlying(known);
+                            let under = self.core_type(known);
                             self.fit(bindings, core, under, MAX_DEPTH);
                         }
                         None if self.all_exact(*param) => {

@@ -152,8 +152,10 @@ impl Checker<'_> {
         };
         let mut params = Vec::new();
         for name in names {
-            let Expression::Ident(name) = name else { continue };
-            params.push(self.type_param(name).1);
+            let Expression::Ident(ident) = name else { continue };
+            let (_, typ) = self.type_param(ident);
+            self.record_type(name, typ);
+            params.push(typ);
         }
         // Constraints are those of the type's own parameters, with the names that the receiver gives them.
         self.universe.resolve(generic);

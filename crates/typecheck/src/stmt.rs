@@ -53,7 +53,9 @@ impl Checker<'_> {
                 for part in [&statement.init, &statement.cond, &statement.post] {
                     let Some(part) = part else { continue };
                     match &**part {
-                        Statement::Expr(condition) => self.condition(&condition.expr),
+                        Statement::Expr(condition) => {
+                            self.expr(&condition.expr);
+                        }
                         part => self.statement(part),
                     }
                 }
@@ -81,6 +83,7 @@ impl Checker<'_> {
         self.call(call);
     }
 
+    /// A case of a switch without a tag.
     fn condition(&mut self, node: &Expression) {
         let mut operand = self.expr(node);
         self.assign(node, &mut operand, None);
@@ -99,7 +102,7 @@ impl Checker<'_> {
             if let Some(init) = &statement.init {
                 self.statement(init);
             }
-            self.condition(&statement.cond);
+            self.expr(&statement.cond);
             self.inner(&statement.body.list);
             match &statement.else_ {
                 Some(other) => node = other,
@@ -292,8 +295,10 @@ impl Checker<'_> {
             }
         }
         // A constant count takes the type of the variable that it is assigned to.
-        let wanted = if is_count { targets[0] } else { None };
-        self.assign(&node.expr, &mut operand, wanted);
+        let [wanted, _] = targets;
+        if is_count {
+            self.assign(&node.expr, &mut operand, wanted);
+        }
         let (first, second) = self.universe.range_types(operand.typ);
         if is_define {
             let mut names = Vec::new();

@@ -112,9 +112,7 @@ impl Checker<'_> {
         if let Expression::Ellipsis(_) = node {
             return None;
         }
-        let mut operand = self.expr(node);
-        let int = crate::types::Basic::Int.id();
-        self.convert_untyped(node, &mut operand, int);
+        let operand = self.expr(node);
         operand.value?.as_int().and_then(|length| u64::try_from(length).ok())
     }
 
@@ -224,22 +222,23 @@ impl Checker<'_> {
     pub(crate) fn signature(&mut self, function: &ast::FuncType) -> (TypeId, Declared) {
         let type_params = self.type_params(&function.typ_params);
         let mut declared = Declared::default();
-        let params = self.params(&function.params, VarRole::Param, &mut declared.params);
-        let results = self.params(&function.result, VarRole::Result, &mut declared.results);
+        // All types are looked up before any name is declared.
+        let params = self.param_types(&function.params);
+        let results = self.param_types(&function.result);
+        let params = self.declare_params(params, VarRole::Param, &mut declared.params);
+        let results = self.declare_params(results, VarRole::Result, &mut declared.results);
         let last = function.params.list.last();
         let is_variadic = last.is_some_and(|last| matches!(last.typ, Expression::Ellipsis(_)));
         let signature = Signature { type_params, params, results, is_variadic };
         (self.universe.intern(Type::Func(signature)), declared)
     }
 
-    fn params(
+    /// Names and types of parameters or results.
+    fn param_types<'a>(
         &mut self,
-        list: &ast::FieldList,
-        role: VarRole,
-        objects: &mut Vec<Option<ObjectId>>,
-    ) -> Rc<[Param]> {
+        list: &'a ast::FieldList,
+    ) -> Vec<(Option<&'a ast::Ident>, TypeId)> {
         let mut params = Vec::new();
-        // All types are looked up before any name is declared.
         for field in &list.list {
             let typ = self.typ(&field.typ);
             if field.name.is_empty() {
@@ -247,6 +246,15 @@ impl Checker<'_> {
             }
             params.extend(field.name.iter().map(|name| (Some(name), typ)));
         }
+        params
+    }
+
+    fn declare_params(
+        &mut self,
+        params: Vec<(Option<&ast::Ident>, TypeId)>,
+        role: VarRole,
+        objects: &mut Vec<Option<ObjectId>>,
+    ) -> Rc<[Param]> {
         let mut listed = Vec::with_capacity(params.len());
         for (name, typ) in params {
             let object = name.and_then(|name| self.declare_var(name, role, typ));

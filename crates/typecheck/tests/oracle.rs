@@ -35,6 +35,10 @@ fn found(universe: &Universe, checked: &Checked, path: &str) -> HashMap<String, 
                     let Some(info) = checked.expr(node) else { return };
                     (info.typ, info.value.clone(), info.is_comma_ok)
                 }
+                nodes::Node::Call(node) => {
+                    let Some(info) = checked.call(node) else { return };
+                    (info.result, None, false)
+                }
                 nodes::Node::Literal(node) => (checked.literal(node), None, false),
             };
             let mut spelled = universe.spell(typ);

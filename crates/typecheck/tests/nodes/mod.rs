@@ -6,17 +6,19 @@ use gosyn::ast::{
 use gosyn::token::Operator;
 
 /// A node that has a type.
-pub enum Node<'a> {
+pub(crate) enum Node<'a> {
     /// An expression.
     Expression(&'a Expression),
     /// A composite literal's braces, whose type is left out.
     Literal(&'a LiteralValue),
+    /// The call of a `go` or `defer` statement.
+    Call(&'a ast::Call),
 }
 
 type Visit<'v> = dyn FnMut(usize, &'static str, Node<'_>) + 'v;
 
 /// Visits every expression of a file.
-pub fn visit(file: &ast::File, visit: &mut Visit<'_>) {
+pub(crate) fn visit(file: &ast::File, visit: &mut Visit<'_>) {
     let mut walk = Walk { visit };
     for declaration in &file.decl {
         match declaration {
@@ -159,8 +161,11 @@ impl Walk<'_, '_> {
 
     fn statement(&mut self, node: &Statement) {
         match node {
-            Statement::Go(statement) => self.call(&statement.call),
-            Statement::Defer(statement) => self.call(&statement.call),
+            Statement::Go(ast::GoStmt { call, .. })
+            | Statement::Defer(ast::DeferStmt { call, .. }) => {
+                (self.visit)(call.pos.0, "call", Node::Call(call));
+                self.call(call);
+            }
             Statement::If(statement) => {
                 self.optional(&statement.init);
                 self.expression(&statement.cond);

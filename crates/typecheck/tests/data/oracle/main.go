@@ -71,7 +71,7 @@ func dump(out *bufio.Writer, fset *token.FileSet, from types.Importer, path stri
 			}
 			found, ok := info.Types[expr]
 			at, kind := place(expr)
-			if !ok || kind == "" || !at.IsValid() || found.IsBuiltin() {
+			if !ok || kind == "" || !at.IsValid() || found.IsBuiltin() || isTerm(expr, found) {
 				return true
 			}
 			value := ""
@@ -92,6 +92,15 @@ func dump(out *bufio.Writer, fset *token.FileSet, from types.Importer, path stri
 		})
 	}
 	return nil
+}
+
+// isTerm reports whether an expression is part of a constraint, as in ~int | ~string.
+func isTerm(expr ast.Expr, found types.TypeAndValue) bool {
+	switch expr.(type) {
+	case *ast.UnaryExpr, *ast.BinaryExpr:
+		return found.IsType()
+	}
+	return false
 }
 
 // place returns the token that is an expression's own, and what kind it is.
