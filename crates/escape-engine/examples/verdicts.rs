@@ -20,6 +20,7 @@ use tophash_typecheck::{
 struct Arguments {
     go: Option<String>,
     goroot: Option<PathBuf>,
+    path: Option<String>,
     flows: bool,
     mutations: bool,
     unresolved: bool,
@@ -43,6 +44,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         match argument.as_str() {
             "--go" => arguments.go = rest.next(),
             "--goroot" => arguments.goroot = rest.next().map(PathBuf::from),
+            "--path" => arguments.path = rest.next(),
             "--flows" => arguments.flows = true,
             "--mutations" => arguments.mutations = true,
             "--unresolved" => arguments.unresolved = true,
@@ -59,8 +61,9 @@ fn run() -> Result<(), Box<dyn Error>> {
         texts.push((name.to_owned(), std::fs::read_to_string(path)?));
     }
     let (goroot, mutations) = (arguments.goroot.clone(), arguments.mutations);
+    let path = arguments.path.clone().unwrap_or_else(|| "p".to_owned());
     let names: Vec<String> = texts.iter().map(|(name, _)| name.clone()).collect();
-    let analysis = on_deep_stack(move || analysis(version, goroot, mutations, &texts));
+    let analysis = on_deep_stack(move || analysis(version, &path, goroot, mutations, &texts));
     for verdict in &analysis.verdicts {
         let file = names.get(verdict.file).map_or("?", String::as_str);
         let place = format!("{file}:{}:{}", verdict.line, verdict.column);
@@ -78,6 +81,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 
 fn analysis(
     version: GoVersion,
+    path: &str,
     goroot: Option<PathBuf>,
     mutations_and_calls: bool,
     texts: &[(String, String)],
@@ -89,7 +93,7 @@ fn analysis(
     };
     let universe = Universe::new(importer);
     let parsed = parse_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-    let checked = check(&universe, Source::new("p", parsed.files));
+    let checked = check(&universe, Source::new(path, parsed.files));
     match Table::of(version) {
         Ok(table) => {
             analyze(&universe, &checked, Options { version, imports: &table, mutations_and_calls })

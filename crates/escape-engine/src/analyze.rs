@@ -285,6 +285,10 @@ impl Run<'_> {
             let leaks = self.params(id, built);
             self.done.insert(id, leaks);
         }
+        // A generic function is compiled for each use; of itself nothing is said.
+        if batch.iter().any(|id| self.program.func(self.program.outermost(*id)).is_silent) {
+            return;
+        }
         let explained: HashMap<LocId, &Explanation> =
             solution.explanations.iter().map(|said| (said.what, said)).collect();
         for id in built.graph.ids() {

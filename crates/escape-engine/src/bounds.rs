@@ -3,7 +3,8 @@
 //! An index is within bounds if its type holds no larger number, or if it is masked, divided, shifted or taken
 //! modulo a constant so that it is none. The rules are those of `cmd/compile/internal/walk`.
 
-use tophash_typecheck::Type;
+use hashbrown::HashSet;
+use tophash_typecheck::{Builtin, Type};
 
 use crate::ir::{NodeId, Op, Pos, Program};
 use crate::types::Types;
@@ -11,10 +12,24 @@ use crate::types::Types;
 /// Places of such indexes.
 pub(crate) fn elided(program: &Program, types: &Types<'_>) -> Vec<Pos> {
     let mut places = Vec::new();
+    // What is appended as it is has its checks made elsewhere, and nothing said of them.
+    let appended: HashSet<NodeId> = program
+        .nodes
+        .iter()
+        .filter_map(|node| match &node.op {
+            Op::Builtin { which: Builtin::Append, args, .. } => args.get(1..),
+            _ => None,
+        })
+        .flatten()
+        .copied()
+        .collect();
     for function in program.func_ids() {
         let Some(body) = program.func(function).body.clone() else { continue };
         for &statement in body.iter() {
-            program.visit(statement, &mut |_, node| {
+            program.visit(statement, &mut |id, node| {
+                if appended.contains(&id) {
+                    return;
+                }
                 let (index, length) = match &node.op {
                     Op::IndexArray(x, index) => match &*types.under(program.node(*x).typ) {
                         Type::Array { length: Some(length), .. } => (*index, *length),

@@ -79,7 +79,7 @@ impl Builder<'_> {
             }
             let holes: Vec<Hole> = callees
                 .iter()
-                .map(|callee| self.param_hole(results, callee, index, id))
+                .map(|callee| self.param_hole(results, callee, index, arg))
                 .collect();
             let hole = if holes.is_empty() { self.heap() } else { self.tee(&holes) };
             self.argument(hole, id, arg);
@@ -181,7 +181,7 @@ impl Builder<'_> {
         results: Option<&[Hole]>,
         callee: &Callee,
         index: usize,
-        at: NodeId,
+        arg: NodeId,
     ) -> Hole {
         match callee {
             Callee::Local(id) if self.is_in_batch(*id) => {
@@ -203,7 +203,10 @@ impl Builder<'_> {
                     self.leaks_hole(results, leaks)
                 }
                 None => {
-                    self.unknown_callees.push((self.program().node(at).at, name.clone()));
+                    let arg = self.program().node(arg);
+                    if self.types().has_pointers(arg.typ) {
+                        self.unknown_callees.push((arg.at, name.clone()));
+                    }
                     self.heap()
                 }
             },

@@ -111,7 +111,7 @@ impl Builder<'_> {
                 // It is not known how it will be called: results may go anywhere.
                 let results = vec![self.heap(); *results];
                 let receiver = match callee {
-                    Some(callee) => self.param_hole(Some(&results), callee, 0, id),
+                    Some(callee) => self.param_hole(Some(&results), callee, 0, *x),
                     None => self.heap(),
                 };
                 let both = self.tee(&[receiver, closure]);

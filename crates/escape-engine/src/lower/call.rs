@@ -31,10 +31,40 @@ impl Lower<'_> {
             CallKind::Unknown => self.unknown_call(call, typ, at),
             _ => {
                 let function = self.expr(&call.func);
+                let (function, before) = self.called_once(function, at);
                 let (args, spread) = self.arguments(call, &info, at);
-                self.add(Op::Call { function, args: args.into(), spread }, info.result, at)
+                let op = Op::Call { function, args: args.into(), spread };
+                let id = self.add(op, info.result, at);
+                self.before(id, before);
+                id
             }
         }
+    }
+
+    /// What is called, or whose method is called: if that needs a call itself, it is kept in a variable.
+    fn called_once(&mut self, x: NodeId, at: Pos) -> (NodeId, Vec<NodeId>) {
+        let mut has_call = false;
+        self.program.visit(x, &mut |_, node| {
+            has_call |= matches!(
+                node.op,
+                Op::Call { .. }
+                    | Op::CallInterface { .. }
+                    | Op::Builtin { .. }
+                    | Op::MakeSlice { .. }
+                    | Op::MakeMap(_)
+                    | Op::MakeChan(_)
+                    | Op::Receive(_)
+            );
+        });
+        if !has_call {
+            return (x, Vec::new());
+        }
+        let var = self.temporary(self.typ(x), at);
+        let declared = self.declaration(var, at);
+        let to = self.name(var, at);
+        let op = Op::Assign { to: Some(to), from: Some(x), defines: false };
+        let statement = self.add(op, TypeId::UNKNOWN, at);
+        (self.name(var, at), vec![declared, statement])
     }
 
     fn unknown_call(&mut self, call: &ast::Call, typ: TypeId, at: Pos) -> NodeId {
@@ -82,10 +112,13 @@ impl Lower<'_> {
                 self.add(Op::Call { function, args: args.into(), spread }, info.result, at)
             }
             SelectionKind::InterfaceMethod => {
+                let (x, before) = self.called_once(x, at);
                 let (args, spread) = self.arguments(call, info, at);
                 let args = args.into();
                 let op = Op::CallInterface { x, name, args, spread };
-                self.add(op, info.result, at)
+                let id = self.add(op, info.result, at);
+                self.before(id, before);
+                id
             }
             _ => self.unknown_call(call, info.result, at),
         }
