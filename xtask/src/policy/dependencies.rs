@@ -34,6 +34,7 @@ const DIAGNOSE: &str = "tophash-diagnose";
 const TYPECHECK: &str = "tophash-typecheck";
 const SOURCE: &str = "tophash-source";
 const ESCAPE: &str = "tophash-escape";
+const ESCAPE_ENGINE: &str = "tophash-escape-engine";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
@@ -51,11 +52,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     (TYPECHECK, &[]),
     (SOURCE, &[TYPECHECK]),
     (ESCAPE, &[]),
+    (ESCAPE_ENGINE, &[TYPECHECK]),
     (
         BINARY,
         &[
             MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS, SOURCE,
-            ESCAPE, TYPECHECK,
+            ESCAPE, ESCAPE_ENGINE, TYPECHECK,
         ],
     ),
     (SAFEMAP, &[]),
