@@ -123,8 +123,8 @@ impl Solver<'_> {
             }
         }
 
-        let mut todo = VecDeque::from([root]);
-        while let Some(id) = todo.pop_front() {
+        let mut open = VecDeque::from([root]);
+        while let Some(id) = open.pop_front() {
             self.graph.at_mut(id).queued_in = 0;
             let mut derefs = self.graph.at(id).derefs;
             let mut gained = 0;
@@ -167,7 +167,7 @@ impl Solver<'_> {
                     from.to = Some((id, index as u32));
                     if from.queued_in != walk {
                         from.queued_in = walk;
-                        todo.push_back(edge.from);
+                        open.push_back(edge.from);
                     }
                 }
             }

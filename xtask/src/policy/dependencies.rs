@@ -64,7 +64,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (XTASK, &[]),
 ];
 
-/// Libraries that belong to one layer alone, for what they do: the system's
+/// Libraries that belong to one layer or a few, for what they do: the system's
 /// calls at the bottom, arguments and colour at the top. Tasks may use any.
 const RESERVED: &[(&str, &str)] = &[
     ("memmap2", MEMORY),
@@ -72,6 +72,8 @@ const RESERVED: &[(&str, &str)] = &[
     ("gimli", GORUNTIME),
     ("iced-x86", GORUNTIME),
     ("gosyn", SOURCE),
+    ("gosyn", TYPECHECK),
+    ("gosyn", ESCAPE_ENGINE),
     ("toml", SOURCE),
     ("anstream", BINARY),
     ("anyhow", BINARY),
@@ -132,12 +134,13 @@ fn layer_faults(member: &Package) -> Vec<String> {
         if is_ours && !below.contains(&name) && !(is_for_tests && name == XTASK) {
             faults.push(format!("{}: may not depend on {name}", member.name));
         }
-        let owner = RESERVED.iter().find(|(library, _)| *library == name).map(|(_, owner)| *owner);
-        if let Some(owner) = owner
-            && !is_for_tests
-            && ![owner, XTASK].contains(&member.name.as_str())
-        {
-            faults.push(format!("{}: {name} is for {owner} alone", member.name));
+        let owners = RESERVED.iter().filter(|(library, _)| *library == name);
+        let owners: Vec<&str> = owners.map(|(_, owner)| *owner).collect();
+        let may_use = owners.is_empty()
+            || owners.contains(&member.name.as_str())
+            || member.name.as_str() == XTASK;
+        if !is_for_tests && !may_use {
+            faults.push(format!("{}: {name} is for {} alone", member.name, owners.join(", ")));
         }
     }
     faults
