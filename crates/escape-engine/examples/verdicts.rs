@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tophash_escape_engine::{Analysis, GoVersion, NoTable, Options, Table, analyze};
+use tophash_escape_engine::{Analysis, GoVersion, Options, Table, analyze};
 use tophash_typecheck::{
     BuildContext, Folders, Importer, NoImports, Source, Universe, check, on_deep_stack, parse_texts,
 };
@@ -87,19 +87,18 @@ fn analysis(
     texts: &[(String, String)],
 ) -> Analysis {
     let context = BuildContext::linux_amd64(version.minor().into());
-    let importer: Box<dyn Importer> = match goroot {
-        Some(goroot) => Box::new(Folders::new(context).goroot(&goroot)),
+    let importer: Box<dyn Importer> = match &goroot {
+        Some(goroot) => Box::new(Folders::new(context.clone()).goroot(goroot)),
         None => Box::new(NoImports),
     };
     let universe = Universe::new(importer);
     let parsed = parse_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
     let checked = check(&universe, Source::new(path, parsed.files));
-    match Table::of(version) {
-        Ok(table) => {
-            analyze(&universe, &checked, Options { version, imports: &table, mutations_and_calls })
-        }
-        Err(_) => {
-            analyze(&universe, &checked, Options { version, imports: &NoTable, mutations_and_calls })
-        }
-    }
+    let bodies: Box<dyn Importer> = match &goroot {
+        Some(goroot) => Box::new(Folders::new(context).goroot(goroot)),
+        None => Box::new(NoImports),
+    };
+    let table = Table::of(version).unwrap_or_default();
+    let options = Options { version, imports: &table, mutations_and_calls, bodies: &*bodies };
+    analyze(&universe, &checked, options)
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use tophash_typecheck::{Basic, Checked, Type, TypeId, Universe};
+use tophash_typecheck::{Basic, Checked, Importer, Type, TypeId, Universe};
 
 use crate::bounds;
 use crate::build::{self, Built, Surroundings};
@@ -69,19 +69,23 @@ pub struct Options<'o> {
     /// Whether it is said of parameters what is written through them and which are called, as
     /// `-d=escapemutationscalls` has it.
     pub mutations_and_calls: bool,
+    /// Where generic functions of other packages come from, with their bodies.
+    pub bodies: &'o dyn Importer,
 }
 
 /// Analyses a package.
 pub fn analyze(universe: &Universe, checked: &Checked, options: Options<'_>) -> Analysis {
     let types = Types::new(universe);
     let rules = options.version.rules();
-    let Lowered { mut program, unresolved, callees } = lower::lower(universe, &types, checked);
+    let Lowered { mut program, unresolved, callees, files } =
+        lower::lower(universe, &types, checked, options.imports, options.bodies);
     let callee = |object| callees.callee(universe, object);
     let said = devirtualize(&mut program, universe, &types, &rules, checked.package, &callee);
     let mut run = Run {
         universe,
         types: &types,
         checked,
+        files,
         options,
         rules,
         program,
@@ -101,6 +105,8 @@ struct Run<'a> {
     universe: &'a Universe,
     types: &'a Types<'a>,
     checked: &'a Checked,
+    /// All files that places name: the package's own first.
+    files: Vec<String>,
     options: Options<'a>,
     rules: Rules,
     program: Program,
@@ -285,10 +291,6 @@ impl Run<'_> {
             let leaks = self.params(id, built);
             self.done.insert(id, leaks);
         }
-        // A generic function is compiled for each use; of itself nothing is said.
-        if batch.iter().any(|id| self.program.func(self.program.outermost(*id)).is_silent) {
-            return;
-        }
         let explained: HashMap<LocId, &Explanation> =
             solution.explanations.iter().map(|said| (said.what, said)).collect();
         for id in built.graph.ids() {
@@ -394,7 +396,7 @@ impl Run<'_> {
     }
 
     fn file_name(&self, at: Pos) -> String {
-        self.checked.files.get(at.file as usize).map_or_else(String::new, |file| file.path.clone())
+        self.files.get(at.file as usize).cloned().unwrap_or_default()
     }
 
     /// What is said of a function's parameters, and where they leak to.
@@ -506,6 +508,10 @@ impl Run<'_> {
     fn finish(mut self) -> Analysis {
         self.out.sort_by_key(|(at, ..)| *at);
         self.out.dedup_by(|next, before| next.0 == before.0 && next.1 == before.1);
+        // Of generic functions of other packages nothing is said here.
+        let own = self.checked.files.len();
+        self.out.retain(|(at, ..)| (at.file as usize) < own);
+        self.unknown.retain(|(at, _)| (at.file as usize) < own);
         self.unknown.sort();
         self.unknown.dedup();
         let verdicts = self.out.into_iter().map(|(at, text, flow)| Verdict {

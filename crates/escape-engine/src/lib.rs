@@ -11,6 +11,7 @@
 //!     version: GoVersion::NEWEST,
 //!     imports: &NoTable,
 //!     mutations_and_calls: false,
+//!     bodies: &NoImports,
 //! };
 //! let analysis = analyze(&universe, &checked, options);
 //! assert_eq!(analysis.verdicts[0].text, "moved to heap: x");

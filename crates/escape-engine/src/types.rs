@@ -35,6 +35,21 @@ impl<'u> Types<'u> {
         }
     }
 
+    /// Whether values hold pointers other than those of strings.
+    pub(crate) fn has_pointers_but_strings(&self, id: TypeId) -> bool {
+        if !self.has_pointers(id) {
+            return false;
+        }
+        match &*self.under(id) {
+            Type::Basic(basic) => !basic.is_string(),
+            Type::Struct(fields) => {
+                fields.iter().any(|field| self.has_pointers_but_strings(field.typ))
+            }
+            Type::Array { elem, .. } => self.has_pointers_but_strings(*elem),
+            _ => true,
+        }
+    }
+
     pub(crate) fn is_interface(&self, id: TypeId) -> bool {
         matches!(&*self.under(id), Type::Interface(_))
     }

@@ -91,6 +91,11 @@ pub trait Imports {
     /// Returns what is known of a function, by a name such as `fmt.Println` or `(*bytes.Buffer).Write`: leaks of
     /// the receiver, if it has one, and of each parameter. None if nothing is known.
     fn leaks(&self, name: &str) -> Option<&[Leaks]>;
+
+    /// Whether something is known of a function.
+    fn is_known(&self, name: &str) -> bool {
+        self.leaks(name).is_some()
+    }
 }
 
 /// Knows no function of any other package.

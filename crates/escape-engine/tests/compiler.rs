@@ -45,7 +45,9 @@ fn analyzed(toolchain: &Toolchain, version: GoVersion) -> (BTreeSet<String>, Vec
             .collect();
         let checked = check(&universe, Source::new("sources", parsed.files).go((1, 22)));
         let table = Table::of(version).expect("built in");
-        let options = Options { version, imports: &table, mutations_and_calls: false };
+        let bodies = Folders::new(context.clone()).goroot(&goroot);
+        let options =
+            Options { version, imports: &table, mutations_and_calls: false, bodies: &bodies };
         let analysis = analyze(&universe, &checked, options);
         let lines = analysis.verdicts.iter().map(|verdict| {
             let file = &names[verdict.file];

@@ -11,6 +11,12 @@ use crate::statics::Statics;
 
 use super::Builder;
 
+/// Whether a function is the one that forces what it gets to the heap, but for strings, whose contents are
+/// copied: for what hashes or interns values.
+pub(crate) fn escapes_but_strings(name: &str) -> bool {
+    matches!(name, "internal/abi.EscapeNonString" | "hash/maphash.escapeForHash")
+}
+
 impl Builder<'_> {
     /// Follows a call, whose results flow into holes: none if it stands as a statement.
     pub(super) fn call(&mut self, results: Option<&[Hole]>, id: NodeId) {
@@ -72,6 +78,17 @@ impl Builder<'_> {
             hole = self.note(callee, id, "callee operand");
         }
         self.expr(hole, function);
+        if let [Callee::Imported(name)] = &callees[..]
+            && escapes_but_strings(name)
+        {
+            for &arg in args {
+                let typ = self.program().node(arg).typ;
+                let escapes = self.types().has_pointers_but_strings(typ);
+                let hole = if escapes { self.heap() } else { self.discarded() };
+                self.argument(hole, id, arg);
+            }
+            return;
+        }
         let pragmas = self.pragmas(&callees);
         for (index, &arg) in args.iter().enumerate() {
             if pragmas.uintptr_escapes || pragmas.uintptr_keepalive {

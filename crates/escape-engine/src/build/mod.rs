@@ -25,6 +25,7 @@ use crate::statics::Statics;
 use crate::types::Types;
 use crate::version::{Imports, Rules};
 
+pub(crate) use call::escapes_but_strings;
 pub(crate) use reason::must_be_on_heap;
 
 /// A captured variable that is larger than this is captured by its address.

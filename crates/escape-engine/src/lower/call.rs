@@ -12,7 +12,7 @@ use crate::ir::{ListKind, NodeId, Op, Pos};
 
 impl Lower<'_> {
     pub(super) fn call(&mut self, call: &ast::Call, typ: TypeId, at: Pos) -> NodeId {
-        let Some(info) = self.checked.call(call).cloned() else {
+        let Some(info) = self.call_info(call) else {
             return self.unknown_call(call, typ, at);
         };
         match info.kind {
@@ -73,7 +73,7 @@ impl Lower<'_> {
         match super::bare(&call.func) {
             Expression::Selector(selector) => {
                 if self.checked.use_of(&selector.sel).is_none()
-                    && self.checked.type_of(&selector.x) != TypeId::UNKNOWN
+                    && self.type_of(&selector.x) != TypeId::UNKNOWN
                 {
                     parts.push(self.expr(&selector.x));
                 }
@@ -93,7 +93,7 @@ impl Lower<'_> {
         let Expression::Selector(selector) = method_selector(&call.func) else {
             return self.unknown_call(call, info.result, at);
         };
-        let Some(selection) = self.checked.selection(selector).cloned() else {
+        let Some(selection) = self.selection_of(selector) else {
             return self.unknown_call(call, info.result, at);
         };
         let dot = self.pos(selector.pos);
@@ -104,7 +104,8 @@ impl Lower<'_> {
             SelectionKind::Method { method, adjust, .. } => {
                 let receiver = self.adjusted(x, adjust, dot);
                 let typ = self.typ(receiver);
-                let callee = Some(self.callee(method));
+                let args = self.receiver_arguments(typ);
+                let callee = Some(self.callee(method, &args));
                 let function = Op::MethodExpr { receiver: typ, name, callee };
                 let function = self.add(function, info.signature, dot);
                 let (mut args, spread) = self.arguments(call, info, at);
@@ -172,11 +173,11 @@ impl Lower<'_> {
     }
 
     pub(super) fn is_tuple(&self, x: &Expression) -> bool {
-        matches!(&*self.universe.get(self.checked.type_of(super::bare(x))), Type::Tuple(types) if types.len() > 1)
+        matches!(&*self.universe.get(self.type_of(super::bare(x))), Type::Tuple(types) if types.len() > 1)
     }
 
     pub(super) fn tuple_types(&self, x: &Expression) -> Vec<TypeId> {
-        match &*self.universe.get(self.checked.type_of(super::bare(x))) {
+        match &*self.universe.get(self.type_of(super::bare(x))) {
             Type::Tuple(types) => types.to_vec(),
             _ => Vec::new(),
         }
@@ -279,11 +280,11 @@ impl Lower<'_> {
                 self.add(Op::Builtin { which, args, spread: false }, typ, at)
             }
             _ => {
-                let args: Vec<_> = args
-                    .iter()
-                    .filter(|x| self.checked.expr(x).is_none_or(|info| info.mode != Mode::Type))
-                    .map(|arg| self.expr(arg))
-                    .collect();
+                let is_value = |x: &&Expression| {
+                    self.checked.expr(x).is_none_or(|info| info.mode != Mode::Type)
+                };
+                let values: Vec<&Expression> = args.iter().filter(is_value).collect();
+                let args: Vec<_> = values.into_iter().map(|arg| self.expr(arg)).collect();
                 self.add(Op::Builtin { which, args: args.into(), spread: false }, typ, at)
             }
         }

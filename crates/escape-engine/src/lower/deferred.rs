@@ -8,7 +8,7 @@ use crate::ir::{ListKind, NodeId, Op, Pos, VarId};
 
 impl Lower<'_> {
     pub(super) fn deferred(&mut self, call: &ast::Call, at: Pos, is_defer: bool) -> NodeId {
-        let typ = self.checked.call(call).map_or(TypeId::UNKNOWN, |info| info.result);
+        let typ = self.call_info(call).map_or(TypeId::UNKNOWN, |info| info.result);
         let place = self.pos(call.pos.0);
         let inner = self.call(call, typ, place);
         let statement = |call| if is_defer { Op::Defer(call) } else { Op::Go(call) };

@@ -9,7 +9,7 @@ use tophash_typecheck::{
 };
 
 use super::Lower;
-use crate::ir::{Callee, Literal, NodeId, Op, Pos};
+use crate::ir::{Literal, NodeId, Op, Pos};
 
 /// A string constant is printed up to this length.
 const LONGEST_STRING: usize = 72;
@@ -18,7 +18,7 @@ impl Lower<'_> {
     pub(super) fn expr(&mut self, x: &Expression) -> NodeId {
         let x = super::bare(x);
         let at = self.place(x);
-        let info = self.checked.expr(x).cloned();
+        let info = self.expr_info(x);
         let typ = info.as_ref().map_or(TypeId::UNKNOWN, |info| info.typ);
         if let Some(info) = &info {
             match info.mode {
@@ -122,7 +122,7 @@ impl Lower<'_> {
         let printer = crate::print::Printer {
             program: &self.program,
             universe: self.universe,
-            package: self.checked.package,
+            package: self.own.package,
         };
         printer.typ(typ)
     }
@@ -134,10 +134,23 @@ impl Lower<'_> {
             }
             return self.unknown("a name", Vec::new(), typ, at);
         };
-        self.object(object, typ, at)
+        let args = self.type_arguments(name);
+        self.object(object, &args, typ, at)
     }
 
-    fn object(&mut self, id: tophash_typecheck::ObjectId, typ: TypeId, at: Pos) -> NodeId {
+    /// Type arguments that a generic function's name is used with.
+    fn type_arguments(&self, name: &ast::Ident) -> Vec<TypeId> {
+        let args = self.checked.type_args(name).unwrap_or_default();
+        args.iter().map(|typ| self.put(*typ)).collect()
+    }
+
+    fn object(
+        &mut self,
+        id: tophash_typecheck::ObjectId,
+        args: &[TypeId],
+        typ: TypeId,
+        at: Pos,
+    ) -> NodeId {
         let object = self.universe.object(id);
         match object.kind {
             ObjectKind::Var { role: VarRole::Package, .. } => {
@@ -149,7 +162,7 @@ impl Lower<'_> {
                 self.name(var, at)
             }
             ObjectKind::Func { .. } => {
-                let callee = self.callee(id);
+                let callee = self.callee(id, args);
                 let name = self.qualified(&object);
                 self.add(Op::Function { name, callee }, typ, at)
             }
@@ -159,14 +172,10 @@ impl Lower<'_> {
     }
 
     fn qualified(&self, object: &tophash_typecheck::Object) -> Rc<str> {
-        if object.package == self.checked.package {
+        if object.package == self.own.package {
             return Rc::clone(&object.name);
         }
         format!("{}.{}", self.universe.package_name(object.package), object.name).into()
-    }
-
-    pub(super) fn callee(&self, id: tophash_typecheck::ObjectId) -> Callee {
-        self.by_object.callee(self.universe, id)
     }
 
     fn unary(&mut self, operation: &ast::Operation, typ: TypeId, at: Pos) -> NodeId {
@@ -280,10 +289,13 @@ impl Lower<'_> {
     }
 
     fn selector(&mut self, selector: &ast::Selector, typ: TypeId, at: Pos) -> NodeId {
-        let Some(selection) = self.checked.selection(selector).cloned() else {
+        let Some(selection) = self.selection_of(selector) else {
             // A name of another package.
             return match self.checked.use_of(&selector.sel) {
-                Some(object) => self.object(object, typ, at),
+                Some(object) => {
+                    let args = self.type_arguments(&selector.sel);
+                    self.object(object, &args, typ, at)
+                }
                 None => {
                     let parts = match &*selector.x {
                         Expression::Ident(name) if self.is_package(name) => Vec::new(),
@@ -304,7 +316,8 @@ impl Lower<'_> {
                 let x = self.follow(x, &selection.path, at);
                 let x = self.adjusted(x, adjust, at);
                 let results = self.result_count(selection.typ);
-                let callee = Some(self.callee(method));
+                let args = self.receiver_arguments(self.typ(x));
+                let callee = Some(self.callee(method, &args));
                 self.add(Op::MethodValue { x, name, callee, results }, typ, at)
             }
             SelectionKind::InterfaceMethod => {
@@ -314,8 +327,9 @@ impl Lower<'_> {
                 self.add(Op::MethodValue { x, name, callee: None, results }, typ, at)
             }
             SelectionKind::MethodExpr { method } => {
-                let callee = method.map(|method| self.callee(method));
                 let receiver = selection.receiver;
+                let args = self.receiver_arguments(receiver);
+                let callee = method.map(|method| self.callee(method, &args));
                 self.add(Op::MethodExpr { receiver, name, callee }, typ, at)
             }
             _ => self.unknown("a selector", Vec::new(), typ, at),

@@ -77,12 +77,15 @@ impl Lower<'_> {
             }
             None => declared.name.name.clone(),
         };
-        let function = self.new_function(name.into(), None);
         let is_generic = !declared.typ.typ_params.list.is_empty()
             || receiver.is_some_and(|field| receiver_name(&field.typ).2);
+        if is_generic {
+            // Lowered where it is used, for the types that it is used with.
+            return;
+        }
+        let function = self.new_function(name.into(), None);
         let pragmas = self.pragmas(declared);
         let func = self.program.func_mut(function);
-        func.is_silent = is_generic;
         func.pragmas = pragmas;
         if let Some(id) = id {
             self.functions.insert(id, function);
@@ -96,6 +99,20 @@ impl Lower<'_> {
     fn define_function(&mut self, declared: &ast::FuncDecl) {
         let Some(id) = self.checked.function_declaration(declared) else { return };
         let Some(&function) = self.functions.get(&id) else { return };
+        let Some(body) = &declared.body else { return };
+        self.function = function;
+        let list = self.statements(&body.list);
+        self.program.func_mut(function).body = Some(list.into());
+    }
+
+    /// A function of another package, or a generic one, for one use.
+    pub(super) fn define_instance(
+        &mut self,
+        function: FuncId,
+        id: FunctionId,
+        declared: &ast::FuncDecl,
+    ) {
+        self.signature(function, id, declared.recv.as_ref(), &declared.typ);
         let Some(body) = &declared.body else { return };
         self.function = function;
         let list = self.statements(&body.list);
@@ -141,8 +158,8 @@ impl Lower<'_> {
         receiver: Option<&ast::FieldList>,
         typ: &ast::FuncType,
     ) {
-        let known = self.checked.function(id);
-        let signature = match &*self.universe.get(known.signature) {
+        let known = self.checked.function(id).clone();
+        let signature = match &*self.universe.get(self.put(known.signature)) {
             Type::Func(signature) => signature.clone(),
             _ => Default::default(),
         };
@@ -174,11 +191,11 @@ impl Lower<'_> {
 
     fn receiver_type(&self, object: Option<ObjectId>, method: Option<ObjectId>) -> TypeId {
         if let Some(object) = object {
-            return self.universe.type_of(object);
+            return self.object_type(object);
         }
         match method.and_then(|method| self.universe.receiver_of(method)) {
-            Some((typ, true)) => self.universe.pointer_to(typ),
-            Some((typ, false)) => typ,
+            Some((typ, true)) => self.put(self.universe.pointer_to(typ)),
+            Some((typ, false)) => self.put(typ),
             None => TypeId::UNKNOWN,
         }
     }
@@ -256,7 +273,7 @@ impl Lower<'_> {
                     return (None, TypeId::UNKNOWN);
                 }
                 let object = self.checked.object(name);
-                let typ = object.map_or(TypeId::UNKNOWN, |object| self.universe.type_of(object));
+                let typ = object.map_or(TypeId::UNKNOWN, |object| self.object_type(object));
                 (Some(self.add(Op::Global(name.name.as_str().into()), typ, at)), typ)
             })
             .collect();
@@ -335,7 +352,7 @@ impl Lower<'_> {
 }
 
 /// A receiver's type as it is written: its name, whether it is a pointer, whether it has type parameters.
-fn receiver_name(typ: &ast::Expression) -> (String, bool, bool) {
+pub(super) fn receiver_name(typ: &ast::Expression) -> (String, bool, bool) {
     match super::bare(typ) {
         ast::Expression::TypePointer(pointer) => {
             let (name, _, is_generic) = receiver_name(&pointer.typ);

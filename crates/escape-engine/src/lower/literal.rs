@@ -9,7 +9,7 @@ use crate::ir::{NodeId, Op};
 impl Lower<'_> {
     /// The braces of a literal; where `&` is left out, its address.
     pub(super) fn literal(&mut self, literal: &LiteralValue) -> NodeId {
-        let typ = self.checked.literal(literal);
+        let typ = self.put(self.checked.literal(literal));
         let at = self.pos(literal.pos.0);
         if let Type::Pointer(elem) = *self.types.under(typ) {
             let inner = self.braces(literal, elem);

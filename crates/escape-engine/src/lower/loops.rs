@@ -143,7 +143,7 @@ impl Lower<'_> {
     pub(super) fn range(&mut self, range: &ast::RangeStmt) -> NodeId {
         let at = self.pos(range.pos.0);
         let defines = matches!(range.op, Some((_, Operator::Define)));
-        let typ = self.checked.type_of(super::bare(&range.expr));
+        let typ = self.type_of(super::bare(&range.expr));
         if matches!(&*self.types.under(typ), Type::Func(_)) {
             return self.range_over_function(range, defines, at);
         }

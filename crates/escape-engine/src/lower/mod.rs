@@ -9,7 +9,9 @@ mod call;
 mod convert;
 mod deferred;
 mod expression;
+mod facts;
 mod function;
+mod instance;
 mod literal;
 mod loops;
 mod spelled;
@@ -20,16 +22,23 @@ use std::rc::Rc;
 
 use gosyn::ast;
 use hashbrown::HashMap;
-use tophash_typecheck::{Checked, FunctionId, ObjectId, ObjectKind, SourceFile, TypeId, Universe};
+use tophash_typecheck::{
+    Checked, FunctionId, Importer, ObjectId, ObjectKind, SourceFile, TypeId, Universe,
+};
 
 use crate::ir::{Callee, Class, FuncId, List, NodeId, Op, Pos, Program, Var, VarId};
 use crate::types::Types;
+use crate::version::Imports;
+use facts::{Known, TypeArguments};
+use instance::{Home, Waiting};
 
 /// A package's tree, and what in it could not be resolved.
 pub(crate) struct Lowered {
     pub(crate) program: Program,
     pub(crate) unresolved: Vec<(Pos, &'static str)>,
     pub(crate) callees: Callees,
+    /// All files that places name: the package's own first.
+    pub(crate) files: Vec<String>,
 }
 
 /// Functions of the package, by what declares them.
@@ -47,11 +56,29 @@ impl Callees {
 }
 
 /// Lowers a package.
-pub(crate) fn lower(universe: &Universe, types: &Types<'_>, checked: &Checked) -> Lowered {
+pub(crate) fn lower(
+    universe: &Universe,
+    types: &Types<'_>,
+    checked: &Checked,
+    imports: &dyn Imports,
+    bodies: &dyn Importer,
+) -> Lowered {
+    let files: Vec<String> = checked.files.iter().map(|file| file.path.clone()).collect();
+    let mut homes = HashMap::new();
+    let home = Lower::home_of(Known::Own(checked), 0);
+    homes.insert(universe.package_path(checked.package).to_string(), Some(home));
     let mut lower = Lower {
         universe,
         types,
-        checked,
+        own: checked,
+        checked: Known::Own(checked),
+        imports,
+        bodies,
+        files,
+        homes,
+        instances: HashMap::new(),
+        waiting: Vec::new(),
+        arguments: TypeArguments::default(),
         file: None,
         file_index: 0,
         program: Program::default(),
@@ -63,14 +90,28 @@ pub(crate) fn lower(universe: &Universe, types: &Types<'_>, checked: &Checked) -
         closures: HashMap::new(),
     };
     lower.package();
+    lower.lower_instances();
     let callees = lower.by_object;
-    Lowered { program: lower.program, unresolved: lower.unresolved, callees }
+    let files = lower.files;
+    Lowered { program: lower.program, unresolved: lower.unresolved, callees, files }
 }
 
 struct Lower<'a> {
     universe: &'a Universe,
     types: &'a Types<'a>,
-    checked: &'a Checked,
+    /// The package that is analysed.
+    own: &'a Checked,
+    /// The package whose function is lowered.
+    checked: Known<'a>,
+    imports: &'a dyn Imports,
+    /// Where other packages' functions come from.
+    bodies: &'a dyn Importer,
+    /// All files that places name: the package's own first.
+    files: Vec<String>,
+    homes: HashMap<String, Option<Home<'a>>>,
+    instances: HashMap<(ObjectId, Vec<TypeId>), Option<FuncId>>,
+    waiting: Vec<Waiting<'a>>,
+    arguments: TypeArguments,
     file: Option<Rc<SourceFile>>,
     file_index: u32,
     program: Program,
@@ -165,7 +206,7 @@ impl Lower<'_> {
             _ => None,
         };
         let function = function.unwrap_or(self.function);
-        let typ = self.universe.type_of(object);
+        let typ = self.object_type(object);
         let var = self.variable(declared.name.clone(), typ, at, function);
         self.variables.insert(object, var);
         var

@@ -12,6 +12,9 @@ impl Lower<'_> {
             Expression::Paren(x) => self.spelled(&x.expr),
             Expression::Ident(name) => {
                 let object = self.universe.object(self.checked.use_of(name)?);
+                if matches!(&*self.universe.get(self.checked.type_of(x)), Type::TypeParam(_)) {
+                    return None;
+                }
                 let is_alias = matches!(object.kind, ObjectKind::TypeName { is_alias: true });
                 let stays = matches!(name.name.as_str(), "byte" | "rune" | "any");
                 (!is_alias || stays).then(|| name.name.clone())
@@ -29,7 +32,7 @@ impl Lower<'_> {
             Expression::Operation(x) if x.y.is_none() => Some(format!("*{}", self.spelled(&x.x)?)),
             Expression::TypeSlice(x) => Some(format!("[]{}", self.spelled(&x.typ)?)),
             Expression::TypeArray(array) => {
-                let length = match &*self.universe.get(self.checked.type_of(x)) {
+                let length = match &*self.universe.get(self.type_of(x)) {
                     Type::Array { length: Some(length), .. } => *length,
                     _ => return None,
                 };

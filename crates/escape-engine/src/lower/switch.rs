@@ -19,13 +19,13 @@ impl Lower<'_> {
             None => (clauses, true),
         };
         let tag = switch.tag.as_ref().filter(|_| has_cases);
-        let mut typ = tag.map_or(TypeId::UNKNOWN, |tag| self.checked.type_of(super::bare(tag)));
+        let mut typ = tag.map_or(TypeId::UNKNOWN, |tag| self.type_of(super::bare(tag)));
         // Where a case is an interface and the tag is not, or the other way round, all are compared as `any`.
         let cases = clauses.iter().flat_map(|clause| &clause.list);
         let is_interface = self.types.is_interface(typ);
         let mixed = tag.is_some()
             && cases.clone().any(|case| {
-                let case = self.checked.type_of(super::bare(case));
+                let case = self.type_of(super::bare(case));
                 self.types.is_interface(case) && !is_interface
             });
         if mixed {

@@ -288,6 +288,22 @@ impl Run {
     }
 
     fn one(&self, package: &Parsed, leaks: &WithOthers) -> Analysis {
+        let (folders, go) = self.folders();
+        let universe = Universe::new(Box::new(folders));
+        let mut source = Source::new(&package.wanted.path, package.files.clone());
+        if let Some(go) = go {
+            source = source.go(go);
+        }
+        let checked = check(&universe, source);
+        let (bodies, _) = self.folders();
+        let version = self.version;
+        let options =
+            Options { version, imports: leaks, mutations_and_calls: false, bodies: &bodies };
+        analyze(&universe, &checked, options)
+    }
+
+    /// Where imports lie, and the release that the module asks for.
+    fn folders(&self) -> (Folders, Option<(u32, u32)>) {
         let mut folders = Folders::new(self.context.clone());
         if let Some(goroot) = &self.goroot {
             folders = folders.goroot(goroot);
@@ -300,14 +316,7 @@ impl Run {
             }
             go = module.go;
         }
-        let universe = Universe::new(Box::new(folders));
-        let mut source = Source::new(&package.wanted.path, package.files.clone());
-        if let Some(go) = go {
-            source = source.go(go);
-        }
-        let checked = check(&universe, source);
-        let version = self.version;
-        analyze(&universe, &checked, Options { version, imports: leaks, mutations_and_calls: false })
+        (folders, go)
     }
 }
 
