@@ -9,11 +9,12 @@ use clap::{Parser, Subcommand};
 use xtask::bench::{self, BenchOptions};
 use xtask::bench_maps::{self, BenchMapsOptions};
 use xtask::bench_profiles::{self, ProfileBenchOptions};
+use xtask::escape_table::{self, EscapeTableOptions};
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::programs::{Growth, Program};
 use xtask::toolchain::{self, Release};
 use xtask::viewers::{self, ViewerOptions};
-use xtask::{folklore, layout, policy, sample, suite};
+use xtask::{folklore, layout, leak_table, policy, sample, suite};
 
 /// Tasks of the project.
 #[derive(Debug, Parser)]
@@ -70,6 +71,11 @@ enum Task {
     },
     /// Run all experiments on every release of the matrix, and write docs/folklore.md.
     Folklore,
+    /// Compare the native escape engine with Go's own tests, and write docs/escape-native.md.
+    EscapeTable(EscapeTableOptions),
+    /// Compile the standard library with every release, and write the table of where its functions let
+    /// arguments leak to.
+    LeakTable,
     /// Time tophash and viewcore on cores of one leaking program, and print a table.
     BenchCores(BenchOptions),
     /// Time tophash and `go tool pprof` on made up profiles, and print a table.
@@ -155,6 +161,8 @@ fn main() -> Result<ExitCode> {
             }
         }
         Task::Folklore => folklore::write()?,
+        Task::EscapeTable(options) => escape_table::write(&options)?,
+        Task::LeakTable => leak_table::write()?,
         Task::BenchCores(options) => bench::run(&options)?,
         Task::BenchProfiles(options) => bench_profiles::run(&options)?,
         Task::Viewers(options) => viewers::run(&options)?,

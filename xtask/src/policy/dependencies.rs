@@ -38,6 +38,7 @@ const DIAGNOSE: &str = "tophash-diagnose";
 const TYPECHECK: &str = "tophash-typecheck";
 const SOURCE: &str = "tophash-source";
 const ESCAPE: &str = "tophash-escape";
+const ESCAPE_ENGINE: &str = "tophash-escape-engine";
 const BINARY: &str = "tophash";
 const XTASK: &str = "xtask";
 
@@ -55,11 +56,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     (TYPECHECK, &[]),
     (SOURCE, &[TYPECHECK]),
     (ESCAPE, &[]),
+    (ESCAPE_ENGINE, &[TYPECHECK]),
     (
         BINARY,
         &[
             MEMORY, GORUNTIME, GOMAP, HEAPGRAPH, PROFILE, LAB, DIAGNOSE, TREND, VITALS, SOURCE,
-            ESCAPE, SAFEMAP, TYPECHECK,
+            ESCAPE, ESCAPE_ENGINE, SAFEMAP, TYPECHECK,
         ],
     ),
     (SAFEMAP_DERIVE, &[]),
@@ -75,7 +77,9 @@ const RESERVED: &[(&str, &str)] = &[
     ("nix", MEMORY),
     ("gimli", GORUNTIME),
     ("iced-x86", GORUNTIME),
+    ("gosyn", SOURCE),
     ("gosyn", TYPECHECK),
+    ("gosyn", ESCAPE_ENGINE),
     ("toml", SOURCE),
     ("anstream", BINARY),
     ("anyhow", BINARY),

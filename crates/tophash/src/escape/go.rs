@@ -73,7 +73,8 @@ impl Go {
         }
         command.output().with_context(|| {
             format!(
-                "there is no {} that can be run; install Go, or name one with --go GOROOT",
+                "there is no {} that can be run; install Go, name one with --go GOROOT, or take \
+                 --engine native, which needs none",
                 self.command.display()
             )
         })

@@ -5,6 +5,8 @@ mod changes;
 mod cost;
 mod go;
 mod json;
+mod modules;
+mod native;
 mod options;
 mod page;
 mod revisions;
@@ -25,7 +27,7 @@ use crate::Outcome;
 use crate::progress::Progress;
 use crate::report::style;
 use go::{Go, Question, Verdicts};
-use options::{FailOn, Format};
+use options::{Engine, FailOn, Format};
 use rows::Rows;
 
 pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
@@ -34,6 +36,12 @@ pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
     let ask =
         |go: &Go, dir: &Path| go.ask(Question { dir, packages, tags: options.tags.as_deref() });
     let progress = Progress::new();
+    if options.engine == Engine::Native {
+        return native(options, packages, progress);
+    }
+    if options.rules.is_some() {
+        bail!("--rules is for --engine native; a compiler has its own, and --go names another");
+    }
     match (options.go.as_slice(), options.diff.as_slice()) {
         ([], [] | [_]) | ([_], [] | [_]) => {
             let go = Go::find(options.go.first().map(|place| &**place))?;
@@ -67,6 +75,26 @@ pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
         (_, [_, _]) => bail!("compare two commits or two compilers, not both at once"),
         _ => bail!("two compilers can be compared, not more"),
     }
+}
+
+/// The source alone.
+fn native(options: &EscapeOptions, packages: &[String], progress: Progress) -> Result<Outcome> {
+    if !options.diff.is_empty() || options.go.len() > 1 {
+        bail!("--engine native looks at one state of the source; --diff and two --go compare builds");
+    }
+    progress.step("reading the source");
+    let question = native::Question {
+        dir: &options.dir,
+        packages,
+        tags: options.tags.as_deref(),
+        rules: options.rules.as_deref(),
+        goroot: options.go.first().map(|place| &**place),
+    };
+    let (verdicts, notes) = native::ask(&question)?;
+    for note in notes {
+        anstream::eprintln!("{}", style::dim(&style::clean(&note)));
+    }
+    one(options, &verdicts, progress)
 }
 
 /// One build.

@@ -14,6 +14,14 @@ pub(crate) struct EscapeOptions {
     #[arg(value_name = "PACKAGES")]
     pub(crate) packages: Vec<String>,
 
+    /// Who decides: the installed compiler, or the source alone by the rules of a release.
+    #[arg(long, value_enum, default_value_t = Engine::Compiler)]
+    pub(crate) engine: Engine,
+
+    /// For the native engine, the release whose rules are followed, as 1.27; that of the GOROOT unless given.
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) rules: Option<String>,
+
     /// The Go to ask: a GOROOT, or a go command by path or name. Given twice, the two are compared.
     #[arg(long, value_name = "GO", num_args = 1)]
     pub(crate) go: Vec<PathBuf>,
@@ -83,6 +91,14 @@ pub(crate) struct CostOptions {
 
     #[command(flatten)]
     pub(crate) fetch: FetchOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// The go command, which builds the packages.
+    Compiler,
+    /// No Go at all: escape analysis of the source, as for a build without inlining.
+    Native,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,0 +1,353 @@
+//! The engine that needs no Go: verdicts from the source alone.
+//!
+//! Packages are named as folders, files, `./...` or import paths. Types of imports come from a GOROOT, if one is
+//! found, from the module itself and from the module cache; what imports do with their arguments comes from a
+//! table for the standard library, and for packages that are analysed in the same run from themselves, callees
+//! first. All else is unknown, and each place where that matters is listed.
+//!
+//! The verdicts are those of a build without inlining (`-gcflags=-l`), and are handed on as the text that the
+//! compiler would print, so that all that reads the compiler reads them too.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use anyhow::{Context as _, Result, bail};
+use tophash_escape_engine::{
+    Analysis, GoVersion, Imports, Leaks, Options, Table, Unresolved, analyze,
+};
+use tophash_typecheck::{
+    BuildContext, Folders, PassedOver, Source, SourceFile, Universe, check, on_deep_stack,
+    parse_folder, parse_texts,
+};
+
+use super::go::Verdicts;
+use super::modules::{self, Module};
+use super::sources::Sources;
+
+/// What is asked of the engine.
+pub(super) struct Question<'q> {
+    pub(super) dir: &'q Path,
+    pub(super) packages: &'q [String],
+    pub(super) tags: Option<&'q str>,
+    /// The release whose rules are followed: that of the GOROOT unless told.
+    pub(super) rules: Option<&'q str>,
+    /// The GOROOT that was named.
+    pub(super) goroot: Option<&'q Path>,
+}
+
+/// A package that was asked for.
+struct Wanted {
+    path: String,
+    files: Vec<String>,
+    folder: PathBuf,
+}
+
+/// What a package's analysis gave, as plain values that leave the deep stack.
+struct Found {
+    path: String,
+    name: String,
+    files: Vec<String>,
+    imports: HashSet<String>,
+    analysis: Analysis,
+    passed_over: Vec<String>,
+}
+
+/// Analyses packages. Besides the verdicts it returns what is to be said of them.
+pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
+    let dir = question
+        .dir
+        .canonicalize()
+        .with_context(|| format!("{} can't be used", question.dir.display()))?;
+    let goroot = modules::goroot(question.goroot);
+    let found = goroot.as_deref().and_then(modules::release);
+    let version = match question.rules {
+        Some(text) => GoVersion::parse(text).with_context(|| known_releases(text))?,
+        None => found.unwrap_or(GoVersion::NEWEST),
+    };
+    let module = modules::find(&dir);
+    let wanted = wanted(question.packages, &dir, module.as_ref(), goroot.as_deref())?;
+    let table = Table::of(version)?;
+    let context = question.tags.unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
+    let context = context.fold(BuildContext::linux_amd64(version.minor().into()), BuildContext::tag);
+    let run = Run { context, goroot: goroot.clone(), module, version };
+    let packages = on_deep_stack(move || run.all(wanted, table))?;
+
+    let mut text = String::new();
+    let mut names: HashMap<String, HashSet<String>> = HashMap::new();
+    let mut programs = HashSet::new();
+    let mut notes = notes(version, goroot.as_deref());
+    let mut unresolved = Vec::new();
+    for package in &packages {
+        let shown: Vec<String> = package.files.iter().map(|file| relative(file, &dir)).collect();
+        print(&mut text, package, &shown);
+        let last = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+        names.insert(package.path.clone(), package.imports.iter().map(last).collect());
+        if package.name == "main" {
+            programs.insert(package.path.clone());
+        }
+        notes.extend(package.passed_over.iter().map(|fault| format!("passed over: {fault}")));
+        let places = &package.analysis.unresolved;
+        unresolved.extend(places.iter().map(|place| shown_place(place, &shown)));
+    }
+    if !unresolved.is_empty() {
+        notes.push(format!(
+            "{} places could not be resolved; what flows into them is taken to go to the heap:",
+            unresolved.len()
+        ));
+        notes.extend(unresolved);
+    }
+    let sources = Sources::new(&dir, names);
+    let report = tophash_escape::read(&text, &sources);
+    let version = format!("go{version}, the native engine");
+    Ok((Verdicts { version, report, sources, programs, dir }, notes))
+}
+
+fn known_releases(text: &str) -> String {
+    let known: Vec<_> = GoVersion::ALL.iter().map(ToString::to_string).collect();
+    format!("the engine has no rules of Go {text}: it knows {}", known.join(", "))
+}
+
+fn notes(version: GoVersion, goroot: Option<&Path>) -> Vec<String> {
+    let mut notes =
+        vec![format!("by the rules of Go {version}, as built without inlining (-gcflags=-l)")];
+    if goroot.is_none() {
+        notes.push(
+            "no GOROOT was found: types from the standard library are unknown; --go GOROOT names one"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+fn shown_place(place: &Unresolved, files: &[String]) -> String {
+    let file = files.get(place.file).map_or("?", String::as_str);
+    format!("  {file}:{}:{}: {}", place.line, place.column, place.what)
+}
+
+/// A file as the compiler prints it: relative to where it was asked.
+fn relative(file: &str, dir: &Path) -> String {
+    match Path::new(file).strip_prefix(dir) {
+        Ok(inside) => format!("./{}", inside.display()),
+        Err(_) => file.to_owned(),
+    }
+}
+
+/// The text that the compiler would print with `-m=2`.
+fn print(text: &mut String, package: &Found, files: &[String]) {
+    let _ = writeln!(text, "# {}", package.path);
+    for verdict in &package.analysis.verdicts {
+        let file = files.get(verdict.file).map_or("?", String::as_str);
+        let place = format!("{file}:{}:{}", verdict.line, verdict.column);
+        for line in &verdict.flow {
+            let line = with_shown_place(line, &package.files, files);
+            let _ = writeln!(text, "{place}: {line}");
+        }
+        let _ = writeln!(text, "{place}: {}", verdict.text);
+    }
+}
+
+/// A step of a flow, with the file that it names as it is shown.
+fn with_shown_place(line: &str, files: &[String], shown: &[String]) -> String {
+    let Some((head, place)) = line.rsplit_once(" at ") else { return line.to_owned() };
+    let found = files.iter().zip(shown).find_map(|(file, shown)| {
+        let rest = place.strip_prefix(file.as_str())?;
+        rest.starts_with(':').then(|| format!("{head} at {shown}{rest}"))
+    });
+    found.unwrap_or_else(|| line.to_owned())
+}
+
+/// Packages by what names them; files form one package.
+fn wanted(
+    packages: &[String],
+    dir: &Path,
+    module: Option<&Module>,
+    goroot: Option<&Path>,
+) -> Result<Vec<Wanted>> {
+    let (files, others): (Vec<_>, Vec<_>) =
+        packages.iter().partition(|name| name.ends_with(".go"));
+    let mut found: BTreeMap<PathBuf, Wanted> = BTreeMap::new();
+    if !files.is_empty() {
+        let files: Vec<_> = files.iter().map(|name| dir.join(name).display().to_string()).collect();
+        let path = "command-line-arguments".to_owned();
+        found.insert(PathBuf::new(), Wanted { path, files, folder: dir.to_owned() });
+    }
+    for name in others {
+        for folder in folders(name, dir, module, goroot)? {
+            let path = modules::import_path(&folder, module, goroot);
+            found.insert(folder.clone(), Wanted { path, files: Vec::new(), folder });
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+fn folders(
+    name: &str,
+    dir: &Path,
+    module: Option<&Module>,
+    goroot: Option<&Path>,
+) -> Result<Vec<PathBuf>> {
+    let (base, is_tree) = match name.strip_suffix("...") {
+        Some(base) => (base.trim_end_matches('/'), true),
+        None => (name, false),
+    };
+    let is_local = base.is_empty() || base.starts_with('.') || Path::new(base).is_absolute();
+    let folder = match is_local {
+        true => Some(dir.join(base)),
+        false => modules::folder_of(base, module, goroot),
+    };
+    let Some(folder) = folder.and_then(|folder| folder.canonicalize().ok()) else {
+        bail!(
+            "{name} is no folder, file or package that can be found here; \
+             a folder is named ./like/this"
+        );
+    };
+    if !is_tree {
+        return Ok(vec![folder]);
+    }
+    Ok(modules::tree(&folder))
+}
+
+/// Everything that a run needs on its own stack.
+struct Run {
+    context: BuildContext,
+    goroot: Option<PathBuf>,
+    module: Option<Module>,
+    version: GoVersion,
+}
+
+struct Parsed {
+    wanted: Wanted,
+    files: Vec<Rc<SourceFile>>,
+    passed_over: Vec<PassedOver>,
+    imports: HashSet<String>,
+}
+
+impl Run {
+    fn all(self, wanted: Vec<Wanted>, table: Table) -> Result<Vec<Found>> {
+        let parsed: Vec<Parsed> =
+            wanted.into_iter().map(|wanted| self.parse(wanted)).collect::<Result<_>>()?;
+        let parsed: Vec<_> = match parsed.len() {
+            0 | 1 => parsed,
+            // Of a whole tree, folders without files for this build are no packages.
+            _ => parsed.into_iter().filter(|package| !package.files.is_empty()).collect(),
+        };
+        let mut leaks = WithOthers { table, others: HashMap::new() };
+        let mut found = Vec::new();
+        for package in callees_first(parsed) {
+            let analysis = self.one(&package, &leaks);
+            for (name, row) in &analysis.leaks {
+                leaks.others.insert(format!("{}.{name}", package.wanted.path), row.clone());
+            }
+            let name = package.files.first().map(|file| file.ast.pkg_name.name.clone());
+            found.push(Found {
+                path: package.wanted.path,
+                name: name.unwrap_or_default(),
+                files: package.files.iter().map(|file| file.path.clone()).collect(),
+                imports: package.imports,
+                analysis,
+                passed_over: package
+                    .passed_over
+                    .iter()
+                    .map(|fault| format!("{}: {}", fault.path, fault.reason))
+                    .collect(),
+            });
+        }
+        if found.iter().all(|package| package.files.is_empty()) {
+            bail!(
+                "there are no Go files here that a build for linux/amd64 takes{}",
+                found
+                    .iter()
+                    .flat_map(|package| &package.passed_over)
+                    .fold(String::new(), |all, fault| format!("{all}\n{fault}"))
+            );
+        }
+        Ok(found)
+    }
+
+    fn parse(&self, wanted: Wanted) -> Result<Parsed> {
+        let parsed = if wanted.files.is_empty() {
+            parse_folder(&wanted.folder, &self.context)
+        } else {
+            let mut texts = Vec::new();
+            for path in &wanted.files {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("{path} can't be read"))?;
+                texts.push((path.clone(), text));
+            }
+            parse_texts(texts.iter().map(|(path, text)| (path.as_str(), text.as_str())))
+        };
+        let imports = parsed
+            .files
+            .iter()
+            .flat_map(|file| &file.ast.imports)
+            .map(|import| import.path.value.trim_matches(['"', '`']).to_owned())
+            .collect();
+        Ok(Parsed { wanted, files: parsed.files, passed_over: parsed.passed_over, imports })
+    }
+
+    fn one(&self, package: &Parsed, leaks: &WithOthers) -> Analysis {
+        let (folders, go) = self.folders();
+        let universe = Universe::new(Box::new(folders));
+        let mut source = Source::new(&package.wanted.path, package.files.clone());
+        if let Some(go) = go {
+            source = source.go(go);
+        }
+        let checked = check(&universe, source);
+        let (bodies, _) = self.folders();
+        let version = self.version;
+        let options =
+            Options { version, imports: leaks, mutations_and_calls: false, bodies: &bodies };
+        analyze(&universe, &checked, options)
+    }
+
+    /// Where imports lie, and the release that the module asks for.
+    fn folders(&self) -> (Folders, Option<(u32, u32)>) {
+        let mut folders = Folders::new(self.context.clone());
+        if let Some(goroot) = &self.goroot {
+            folders = folders.goroot(goroot);
+        }
+        let mut go = None;
+        if let Some(module) = &self.module {
+            folders = folders.module(&module.path, &module.folder);
+            for (path, folder) in &module.required {
+                folders = folders.module(path, folder);
+            }
+            go = module.go;
+        }
+        (folders, go)
+    }
+}
+
+/// The standard library, and packages that were analysed before.
+struct WithOthers {
+    table: Table,
+    others: HashMap<String, Vec<Leaks>>,
+}
+
+impl Imports for WithOthers {
+    fn leaks(&self, name: &str) -> Option<&[Leaks]> {
+        self.others.get(name).map(|row| &**row).or_else(|| self.table.leaks(name))
+    }
+}
+
+/// Packages in an order in which each comes after those that it imports.
+fn callees_first(packages: Vec<Parsed>) -> Vec<Parsed> {
+    let mut left = packages;
+    let mut ordered = Vec::new();
+    while !left.is_empty() {
+        let waiting: HashSet<String> =
+            left.iter().map(|package| package.wanted.path.clone()).collect();
+        let (ready, rest): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .partition(|package| package.imports.is_disjoint(&waiting));
+        left = rest;
+        if ready.is_empty() {
+            // Packages that import one another do not compile; they are taken as they come.
+            ordered.append(&mut left);
+        }
+        ordered.extend(ready);
+    }
+    ordered
+}
