@@ -8,7 +8,7 @@ use crate::finding::Position;
 use crate::model::package::Package;
 use crate::parse::{self, MAX_BYTES, PassedOver, Reason, SourceFile};
 use crate::rules::{self, Found};
-use crate::source_tree::Folder;
+use crate::source_tree::{Folder, Module};
 use crate::summary::View;
 use crate::suppress::Suppressions;
 use crate::walk;
@@ -53,7 +53,7 @@ pub(crate) fn folder(
     }
     announce(None);
     for files in packages.into_values() {
-        package(&files, folder.go, &mut checked);
+        package(&files, &folder.module, &mut checked);
     }
     checked
 }
@@ -70,11 +70,11 @@ fn read(path: &Path, name: &str) -> Result<String, PassedOver> {
 }
 
 /// Applies the rules to the files of one package.
-pub(crate) fn package(files: &[SourceFile], go: Option<(u32, u32)>, checked: &mut Checked) {
+pub(crate) fn package(files: &[SourceFile], module: &Module, checked: &mut Checked) {
     checked.packages += 1;
     let package = Package::new(files);
     let facts = walk::walk(&package);
-    let view = View::new(&package, &facts, go);
+    let view = View::new(&package, &facts, module);
     let mut suppressions = Suppressions::read(files);
     for found in rules::all(&view) {
         match suppressions.covers(&found.finding) {

@@ -32,6 +32,7 @@
 mod check;
 mod config;
 mod finding;
+mod identity;
 mod lint;
 mod model;
 mod nesting;
@@ -45,5 +46,6 @@ mod workers;
 
 pub use config::{Config, ConfigError};
 pub use finding::{Evidence, Finding, Position, Rule, Severity};
+pub use identity::{CodeLines, Held, MapIdentity};
 pub use lint::{LintReport, lint, lint_texts};
 pub use parse::{PassedOver, Reason};

@@ -10,7 +10,7 @@ use crate::check::{self, Checked};
 use crate::config::Config;
 use crate::finding::{Finding, Position};
 use crate::parse::{self, PassedOver, Reason};
-use crate::source_tree;
+use crate::source_tree::{self, Module};
 use crate::workers;
 
 /// How long one file may take: a hundred times what the slowest of Go's own takes.
@@ -58,6 +58,7 @@ pub fn lint(paths: &[PathBuf], config: &Config) -> LintReport {
 ///
 /// `go` is the release that the module asks for.
 pub fn lint_texts(files: &[(&str, &str)], go: Option<(u32, u32)>, config: &Config) -> LintReport {
+    let module = Module { go, import_path: None };
     let mut checked = Checked::default();
     let mut packages: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for (path, text) in files {
@@ -71,7 +72,7 @@ pub fn lint_texts(files: &[(&str, &str)], go: Option<(u32, u32)>, config: &Confi
         }
     }
     for files in packages.into_values() {
-        check::package(&files, go, &mut checked);
+        check::package(&files, &module, &mut checked);
     }
     gather(vec![checked], config)
 }

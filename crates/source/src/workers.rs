@@ -208,9 +208,11 @@ fn passed_over(path: String, reason: Reason) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source_tree::Module;
 
     fn folders(names: &[&str]) -> Vec<Folder> {
-        let folder = |name: &&str| Folder { files: vec![name.into()], bytes: 0, go: None };
+        let folder =
+            |name: &&str| Folder { files: vec![name.into()], bytes: 0, module: Module::default() };
         names.iter().map(folder).collect()
     }
 

@@ -3,17 +3,21 @@
 mod analysis;
 mod args;
 mod capture;
+mod charge;
 mod demo;
 mod diff;
 mod escape;
+mod github;
 mod http;
 mod inspect;
+mod join;
 mod lab;
 mod lint;
 mod predict;
 mod profile;
 mod progress;
 mod report;
+mod sarif;
 mod watch;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use tophash_source::{Finding, Severity};
 
 use super::Shown;
+use super::costs::words;
 use crate::report::style;
 
 /// More files that were passed over are counted only.
@@ -12,8 +13,12 @@ const MAX_PASSED_OVER: usize = 10;
 
 pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
     let report = &shown.report;
-    for finding in &report.findings {
-        print_finding(out, finding)?;
+    if let Some(costs) = &shown.costs {
+        let total = style::bytes(costs.total.bytes);
+        writeln!(out, "ranked by what was {}; {total} in all\n", costs.meaning)?;
+    }
+    for (finding, weight) in shown.weighed() {
+        print_finding(out, finding, weight.and_then(|weight| words(weight, shown)))?;
     }
     for (at, fault) in &report.suppression_faults {
         writeln!(
@@ -40,7 +45,7 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
     )
 }
 
-fn print_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+fn print_finding(out: &mut impl Write, finding: &Finding, cost: Option<String>) -> io::Result<()> {
     let word = match finding.severity {
         Severity::Critical => style::error(finding.severity.name()).to_string(),
         _ => finding.severity.name().to_owned(),
@@ -51,6 +56,9 @@ fn print_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
         "{}:{}:{}: {word} {}: {}",
         at.path, at.line, at.column, finding.rule, finding.message
     )?;
+    if let Some(cost) = cost {
+        writeln!(out, "    {}", style::heading(&cost))?;
+    }
     for evidence in &finding.evidence {
         let at = &evidence.at;
         writeln!(out, "    {}:{}: {}", at.path, at.line, evidence.what)?;
@@ -66,6 +74,9 @@ fn left_out(shown: &Shown) -> String {
     for (severity, count) in &shown.hidden {
         let name = severity.name();
         parts.push(format!("{count} of severity {name} (--severity {name})"));
+    }
+    if shown.uncharged > 0 {
+        parts.push(format!("{} to which nothing is charged", shown.uncharged));
     }
     if shown.known > 0 {
         parts.push(format!("{} known to the baseline", shown.known));
