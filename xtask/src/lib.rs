@@ -29,6 +29,7 @@ pub mod policy;
 pub mod programs;
 pub mod running;
 pub mod sample;
+pub mod schemas;
 pub mod suite;
 pub mod toolchain;
 pub mod viewers;

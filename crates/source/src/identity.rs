@@ -87,6 +87,12 @@ impl MapIdentity {
 }
 
 impl Held {
+    /// The name that stands where the map is used.
+    pub(crate) fn last_name(&self) -> &str {
+        let (Self::Variable { name } | Self::Field { name, .. } | Self::Local { name, .. }) = self;
+        name.rsplit('.').next().unwrap_or(name)
+    }
+
     /// Whether a function's symbol, its package taken off, is that which has the variable, or a closure in it.
     pub fn is_local_of(&self, symbol: &str) -> bool {
         match self {

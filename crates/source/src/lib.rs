@@ -29,6 +29,7 @@
 //! The caller names files and folders, or hands over texts, and says what to leave out. Nothing is printed
 //! here, and what could not be read is part of the result.
 
+mod broken;
 mod check;
 mod config;
 mod finding;

@@ -9,6 +9,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use gosyn::ast;
 
+use crate::broken;
 use crate::nesting;
 
 /// Larger files are passed over: the largest of Go's own is 4 MB.
@@ -26,6 +27,8 @@ pub struct PassedOver {
     pub line: Option<u32>,
     /// What is the matter.
     pub reason: Reason,
+    /// The first and last lines of the parts that were passed over; empty for the whole file.
+    pub parts: Vec<(u32, u32)>,
 }
 
 /// Why a file was passed over.
@@ -91,7 +94,7 @@ fn lines(text: &str) -> Vec<usize> {
 
 /// Parses a text.
 pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
-    let pass = |line, reason| PassedOver { path: path.to_owned(), line, reason };
+    let pass = |line, reason| PassedOver { path: path.to_owned(), line, reason, parts: Vec::new() };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let depth = nesting::depth(text.as_bytes());
     if depth > MAX_DEPTH {
@@ -114,6 +117,48 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
         }
         Err(_) => Err(pass(None, Reason::ParserFault)),
     }
+}
+
+/// What can be read of a text.
+pub(crate) struct Read {
+    /// The file, or what is whole of it.
+    pub(crate) file: Option<SourceFile>,
+    /// What is not, and why.
+    pub(crate) passed_over: Option<PassedOver>,
+    /// The text of that.
+    pub(crate) unread: String,
+}
+
+/// Parses a text, and where it can't be, what is whole of it.
+pub(crate) fn parse_as_far_as_whole(path: &str, text: &str) -> Read {
+    let mut fault = match parse(path, text) {
+        Ok(file) => return Read { file: Some(file), passed_over: None, unread: String::new() },
+        Err(fault) => fault,
+    };
+    let is_of_syntax = matches!(fault.reason, Reason::Syntax(_) | Reason::ParserFault);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let remains = is_of_syntax
+        .then(|| broken::whole_parts(text, &|part| parse(path, part).is_ok()))
+        .flatten();
+    if let Some(remains) = remains
+        && let Ok(file) = parse(path, &remains.text)
+    {
+        let line = |at: usize| {
+            let before = text.as_bytes().get(..at).unwrap_or_default();
+            u32::try_from(memchr::memchr_iter(b'\n', before).count() + 1).unwrap_or(u32::MAX)
+        };
+        let mut unread = String::new();
+        for part in remains.left_out {
+            let gone = text.get(part.clone()).unwrap_or_default();
+            let lead = gone.len() - gone.trim_start().len();
+            let end = part.start + gone.trim_end().len();
+            fault.parts.push((line(part.start + lead), line(end)));
+            unread.push_str(gone);
+            unread.push('\n');
+        }
+        return Read { file: Some(file), passed_over: Some(fault), unread };
+    }
+    Read { file: None, passed_over: Some(fault), unread: text.to_owned() }
 }
 
 /// Blanks the type parameters of methods, which Go has from 1.27 on and the parser does not know. Types that

@@ -201,7 +201,7 @@ fn first_file(folder: &Folder) -> String {
 }
 
 fn passed_over(path: String, reason: Reason) -> Checked {
-    let passed_over = PassedOver { path, line: None, reason };
+    let passed_over = PassedOver { path, line: None, reason, parts: Vec::new() };
     Checked { passed_over: vec![passed_over], ..Checked::default() }
 }
 

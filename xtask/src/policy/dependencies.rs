@@ -6,13 +6,14 @@ use super::licence;
 use super::metadata::{Metadata, Package};
 
 /// Licences that are compatible with our own and ask for no more than a notice.
-const LICENCES: [&str; 9] = [
+const LICENCES: [&str; 10] = [
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
     "ISC",
     "MIT",
+    "MIT-0",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
@@ -68,6 +69,8 @@ const RESERVED: &[(&str, &str)] = &[
     ("gimli", GORUNTIME),
     ("iced-x86", GORUNTIME),
     ("gosyn", SOURCE),
+    ("tree-sitter", SOURCE),
+    ("tree-sitter-go", SOURCE),
     ("toml", SOURCE),
     ("anstream", BINARY),
     ("anyhow", BINARY),

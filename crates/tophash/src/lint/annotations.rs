@@ -6,6 +6,7 @@ use tophash_source::Severity;
 
 use super::Shown;
 use super::costs::words;
+use super::table::parts;
 use crate::github::Annotation;
 
 pub(super) fn print(out: &mut dyn Write, shown: &Shown) -> io::Result<()> {
@@ -36,7 +37,7 @@ pub(super) fn print(out: &mut dyn Write, shown: &Shown) -> io::Result<()> {
             line: file.line.unwrap_or(1).max(1),
             column: None,
             title: "lint: passed over".to_owned(),
-            message: format!("{} {}", file.path, file.reason),
+            message: format!("{} {}{}", file.path, file.reason, parts(file)),
         };
         annotation.print(out)?;
     }

@@ -17,7 +17,14 @@ pub(super) fn document(shown: &Shown) -> Value {
     let passed_over: Vec<_> = report
         .passed_over
         .iter()
-        .map(|file| json!({ "path": file.path, "line": file.line, "reason": file.reason.to_string() }))
+        .map(|file| {
+            json!({
+                "path": file.path,
+                "line": file.line,
+                "reason": file.reason.to_string(),
+                "parts": file.parts,
+            })
+        })
         .collect();
     let faults: Vec<_> = report
         .suppression_faults

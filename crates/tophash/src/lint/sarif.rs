@@ -7,6 +7,7 @@ use tophash_source::{Position, Rule, Severity};
 
 use super::Shown;
 use super::costs::words;
+use super::table::parts;
 use crate::sarif::{self, Entry, Level, Place, Run};
 
 pub(super) fn print(out: &mut dyn Write, shown: &Shown) -> Result<()> {
@@ -42,7 +43,7 @@ pub(super) fn print(out: &mut dyn Write, shown: &Shown) -> Result<()> {
     }
     for file in &shown.report.passed_over {
         let at = Place { file: &file.path, line: file.line, column: None, words: None };
-        run.notify(&format!("{} {}", file.path, file.reason), &at);
+        run.notify(&format!("{} {}{}", file.path, file.reason, parts(file)), &at);
     }
     run.print(out)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use tophash_source::{Finding, Severity};
+use tophash_source::{Finding, PassedOver, Severity};
 
 use super::Shown;
 use super::costs::words;
@@ -10,6 +10,9 @@ use crate::report::style;
 
 /// More files that were passed over are counted only.
 const MAX_PASSED_OVER: usize = 10;
+
+/// Parts of a file that are named.
+const MAX_PARTS: usize = 8;
 
 pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
     let report = &shown.report;
@@ -29,7 +32,7 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
     }
     for file in report.passed_over.iter().take(MAX_PASSED_OVER) {
         let line = file.line.map_or(String::new(), |line| format!(":{line}"));
-        writeln!(out, "passed over: {}{line} {}", file.path, file.reason)?;
+        writeln!(out, "passed over: {}{line} {}{}", file.path, file.reason, parts(file))?;
     }
     if report.passed_over.len() > MAX_PASSED_OVER {
         writeln!(out, "passed over: {} more files", report.passed_over.len() - MAX_PASSED_OVER)?;
@@ -66,6 +69,20 @@ fn print_finding(out: &mut impl Write, finding: &Finding, cost: Option<String>) 
     writeln!(out, "    {}", finding.absent)?;
     writeln!(out, "    to change: {}", finding.fix)?;
     writeln!(out)
+}
+
+/// Which lines of a file were passed over, where it was not all of it.
+pub(super) fn parts(file: &PassedOver) -> String {
+    if file.parts.is_empty() {
+        return String::new();
+    }
+    let spell = |(first, last): &(u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first} to {last}"),
+    };
+    let shown: Vec<_> = file.parts.iter().take(MAX_PARTS).map(spell).collect();
+    let more = if file.parts.len() > MAX_PARTS { " and more" } else { "" };
+    format!("; all is read but lines {}{more}", shown.join(", "))
 }
 
 /// What is not shown, and how to see it.
