@@ -24,6 +24,7 @@ pub mod folklore;
 pub mod layout;
 mod lock;
 pub mod measure;
+pub mod modules;
 mod paths;
 pub mod policy;
 pub mod programs;

