@@ -47,11 +47,13 @@ pub enum Fixture {
     Vitals,
     /// Places that allocate maps, and places that allocate what looks like them.
     MapSites,
+    /// Maps that grow with requests, in each place that source can have them.
+    Explained,
 }
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -67,6 +69,7 @@ impl Fixture {
         Self::Heap,
         Self::Vitals,
         Self::MapSites,
+        Self::Explained,
     ];
 
     /// The name of its folder below `fixtures/` and of the built program.
@@ -87,6 +90,7 @@ impl Fixture {
             Self::Heap => "heap",
             Self::Vitals => "vitals",
             Self::MapSites => "mapsites",
+            Self::Explained => "explained",
         }
     }
 }
@@ -200,11 +204,14 @@ fn build_mode(
 /// A hash of the sources, the toolchain and the flags.
 fn fingerprint(sources: &[PathBuf], toolchain: &Toolchain, flags: &str) -> Result<String> {
     let mut files: Vec<PathBuf> = Vec::new();
-    for source in sources {
+    let mut folders = sources.to_vec();
+    while let Some(folder) = folders.pop() {
         for entry in
-            fs::read_dir(source).with_context(|| format!("cannot list {}", source.display()))?
+            fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?
         {
-            files.push(entry?.path());
+            let entry = entry?;
+            let list = if entry.file_type()?.is_dir() { &mut folders } else { &mut files };
+            list.push(entry.path());
         }
     }
     files.sort();

@@ -116,7 +116,8 @@ fn functions(file: &SourceFile, said: &Said) -> Vec<(String, String)> {
             for name in &field.name {
                 let place = file.line_byte_column(name.pos);
                 let lines = said.get(&place).map(Vec::as_slice).unwrap_or_default();
-                any |= lines.iter().any(|line| line.contains("param") || line.contains(" does not "));
+                any |=
+                    lines.iter().any(|line| line.contains("param") || line.contains(" does not "));
                 unnamed &= name.name == "_";
                 row.push(leaks(&name.name, lines, &results));
             }

@@ -371,7 +371,11 @@ impl Printer<'_> {
             Type::Interface(interface) => {
                 if interface.methods.is_empty() && interface.embeds.is_empty() {
                     // The alias is what people write; the type alone does not tell which it was.
-                    out.push_str(if id == self.universe.any_type() { "any" } else { "interface {}" });
+                    out.push_str(if id == self.universe.any_type() {
+                        "any"
+                    } else {
+                        "interface {}"
+                    });
                     return;
                 }
                 out.push_str("interface {");

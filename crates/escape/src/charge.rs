@@ -15,39 +15,10 @@ use crate::explain::Context;
 use crate::position::Position;
 use crate::report::Report;
 use crate::site::Site;
+use crate::stack::{Frame, MapWork, Sum, base_name, outside_of_runtime, split_symbol};
 
 /// How many frames of inlined calls are followed outward.
 const DEEPEST: usize = 64;
-
-/// A call of an allocation's stack.
-#[derive(Debug, Clone, Copy)]
-pub struct Frame<'a> {
-    /// The function's full name: `example.com/app.(*T).Run`.
-    pub function: &'a str,
-    /// The file, wherever the program was built.
-    pub file: &'a str,
-    /// The line.
-    pub line: u32,
-    /// Frames next to each other with the same number, other than 0, are one function's code with
-    /// what was inlined into it.
-    pub location: u64,
-}
-
-/// Bytes and objects.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
-    /// Bytes.
-    pub bytes: u64,
-    /// Objects.
-    pub objects: u64,
-}
-
-impl Sum {
-    fn add(&mut self, other: Self) {
-        self.bytes = self.bytes.saturating_add(other.bytes);
-        self.objects = self.objects.saturating_add(other.objects);
-    }
-}
 
 /// What the runtime allocates on behalf of a line that has no verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,17 +164,7 @@ impl<'r> Charger<'r> {
     /// Charges what was allocated with a stack, the innermost call first.
     pub fn charge(&mut self, frames: &[Frame<'_>], sum: Sum) {
         self.total.add(sum);
-        let inner = frames.iter().take_while(|frame| is_runtime(frame.function)).count();
-        let inside = || frames.iter().take(inner).map(|frame| frame.function);
-        // `make` and literals end in the runtime, too.
-        let makes_map = inside().any(|name| {
-            name.starts_with("runtime.makemap") || name.starts_with("internal/runtime/maps.New")
-        });
-        let grows_map = !makes_map
-            && inside().any(|name| {
-                name.starts_with("runtime.mapassign") || name.starts_with("internal/runtime/maps.")
-            });
-        let frames = frames.get(inner..).unwrap_or_default();
+        let (frames, work) = outside_of_runtime(frames);
         let Some(first) = frames.first() else {
             self.outside.entry("the runtime".to_owned()).or_default().add(sum);
             return;
@@ -235,7 +196,7 @@ impl<'r> Charger<'r> {
         match line.and_then(|line| self.lines.get_mut(line)) {
             Some(line) => {
                 line.sum.add(sum);
-                if grows_map {
+                if work == MapWork::Grows {
                     line.map_growth.add(sum);
                     line.growth = Some(Growth::Map);
                 }
@@ -310,30 +271,10 @@ fn key_of(frame: &Frame<'_>) -> (String, String, u32) {
     (symbol, base_name(frame.file).to_owned(), frame.line)
 }
 
-fn base_name(file: &str) -> &str {
-    file.rsplit('/').next().unwrap_or(file)
-}
-
-/// Splits a symbol's name into the package's path and the rest, undoing the linker's escapes.
-pub(crate) fn split_symbol(symbol: &str) -> (String, &str) {
-    // Type arguments hold paths of their own.
-    let plain = symbol.split('[').next().unwrap_or(symbol);
-    let path_end = plain.rfind('/').map_or(0, |slash| slash + 1);
-    let dot = plain.get(path_end..).and_then(|rest| rest.find('.'));
-    let Some(dot) = dot.map(|dot| path_end + dot) else { return (symbol.to_owned(), "") };
-    let path = symbol.get(..dot).unwrap_or(symbol).replace("%2e", ".").replace("%22", "\"");
-    (path, symbol.get(dot + 1..).unwrap_or_default())
-}
-
 /// The last part of a function's name, without type arguments: `fmt.Sprint` and `Sprint` agree.
 fn last_name(function: &str) -> &str {
     let plain = function.split('[').next().unwrap_or(function);
     plain.rsplit('.').next().unwrap_or(plain)
-}
-
-/// Whether a function allocates on behalf of others.
-fn is_runtime(function: &str) -> bool {
-    ["runtime.", "internal/runtime/"].iter().any(|package| function.starts_with(package))
 }
 
 #[cfg(test)]
@@ -393,13 +334,5 @@ mod tests {
         let charged = charger.finish();
         assert_eq!(charged.outside[0].0, "gopkg.in/yaml.v3");
         assert_eq!(charged.outside[1].0, "the runtime");
-    }
-
-    #[test]
-    fn symbols_are_split_after_the_path() {
-        assert_eq!(split_symbol("main.main.func1").0, "main");
-        assert_eq!(split_symbol("a.b/c.(*T).M"), ("a.b/c".to_owned(), "(*T).M"));
-        assert_eq!(split_symbol("slices.Sort[go.shape.[]a/b.T]").0, "slices");
-        assert_eq!(split_symbol("odd"), ("odd".to_owned(), ""));
     }
 }

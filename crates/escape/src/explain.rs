@@ -194,8 +194,10 @@ impl<'p> Explainer<'p> {
             kind = if is_made { SiteKind::MakeMap } else { SiteKind::MapLiteral };
         }
         let escapes = *says != Says::Stays;
-        // Parameters are spoken of in the words for values; which is which can't be told.
-        if !escapes && kind == SiteKind::Boxed {
+        // Parameters are spoken of in the words for values; which is which can't be told of a name.
+        let is_name =
+            |text: &str| text.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+        if !escapes && kind == SiteKind::Boxed && is_name(what) {
             return None;
         }
         let because = match self.by_place.get(&(at, &**what)) {

@@ -35,10 +35,11 @@ mod read;
 mod reason;
 mod report;
 mod site;
+mod stack;
 mod story;
 
 pub use advice::{Advice, advise, advise_growth};
-pub use charge::{Charged, ChargedLine, Charger, Frame, Growth, Sum};
+pub use charge::{Charged, ChargedLine, Charger, Growth};
 pub use compare::{Change, ChangeKind, compare};
 pub use explain::{Context, NoContext};
 pub use position::Position;
@@ -46,4 +47,5 @@ pub use read::read;
 pub use reason::Reason;
 pub use report::{Counts, FunctionAt, PackageReport, Report, Tally};
 pub use site::{Flow, MapRole, Site, SiteKind, Step};
+pub use stack::{Frame, MapWork, Sum, base_name, outside_of_runtime, split_symbol};
 pub use story::Told;

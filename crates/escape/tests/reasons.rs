@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tophash_escape::{Context, Counts, Reason, Report, Site, SiteKind};
+use xtask::modules::Module;
 use xtask::toolchain::{self, Release};
 
 fn fixture() -> PathBuf {
@@ -30,8 +31,13 @@ impl Context for Sources {
 }
 
 fn compiled(release: &Release, dir: &Path, package: &str) -> String {
+    compiled_with(release, dir, package, "")
+}
+
+fn compiled_with(release: &Release, dir: &Path, package: &str, flags: &str) -> String {
     let toolchain = toolchain::ensure(release.version).expect("a toolchain");
     let mut command = toolchain.go(dir, "");
+    command.env("GOFLAGS", flags);
     command.args(["list", "-export", "-gcflags=-m=2", "-f", "{{.Name}}", package]);
     let output = command.output().expect("go runs");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -123,6 +129,112 @@ fn check_counts(text: &str, report: &Report, name: &str) {
     assert_eq!(unexplained(report), Vec::<String>::new(), "{name}");
 }
 
+/// A place, what stands there, and the verdict: of the compiler's lines, and of what was read. Of a name by
+/// itself that stays, the lines don't tell whether it is a parameter, which is no site; these are counted
+/// only.
+type Verdicts = BTreeMap<(String, u32, u32, String, &'static str), u64>;
+
+/// The compiler's own lines, taken apart at their ends alone.
+fn verdicts_of_lines(text: &str) -> Verdicts {
+    let mut found = Verdicts::new();
+    for line in text.lines() {
+        let verdict = |ending: &str| line.strip_suffix(ending);
+        let (rest, what) = if let Some(rest) = verdict(" escapes to heap") {
+            (rest, "escapes")
+        } else if let Some(rest) = verdict(" does not escape") {
+            (rest, "stays")
+        } else if line.contains(": moved to heap: ") {
+            (line, "moved")
+        } else {
+            continue;
+        };
+        let (place, expression) = rest.split_once(": ").expect("a place");
+        let expression = expression.strip_prefix("moved to heap: ").unwrap_or(expression);
+        let mut parts = place.rsplitn(3, ':');
+        let column = parts.next().and_then(|text| text.parse().ok()).expect("a column");
+        // Generated code of old releases has no column.
+        let (file, line, column) = match (parts.next(), parts.next()) {
+            (Some(line), Some(file)) => (file, line.parse().expect("a line"), column),
+            (Some(file), None) => (file, column, 0),
+            _ => panic!("{line}"),
+        };
+        if what == "stays" && is_name(expression) {
+            continue;
+        }
+        let expression = without_appended(expression).to_owned();
+        let key = (file.to_owned(), line, column, expression, what);
+        *found.entry(key).or_default() += 1;
+    }
+    found
+}
+
+/// Verdicts name `append` alone, and explanations, of which the words are kept, its arguments, too.
+fn without_appended(expression: &str) -> &str {
+    if expression.starts_with("append(") { "append" } else { expression }
+}
+
+fn is_name(expression: &str) -> bool {
+    expression.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+}
+
+fn verdicts_read(report: &Report) -> Verdicts {
+    let mut found = Verdicts::new();
+    for (_, site) in report.sites() {
+        let what = match (site.escapes, site.kind) {
+            (true, SiteKind::Variable) => "moved",
+            (true, _) => "escapes",
+            (false, _) => "stays",
+        };
+        if what == "stays" && is_name(&site.expression) {
+            continue;
+        }
+        let at = &site.at;
+        let expression = without_appended(&site.expression).to_owned();
+        let key = (at.file.to_string(), at.line, at.column, expression, what);
+        *found.entry(key).or_default() += u64::from(site.times);
+    }
+    found
+}
+
+fn check_sites(text: &str, report: &Report, name: &str) {
+    let (lines, mut read) = (verdicts_of_lines(text), verdicts_read(report));
+    let mut faults = Vec::new();
+    for (verdict, times) in &lines {
+        let found = read.remove(verdict);
+        if found != Some(*times) {
+            faults.push(format!("{verdict:?}: said {times} times, read {found:?}"));
+        }
+    }
+    faults.extend(read.keys().map(|verdict| format!("{verdict:?}: read and not said")));
+    let all = lines.len();
+    assert!(
+        faults.is_empty(),
+        "{name}: {} of {all}: {:#?}",
+        faults.len(),
+        &faults[..faults.len().min(20)]
+    );
+    assert!(all > 50, "{name}: {all}");
+}
+
+/// In a wide run: a server and a library of others, on every release.
+#[test]
+fn sites_and_verdicts_of_real_modules_are_the_compilers_own() {
+    if !toolchain::is_wide() {
+        return;
+    }
+    for module in Module::ALL {
+        let dir = module.folder().expect("the module can be fetched");
+        for release in Release::tested() {
+            let packages = format!("{}/...", module.path);
+            let text = compiled_with(&release, &dir, &packages, "-mod=mod");
+            let report = tophash_escape::read(&text, &Sources(dir.clone()));
+            let name = format!("{} on {}", module.path, release.version);
+            check_sites(&text, &report, &name);
+            check_counts(&text, &report, &name);
+        }
+    }
+}
+
 #[test]
 fn counts_are_those_of_the_compilers_lines() {
     let dir = fixture();
@@ -133,7 +245,9 @@ fn counts_are_those_of_the_compilers_lines() {
             }
             let text = compiled(&release, &dir, package);
             let report = tophash_escape::read(&text, &Sources(dir.clone()));
-            check_counts(&text, &report, &format!("{package} on {}", release.version));
+            let name = format!("{package} on {}", release.version);
+            check_sites(&text, &report, &name);
+            check_counts(&text, &report, &name);
         }
     }
 }

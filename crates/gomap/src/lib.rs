@@ -17,9 +17,9 @@ mod types;
 
 pub use cost::{MapDesign, ValueShape, fresh_cost, grown_cost};
 pub use find::{
-    Attribution, FoundMap, FoundSyncMap, HeaderLayout, HeapAllocations, Holder, MapPlace,
-    ObjectType, OffHeapMap, Parent, PathNamer, RootPath, RootPathKind, StaticTarget, Survey,
-    Surveyor, SyncMapDesign, TypeEvidence, ValueFormat, Walk, revalidate,
+    Attribution, FoundMap, FoundSyncMap, HeaderLayout, HeapAllocations, Holder, MapHolder,
+    MapPlace, ObjectType, OffHeapMap, Parent, PathNamer, RootPath, RootPathKind, StaticTarget,
+    Survey, Surveyor, SyncMapDesign, TypeEvidence, ValueFormat, Walk, revalidate,
 };
 pub use hash::{
     AesHash, FallbackHash, HashPlan, HashRules, KeyField, KeyHash, KeyHasher, KeyReferences,

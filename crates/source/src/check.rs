@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::finding::Position;
+use crate::finding::{Position, Severity};
 use crate::model::package::Package;
 use crate::rules::{self, Found};
-use crate::source_tree::Folder;
+use crate::source_tree::{Folder, Module};
 use crate::summary::View;
 use crate::suppress::Suppressions;
-use crate::walk;
+use crate::{walk, whole};
 use tophash_typecheck::{MAX_BYTES, PassedOver, Reason, SourceFile};
 
 /// What is known of a folder.
@@ -35,31 +35,56 @@ pub(crate) fn folder(
     announce: &dyn Fn(Option<&str>),
 ) -> Checked {
     let mut checked = Checked::default();
-    let mut packages: BTreeMap<String, Vec<SourceFile>> = BTreeMap::new();
+    let mut texts = Texts::default();
     for path in &folder.files {
         let name = path.to_string_lossy();
         if skipped.contains(name.as_ref()) {
             continue;
         }
         announce(Some(&name));
-        match read(path, &name).and_then(|text| tophash_typecheck::parse(&name, &text)) {
-            Ok(file) => {
-                checked.files += 1;
-                checked.bytes += file.bytes as u64;
-                packages.entry(file.ast.pkg_name.name.clone()).or_default().push(file);
-            }
+        match read(path, &name) {
+            Ok(text) => texts.read(&name, &text, &mut checked),
             Err(passed_over) => checked.passed_over.push(passed_over),
         }
     }
     announce(None);
-    for files in packages.into_values() {
-        package(&files, folder.go, &mut checked);
-    }
+    texts.check(&folder.module, &mut checked);
     checked
 }
 
+/// The files of a folder, by package.
+#[derive(Default)]
+pub(crate) struct Texts {
+    packages: BTreeMap<String, Vec<SourceFile>>,
+    /// What could not be parsed in the folder, whatever package it is of.
+    unread: Vec<String>,
+}
+
+impl Texts {
+    /// Parses a file, and takes what is whole of it.
+    pub(crate) fn read(&mut self, path: &str, text: &str, checked: &mut Checked) {
+        let whole::Read { file, passed_over, unread } = whole::parse_as_far_as_whole(path, text);
+        if let Some(file) = file {
+            checked.files += 1;
+            checked.bytes += file.bytes as u64;
+            self.packages.entry(file.ast.pkg_name.name.clone()).or_default().push(file);
+        }
+        checked.passed_over.extend(passed_over);
+        if !unread.is_empty() {
+            self.unread.push(unread);
+        }
+    }
+
+    /// Applies the rules to all packages.
+    pub(crate) fn check(self, module: &Module, checked: &mut Checked) {
+        for files in self.packages.into_values() {
+            package(&files, &self.unread, module, checked);
+        }
+    }
+}
+
 fn read(path: &Path, name: &str) -> Result<String, PassedOver> {
-    let pass = |reason| PassedOver { path: name.to_owned(), line: None, reason };
+    let pass = |reason| PassedOver { path: name.to_owned(), line: None, reason, parts: Vec::new() };
     let unreadable = |fault: std::io::Error| pass(Reason::Unreadable(fault.to_string()));
     let bytes = fs::metadata(path).map_err(unreadable)?.len();
     if bytes > MAX_BYTES {
@@ -70,13 +95,20 @@ fn read(path: &Path, name: &str) -> Result<String, PassedOver> {
 }
 
 /// Applies the rules to the files of one package.
-pub(crate) fn package(files: &[SourceFile], go: Option<(u32, u32)>, checked: &mut Checked) {
+fn package(files: &[SourceFile], unread: &[String], module: &Module, checked: &mut Checked) {
     checked.packages += 1;
     let package = Package::new(files);
     let facts = walk::walk(&package);
-    let view = View::new(&package, &facts, go);
+    let view = View::new(&package, &facts, module);
     let mut suppressions = Suppressions::read(files);
-    for found in rules::all(&view) {
+    for mut found in rules::all(&view) {
+        // What is absent may stand in what could not be read.
+        if let Some(map) = &found.finding.map
+            && unread.iter().any(|text| has_word(text, map.held.last_name()))
+        {
+            found.finding.severity = Severity::Info;
+            found.finding.absent.push_str(", as far as they could be read");
+        }
         match suppressions.covers(&found.finding) {
             true => checked.suppressed += 1,
             false => checked.found.push(found),
@@ -84,4 +116,14 @@ pub(crate) fn package(files: &[SourceFile], go: Option<(u32, u32)>, checked: &mu
     }
     checked.faults.append(&mut suppressions.faults);
     checked.cleaned_elsewhere.extend(facts.cleaned_elsewhere.iter().map(|name| (*name).to_owned()));
+}
+
+/// Whether a name stands in a text.
+fn has_word(text: &str, name: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + name.len()..).and_then(|after| after.chars().next());
+        !name.is_empty() && !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
 }

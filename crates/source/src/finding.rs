@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::identity::MapIdentity;
+
 /// The rules. Their names are stable: suppressions, baselines and exit codes are built on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -191,6 +193,9 @@ pub struct Finding {
     /// Where keys come from, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<&'static str>,
+    /// Which map it is about; none for timers, and for maps that are not followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<MapIdentity>,
 }
 
 impl Finding {

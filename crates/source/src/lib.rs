@@ -29,9 +29,11 @@
 //! The caller names files and folders, or hands over texts, and says what to leave out. Nothing is printed
 //! here, and what could not be read is part of the result.
 
+mod broken;
 mod check;
 mod config;
 mod finding;
+mod identity;
 mod lint;
 mod model;
 mod rules;
@@ -39,9 +41,11 @@ mod source_tree;
 mod summary;
 mod suppress;
 mod walk;
+mod whole;
 mod workers;
 
 pub use config::{Config, ConfigError};
 pub use finding::{Evidence, Finding, Position, Rule, Severity};
+pub use identity::{CodeLines, Held, MapIdentity};
 pub use lint::{LintReport, lint, lint_texts};
 pub use tophash_typecheck::{PassedOver, Reason};

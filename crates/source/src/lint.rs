@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::check::{self, Checked};
 use crate::config::Config;
 use crate::finding::{Finding, Position};
-use crate::source_tree;
+use crate::source_tree::{self, Module};
 use crate::workers;
 use tophash_typecheck::{PassedOver, Reason};
 
@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct LintReport {
     /// The worst first.
     pub findings: Vec<Finding>,
-    /// Files that were not read, and why.
+    /// Files that were not read, or in part, and why.
     pub passed_over: Vec<PassedOver>,
     /// Comments that were to take a finding back and don't, and why.
     pub suppression_faults: Vec<(Position, String)>,
@@ -49,6 +49,7 @@ pub fn lint(paths: &[PathBuf], config: &Config) -> LintReport {
         path: fault.path.to_string_lossy().into_owned(),
         line: None,
         reason: Reason::Unreadable(fault.fault.to_string()),
+        parts: Vec::new(),
     }));
     report.passed_over.sort_by(|a, b| a.path.cmp(&b.path));
     report
@@ -58,21 +59,13 @@ pub fn lint(paths: &[PathBuf], config: &Config) -> LintReport {
 ///
 /// `go` is the release that the module asks for.
 pub fn lint_texts(files: &[(&str, &str)], go: Option<(u32, u32)>, config: &Config) -> LintReport {
+    let module = Module { go, import_path: None };
     let mut checked = Checked::default();
-    let mut packages: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    let mut texts = check::Texts::default();
     for (path, text) in files {
-        match tophash_typecheck::parse(path, text) {
-            Ok(file) => {
-                checked.files += 1;
-                checked.bytes += file.bytes as u64;
-                packages.entry(file.ast.pkg_name.name.clone()).or_default().push(file);
-            }
-            Err(passed_over) => checked.passed_over.push(passed_over),
-        }
+        texts.read(path, text, &mut checked);
     }
-    for files in packages.into_values() {
-        check::package(&files, go, &mut checked);
-    }
+    texts.check(&module, &mut checked);
     gather(vec![checked], config)
 }
 

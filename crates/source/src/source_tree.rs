@@ -16,8 +16,16 @@ const MAX_DEPTH: usize = 64;
 pub(crate) struct Folder {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) bytes: u64,
-    /// The release that the module's `go` line names.
+    pub(crate) module: Module,
+}
+
+/// What `go.mod` says of a folder.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Module {
+    /// The release that the `go` line names.
     pub(crate) go: Option<(u32, u32)>,
+    /// The import path of the folder's package.
+    pub(crate) import_path: Option<String>,
 }
 
 /// A path that could not be read.
@@ -39,8 +47,9 @@ pub(crate) fn folders(
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => search.enter(&path, MAX_DEPTH),
             Ok(metadata) => {
-                let go = path.parent().and_then(|folder| search.release(folder));
-                search.found.push(Folder { files: vec![path], bytes: metadata.len(), go });
+                let module = path.parent().map(|folder| search.module(folder));
+                let module = module.unwrap_or_default();
+                search.found.push(Folder { files: vec![path], bytes: metadata.len(), module });
             }
             Err(fault) => search.faults.push(Unreadable { path, fault }),
         }
@@ -61,8 +70,7 @@ fn without_dots(path: &Path) -> PathBuf {
 
 struct Search<'e> {
     excluded: &'e dyn Fn(&Path) -> bool,
-    /// The release of each folder's module.
-    modules: HashMap<PathBuf, Option<(u32, u32)>>,
+    modules: HashMap<PathBuf, Module>,
     found: Vec<Folder>,
     faults: Vec<Unreadable>,
 }
@@ -99,30 +107,49 @@ impl Search<'_> {
             }
         }
         if !files.is_empty() {
-            let go = self.release(folder);
-            self.found.push(Folder { files, bytes, go });
+            let module = self.module(folder);
+            self.found.push(Folder { files, bytes, module });
         }
         for path in inner {
             self.enter(&path, depth);
         }
     }
 
-    /// Returns the release that the nearest `go.mod` names.
-    fn release(&mut self, folder: &Path) -> Option<(u32, u32)> {
+    /// Returns what the nearest `go.mod` says.
+    fn module(&mut self, folder: &Path) -> Module {
         if let Some(known) = self.modules.get(folder) {
-            return *known;
+            return known.clone();
         }
-        let release = match fs::read_to_string(folder.join("go.mod")) {
-            Ok(text) => release_of(&text),
+        let module = match fs::read_to_string(folder.join("go.mod")) {
+            Ok(text) => Module { go: release_of(&text), import_path: path_of(&text) },
             Err(_) => {
-                let whole = fs::canonicalize(folder).ok();
-                let above = whole.as_deref().and_then(Path::parent).map(Path::to_path_buf);
-                above.and_then(|above| self.release(&above))
+                // A folder that is not named from where this runs is asked for its whole name.
+                let named = folder.file_name().and(folder.parent()).map(Path::to_path_buf);
+                let above = named.filter(|above| !above.as_os_str().is_empty());
+                let whole = match above {
+                    Some(_) => Some(folder.to_path_buf()),
+                    None => fs::canonicalize(folder).ok(),
+                };
+                let above = above.or_else(|| Some(whole.as_deref()?.parent()?.to_path_buf()));
+                let found = above.map(|above| self.module(&above)).unwrap_or_default();
+                let name = whole.as_deref().and_then(Path::file_name);
+                let import_path = found.import_path.zip(name).map(|(above, name)| {
+                    let name = name.to_string_lossy();
+                    if above == "std" { name.into_owned() } else { format!("{above}/{name}") }
+                });
+                Module { go: found.go, import_path }
             }
         };
-        self.modules.insert(folder.to_path_buf(), release);
-        release
+        self.modules.insert(folder.to_path_buf(), module.clone());
+        module
     }
+}
+
+/// Reads the path of a module.
+fn path_of(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("module "))?;
+    let path = line.split("//").next()?.trim().trim_matches(['"', '`']);
+    (!path.is_empty()).then(|| path.to_owned())
 }
 
 /// Reads the `go` line of a module. Without one, a module is of Go 1.16.
@@ -145,6 +172,20 @@ mod tests {
         assert_eq!(release_of("module a\ngo 1.23rc1 // soon\n"), Some((1, 23)));
         assert_eq!(release_of("module a\n"), Some((1, 16)));
         assert_eq!(release_of("go one\n"), None);
+    }
+
+    #[test]
+    fn import_paths_come_from_the_nearest_module() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let inner = dir.path().join("web/api");
+        fs::create_dir_all(&inner).expect("a folder");
+        fs::write(dir.path().join("go.mod"), "module \"example.org/a\" // old\n\ngo 1.22\n")
+            .expect("a file");
+        fs::write(inner.join("a.go"), "package api\n").expect("a file");
+        let (found, faults) = folders(&[dir.path().to_path_buf()], &|_| false);
+        assert!(faults.is_empty());
+        assert_eq!(found[0].module.import_path.as_deref(), Some("example.org/a/web/api"));
+        assert_eq!(found[0].module.go, Some((1, 22)));
     }
 
     #[test]

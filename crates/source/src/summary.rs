@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::model::package::{Function, Package, named};
 use crate::model::place::{Place, Root};
 use crate::model::ty::{Shape, Ty};
+use crate::source_tree::Module;
 use crate::walk::facts::{Action, Caller, Facts, Op, Origin};
 use crate::walk::is_request;
 
@@ -64,14 +65,12 @@ pub(crate) struct View<'p, 'a> {
     pub(crate) serves: bool,
     /// The Go release that the module asks for.
     pub(crate) go: Option<(u32, u32)>,
+    /// The package's import path.
+    pub(crate) import_path: Option<&'p str>,
 }
 
 impl<'p, 'a> View<'p, 'a> {
-    pub(crate) fn new(
-        package: &'p Package<'a>,
-        facts: &'p Facts<'a>,
-        go: Option<(u32, u32)>,
-    ) -> Self {
+    pub(crate) fn new(package: &'p Package<'a>, facts: &'p Facts<'a>, module: &'p Module) -> Self {
         Self {
             package,
             facts,
@@ -80,7 +79,8 @@ impl<'p, 'a> View<'p, 'a> {
             startup: closed(package, facts, is_init),
             setup: closed(package, facts, |function| is_init(function) || makes_objects(function)),
             serves: package.imports_any(is_serving),
-            go,
+            go: module.go,
+            import_path: module.import_path.as_deref(),
         }
     }
 
@@ -95,10 +95,11 @@ impl<'p, 'a> View<'p, 'a> {
             && op.origin >= Origin::Plain
             && !op.is_fresh
             && !op.is_once
-            && !op.function.is_some_and(|number| match op.place.root {
+            // What a handler does, it does with each request, wherever it was made.
+            && (op.in_handler || !op.function.is_some_and(|number| match op.place.root {
                 Root::Type(_) => self.setup.contains(&number),
                 _ => self.startup.contains(&number),
-            })
+            }))
     }
 
     /// Whether a limit is kept: the map's length is compared with something.

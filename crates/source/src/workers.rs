@@ -201,16 +201,18 @@ fn first_file(folder: &Folder) -> String {
 }
 
 fn passed_over(path: String, reason: Reason) -> Checked {
-    let passed_over = PassedOver { path, line: None, reason };
+    let passed_over = PassedOver { path, line: None, reason, parts: Vec::new() };
     Checked { passed_over: vec![passed_over], ..Checked::default() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source_tree::Module;
 
     fn folders(names: &[&str]) -> Vec<Folder> {
-        let folder = |name: &&str| Folder { files: vec![name.into()], bytes: 0, go: None };
+        let folder =
+            |name: &&str| Folder { files: vec![name.into()], bytes: 0, module: Module::default() };
         names.iter().map(folder).collect()
     }
 

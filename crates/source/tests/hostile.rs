@@ -17,7 +17,13 @@ fn on_large_stack(run: impl FnOnce() + Send + 'static) {
 
 fn read(text: &str) {
     let report = lint_texts(&[("a.go", text)], Some((1, 22)), &Config::default());
-    assert_eq!(report.files + report.passed_over.len(), 1);
+    // Read, passed over, or both where a part of it is whole.
+    match (report.files, report.passed_over.as_slice()) {
+        (1, []) => {}
+        (1, [part]) => assert!(!part.parts.is_empty(), "{part:?}"),
+        (0, [whole]) => assert!(whole.parts.is_empty(), "{whole:?}"),
+        (files, passed_over) => panic!("{files} files are read, and not {passed_over:?}"),
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tophash_memory::ProcessMode;
 use crate::audit::AuditOptions;
 use crate::escape::EscapeOptions;
 use crate::http::RequestOptions;
+use crate::join::SourceOptions;
 use crate::lint::LintOptions;
 use crate::profile::ProfileOptions;
 
@@ -28,7 +29,7 @@ pub(crate) enum Command {
     /// TARGET is the number of a running process, an ELF core, or a heap dump that the program wrote
     /// of itself with `debug.WriteHeapDump`; the files may be compressed (`.zst`). Go 1.19 and 1.21
     /// to 1.27 on linux/amd64; neither symbols nor DWARF are needed.
-    Inspect(InspectOptions),
+    Inspect(Box<InspectOptions>),
     /// Write a small core of a running Go program, for `inspect` and for debuggers.
     ///
     /// It holds what the program wrote and still uses: pages never touched, pages of zeros, free
@@ -68,7 +69,7 @@ pub(crate) enum Command {
     /// No Go toolchain is needed. All files of a package are read, whatever their build tags say; tests,
     /// `vendor` and `testdata` are left out. A finding is taken back by a comment
     /// `//tophash:ignore RULE reason` on its line or the one before.
-    Lint(LintOptions),
+    Lint(Box<LintOptions>),
     /// Report on SafeMaps of Rust services by the audits that they wrote: keys against the day before,
     /// keys whose type drifts, memory, and growth that looks like a leak.
     Audit(AuditOptions),
@@ -84,6 +85,9 @@ pub(crate) struct InspectOptions {
 
     #[command(flatten)]
     pub(crate) view: ViewOptions,
+
+    #[command(flatten)]
+    pub(crate) source: SourceOptions,
 }
 
 /// How a target is opened.
@@ -122,7 +126,7 @@ pub(crate) struct DiffOptions {
 
     /// End with exit code 1 if a finding is at least this severe.
     #[arg(long, value_enum, value_name = "SEVERITY")]
-    pub(crate) fail_on: Option<FailOn>,
+    pub(crate) fail_on: Option<SeverityName>,
 
     /// How many changes the table shows; 0 for all.
     #[arg(long, value_name = "N")]
@@ -469,7 +473,7 @@ pub(crate) struct ViewOptions {
 
     /// End with exit code 1 if a finding is at least this severe.
     #[arg(long, value_enum, value_name = "SEVERITY")]
-    pub(crate) fail_on: Option<FailOn>,
+    pub(crate) fail_on: Option<SeverityName>,
 
     /// Print up to N entries of each map shown. Keys and values may be secrets.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true)]
@@ -501,20 +505,30 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Severities of findings, as they are given.
+/// Severities of findings, in a heap and in source, as they are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
+pub(crate) enum SeverityName {
     Info,
     Warning,
     Critical,
 }
 
-impl From<FailOn> for Severity {
-    fn from(severity: FailOn) -> Self {
+impl From<SeverityName> for Severity {
+    fn from(severity: SeverityName) -> Self {
         match severity {
-            FailOn::Info => Self::Info,
-            FailOn::Warning => Self::Warning,
-            FailOn::Critical => Self::Critical,
+            SeverityName::Info => Self::Info,
+            SeverityName::Warning => Self::Warning,
+            SeverityName::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<SeverityName> for tophash_source::Severity {
+    fn from(severity: SeverityName) -> Self {
+        match severity {
+            SeverityName::Info => Self::Info,
+            SeverityName::Warning => Self::Warning,
+            SeverityName::Critical => Self::Critical,
         }
     }
 }

@@ -9,21 +9,23 @@ use tophash_memory::{ProcessOptions, Target};
 
 use crate::Outcome;
 use crate::analysis::analyse;
-use crate::args::{FailOn, Format, InspectOptions, TargetOptions, ViewOptions};
+use crate::args::{Format, InspectOptions, SeverityName, TargetOptions, ViewOptions};
+use crate::join;
 use crate::progress::Progress;
 use crate::report::{Report, json, table};
 
 pub(crate) fn run(options: &InspectOptions) -> Result<Outcome> {
     let progress = Progress::new();
     let target = open(&options.target, &options.how, &progress)?;
-    let report = analyse(&target, &options.view, &progress)?;
+    let mut report = analyse(&target, &options.view, &progress)?;
+    join::explain(&mut report, &options.source, &progress)?;
     drop(progress);
     print(&report, &options.view)?;
     Ok(outcome(&report.findings, options.view.fail_on))
 }
 
 /// Tells whether a finding is as severe as the person said.
-pub(crate) fn outcome(findings: &[Finding], fail_on: Option<FailOn>) -> Outcome {
+pub(crate) fn outcome(findings: &[Finding], fail_on: Option<SeverityName>) -> Outcome {
     let worst = findings.iter().map(|finding| finding.severity).max();
     match fail_on {
         Some(least) if worst >= Some(least.into()) => Outcome::Found,

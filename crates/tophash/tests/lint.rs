@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{folder, is_wide};
+use common::folder;
 use serde_json::Value;
 
 fn rules() -> PathBuf {
@@ -119,6 +119,12 @@ fn files_that_can_not_be_parsed_are_named_and_the_rest_is_read() {
     let report = json(&output);
     assert_eq!(report["findings"].as_array().unwrap().len(), 1);
     assert_eq!(report["passed_over"].as_array().unwrap().len(), 2);
+    // A file with something whole in it is read to that extent.
+    let half = "package visits\n\nfunc broken( {\n}\n\nfunc whole() {}\n";
+    fs::write(dir.path().join("web/broken.go"), half).unwrap();
+    let told = text(&lint(dir.path(), &[]));
+    assert!(told.contains("; all is read but lines 3 to 4\n"), "{told}");
+    assert!(told.contains("1 finding in 1 package, 2 files"), "{told}");
 }
 
 #[test]
@@ -168,15 +174,15 @@ fn sarif_has_what_its_schema_requires() {
     assert_eq!(told["toolExecutionNotifications"].as_array().unwrap().len(), 1);
 }
 
-/// In the wide run, the standard's multitool checks the document, if `TOPHASH_SARIF_MULTITOOL` names it.
+/// What a change's reviewer sees on GitHub.
 #[test]
-fn sarif_fits_the_standards_schema() {
-    let multitool = std::env::var_os("TOPHASH_SARIF_MULTITOOL").filter(|_| is_wide());
-    let Some(multitool) = multitool else { return };
+fn annotations_are_commands_one_a_line() {
     let dir = module("unbounded-global");
-    let document = dir.path().join("report.sarif");
-    fs::write(&document, lint(dir.path(), &["--format", "sarif"]).stdout).unwrap();
-    let checked = Command::new(multitool).arg("validate").arg(&document).output().unwrap();
-    let told = String::from_utf8_lossy(&checked.stdout);
-    assert!(checked.status.success() && !told.contains("error"), "{told}");
+    fs::write(dir.path().join("web/broken.go"), "package visits\n\nfunc broken( {\n").unwrap();
+    let text = text(&lint(dir.path(), &["--format", "github"]));
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let start = "::error file=web/bad.go,line=10,col=2,title=lint%3A unbounded-global::hits (map";
+    assert!(lines[0].starts_with(start), "{text}");
+    assert!(lines[1].starts_with("::notice file=web/broken.go,line="), "{text}");
 }

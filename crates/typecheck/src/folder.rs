@@ -63,7 +63,8 @@ pub fn parse_folder(folder: &Path, context: &BuildContext) -> Parsed {
     let texts = texts(folder, context);
     if texts.is_empty() {
         let reason = Reason::Unreadable("no Go files for this build".to_owned());
-        let passed_over = PassedOver { path: folder.display().to_string(), line: None, reason };
+        let path = folder.display().to_string();
+        let passed_over = PassedOver { path, line: None, reason, parts: Vec::new() };
         return Parsed { files: Vec::new(), passed_over: vec![passed_over] };
     }
     parse_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))

@@ -27,6 +27,8 @@ pub struct PassedOver {
     pub line: Option<u32>,
     /// What is the matter.
     pub reason: Reason,
+    /// The first and last lines of the parts that were passed over; empty for the whole file.
+    pub parts: Vec<(u32, u32)>,
 }
 
 /// Why a file was passed over.
@@ -124,7 +126,7 @@ fn wide(text: &str) -> Vec<(usize, u8)> {
 ///
 /// A text that the parser does not accept, or that nests deeper than [`MAX_DEPTH`].
 pub fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
-    let pass = |line, reason| PassedOver { path: path.to_owned(), line, reason };
+    let pass = |line, reason| PassedOver { path: path.to_owned(), line, reason, parts: Vec::new() };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let depth = nesting::depth(text.as_bytes());
     if depth > MAX_DEPTH {

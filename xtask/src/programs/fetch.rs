@@ -68,7 +68,8 @@ fn wheel(name: &str, version: &str, sha256: &str, work: &Path, to: &Path) -> Res
     Ok(())
 }
 
-fn npm(name: &str, version: &str, work: &Path, to: &Path) -> Result<()> {
+/// Unpacks an npm package, which npm itself checks against its index.
+pub(crate) fn npm(name: &str, version: &str, work: &Path, to: &Path) -> Result<()> {
     eprintln!("downloading the npm package {name} {version}");
     run(Command::new("npm")
         .args(["pack", "--silent", &format!("{name}@{version}")])

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 
 use crate::{lock, paths};
 
-mod fetch;
+pub(crate) mod fetch;
 mod growth;
 mod http;
 mod load;

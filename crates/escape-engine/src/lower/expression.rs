@@ -61,7 +61,11 @@ impl Lower<'_> {
             },
             Expression::BasicLit(literal) => {
                 let text: Rc<str> = literal.value.as_str().into();
-                self.add(Op::Literal(Literal { raw: text.clone(), text, int: None, length: None }), typ, at)
+                self.add(
+                    Op::Literal(Literal { raw: text.clone(), text, int: None, length: None }),
+                    typ,
+                    at,
+                )
             }
             _ => self.unknown("an expression", Vec::new(), typ, at),
         }

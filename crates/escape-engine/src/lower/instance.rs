@@ -12,8 +12,8 @@ use tophash_typecheck::{
     FunctionId, ObjectId, ObjectKind, Source, Type, TypeId, check, parse_texts,
 };
 
-use super::facts::{Known, TypeArguments};
 use super::Lower;
+use super::facts::{Known, TypeArguments};
 use crate::ir::{Callee, FuncId};
 
 /// More instances than this are not made: polymorphic recursion would never end.
@@ -137,9 +137,8 @@ impl<'a> Lower<'a> {
             for (at, declaration) in file.ast.decl.iter().enumerate() {
                 let Declaration::Function(function) = declaration else { continue };
                 let receiver = function.recv.as_ref().and_then(|list| list.list.first());
-                let receiver = receiver.map_or_else(String::new, |field| {
-                    super::function::receiver_name(&field.typ).0
-                });
+                let receiver = receiver
+                    .map_or_else(String::new, |field| super::function::receiver_name(&field.typ).0);
                 places.insert((receiver, function.name.name.clone()), (index, at));
             }
         }

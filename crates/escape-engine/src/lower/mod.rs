@@ -133,8 +133,7 @@ impl Lower<'_> {
     fn add(&mut self, op: Op, typ: TypeId, at: Pos) -> NodeId {
         let id = NodeId(u32::try_from(self.program.nodes.len()).unwrap_or(u32::MAX));
         let init = Rc::from([]);
-        let node =
-            crate::ir::Node { op, typ, at, is_implicit: false, init, spelled: None };
+        let node = crate::ir::Node { op, typ, at, is_implicit: false, init, spelled: None };
         self.program.nodes.push(node);
         id
     }

@@ -175,10 +175,8 @@ impl Lower<'_> {
     }
 
     fn assigned(&mut self, targets: Vec<Target>, values: &[Expression], at: Pos) -> NodeId {
-        let declared: Vec<_> = targets
-            .iter()
-            .filter_map(|target| Some((target.declares?, target.at)))
-            .collect();
+        let declared: Vec<_> =
+            targets.iter().filter_map(|target| Some((target.declares?, target.at))).collect();
         let wanted: Vec<_> =
             targets.iter().map(|target| target.to.map(|to| self.typ(to))).collect();
         let defines = !declared.is_empty();
@@ -218,8 +216,7 @@ impl Lower<'_> {
     fn returned(&mut self, returned: &ast::ReturnStmt) -> NodeId {
         let at = self.pos(returned.pos);
         let results = self.program.func(self.function).results.clone();
-        let wanted: Vec<_> =
-            results.iter().map(|var| Some(self.program.var(*var).typ)).collect();
+        let wanted: Vec<_> = results.iter().map(|var| Some(self.program.var(*var).typ)).collect();
         let values = match &returned.ret[..] {
             [one] if wanted.len() > 1 => self.several(one, &wanted, at),
             values => values

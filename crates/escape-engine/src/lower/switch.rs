@@ -51,9 +51,8 @@ impl Lower<'_> {
 
     /// If all is constant, the one clause that is taken, or none at all.
     fn only_clause<'s>(&self, switch: &'s ast::SwitchStmt) -> Option<Option<&'s ast::CaseClause>> {
-        let value = |x: &Expression| {
-            self.checked.expr(super::bare(x)).and_then(|info| info.value.clone())
-        };
+        let value =
+            |x: &Expression| self.checked.expr(super::bare(x)).and_then(|info| info.value.clone());
         let tag = match &switch.tag {
             Some(tag) => value(tag)?,
             None => Value::Bool(true),

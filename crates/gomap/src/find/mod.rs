@@ -1,6 +1,7 @@
 //! Finding every map of a program, its type, and what holds it.
 
 mod headers;
+mod holder;
 mod narrow;
 mod path;
 mod revalidate;
@@ -11,6 +12,7 @@ mod values;
 mod walk;
 
 pub use headers::HeaderLayout;
+pub use holder::MapHolder;
 pub use path::{PathNamer, RootPath, RootPathKind, ValueFormat};
 pub use revalidate::revalidate;
 pub use survey::{FoundMap, HeapAllocations, MapPlace, Survey, Surveyor, TypeEvidence};

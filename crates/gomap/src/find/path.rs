@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tophash_goruntime::{
-    FunctionId, Heap, ObjectId, Program, Root, RootKind, Shape, Slot, SourceLine, TypeId, TypeTable,
+    CapturedVariable, FunctionId, Heap, ObjectId, Program, Root, RootKind, Shape, Slot, SourceLine,
+    TypeId, TypeTable,
 };
 use tophash_memory::{Address, ByteSize, MemoryExt};
 
+use super::holder::MapHolder;
 use super::walk::{ObjectType, Parent, Walk};
 use crate::layout::{MapShape, SLOTS};
 
@@ -31,6 +33,8 @@ pub struct RootPath {
     pub at: Address,
     /// The steps, the root first.
     pub steps: Vec<String>,
+    /// What the map is called in the source.
+    pub holder: Option<MapHolder>,
 }
 
 /// Kinds of roots, as reports tell them apart.
@@ -56,10 +60,10 @@ pub type ValueFormat<'w> = dyn Fn(TypeId, Address) -> String + 'w;
 
 /// Names paths of one walk.
 pub struct PathNamer<'w> {
-    walk: &'w Walk<'w>,
-    program: &'w Program<'w>,
-    heap: &'w Heap<'w>,
-    types: &'w TypeTable<'w>,
+    pub(super) walk: &'w Walk<'w>,
+    pub(super) program: &'w Program<'w>,
+    pub(super) heap: &'w Heap<'w>,
+    pub(super) types: &'w TypeTable<'w>,
     /// How keys are spelled, where they may be shown at all.
     keys: Option<&'w ValueFormat<'w>>,
     /// The map type of each type of bucket or group.
@@ -117,6 +121,7 @@ impl<'w> PathNamer<'w> {
             steps.extend(end);
         }
         path.steps.extend(steps);
+        path.holder = self.holder_in(&chain).or(path.holder);
         Some(path)
     }
 
@@ -131,6 +136,7 @@ impl<'w> PathNamer<'w> {
             line: None,
             at: root.at,
             steps: Vec::new(),
+            holder: None,
         };
         match root.kind {
             RootKind::Global => {
@@ -138,15 +144,22 @@ impl<'w> PathNamer<'w> {
                 let steps = self.name_global(root.at, 8);
                 path.name = steps.first().cloned().unwrap_or_default();
                 path.steps = steps;
+                path.holder = self.global_holder(root.at, 8);
             }
             RootKind::Stack { goroutine, frame } | RootKind::StackObject { goroutine, frame } => {
                 path.kind = RootPathKind::Stack;
                 self.name_frame(&mut path, goroutine, frame as usize);
-                let local = self.walk.typed_place(root).map(|(ty, base)| {
-                    let into = (root.at - base).get();
-                    let name = self.local_name(root, base).unwrap_or_default();
-                    format!("{name}{}", self.field_path(ty, into))
+                let place = self.walk.typed_place(root);
+                let name = place.and_then(|(_, base)| self.local_name(root, base));
+                let local = place.map(|(ty, base)| {
+                    let name = name.as_deref().unwrap_or_default();
+                    format!("{name}{}", self.field_path(ty, (root.at - base).get()))
                 });
+                let field =
+                    |(ty, base): (TypeId, Address)| self.field_holder(ty, (root.at - base).get());
+                path.holder = place
+                    .and_then(field)
+                    .or_else(|| Some(MapHolder::Local { function: path.name.clone(), name }));
                 path.steps.push(path.name.clone());
                 path.steps.extend(local);
             }
@@ -260,13 +273,7 @@ impl<'w> PathNamer<'w> {
     /// Names the step from one object to the next.
     fn step(&self, from: ObjectId, to: ObjectId) -> Option<String> {
         let slot = self.heap.slot(from);
-        let next = self.heap.slot(to);
-        let mut found = None;
-        self.heap.for_each_pointer(self.types, slot, |word, value| {
-            if found.is_none() && self.heap.slot_holding(value) == Some(next) {
-                found = Some(8 * word as u64);
-            }
-        });
+        let found = self.pointer_between(from, to);
         let ty = self.walk.object_type(from);
         match ty {
             Some(ObjectType::MapHeader(_) | ObjectType::MapInternal) => None,
@@ -330,27 +337,50 @@ impl<'w> PathNamer<'w> {
     }
 
     fn captured_name(&self, closure: ObjectId, offset: Option<u64>) -> String {
-        let slot = self.heap.slot(closure);
-        let Some(code) = self.heap.object_bytes(slot).first_chunk::<8>() else {
-            return "(closure)".to_owned();
-        };
-        let code = Address::new(u64::from_le_bytes(*code));
+        let Some(code) = self.code_of(closure) else { return "(closure)".to_owned() };
         let function = self.program.functions().find(code);
         let name = function.map_or_else(|| "closure".to_owned(), |f| f.name().into_owned());
         let captured = offset.and_then(|offset| {
-            let dwarf = self.program.dwarf()?;
-            let captured = dwarf.captured(code).iter().find(|captured| {
-                let into = offset.checked_sub(captured.offset);
-                into.is_some_and(|into| into < self.types.get(captured.ty).size)
-            })?;
-            let field = self.field_path(captured.ty, offset - captured.offset);
+            let (captured, into) = self.captured_at(code, offset)?;
+            let field = self.field_path(captured.ty, into);
             Some(format!(".{}{field}", captured.name.trim_start_matches('&')))
         });
         format!("({name}){}", captured.unwrap_or_default())
     }
 
+    /// The code of a function value.
+    pub(super) fn code_of(&self, closure: ObjectId) -> Option<Address> {
+        let code = self.heap.object_bytes(self.heap.slot(closure)).first_chunk::<8>()?;
+        Some(Address::new(u64::from_le_bytes(*code)))
+    }
+
+    /// The variable that a function value has at a distance, and how far into it that is.
+    pub(super) fn captured_at(
+        &self,
+        code: Address,
+        offset: u64,
+    ) -> Option<(&CapturedVariable, u64)> {
+        let variables = self.program.dwarf()?.captured(code);
+        variables.iter().find_map(|variable| {
+            let into = offset.checked_sub(variable.offset)?;
+            (into < self.types.get(variable.ty).size).then_some((variable, into))
+        })
+    }
+
+    /// How far into an object its first pointer to another is.
+    pub(super) fn pointer_between(&self, from: ObjectId, to: ObjectId) -> Option<u64> {
+        let next = self.heap.slot(to);
+        let mut found = None;
+        self.heap.for_each_pointer(self.types, self.heap.slot(from), |word, value| {
+            if found.is_none() && self.heap.slot_holding(value) == Some(next) {
+                found = Some(8 * word as u64);
+            }
+        });
+        found
+    }
+
     /// Spells the way to a byte of a value: `.sessions`, `[3].name`.
-    fn field_path(&self, ty: TypeId, offset: u64) -> String {
+    pub(super) fn field_path(&self, ty: TypeId, offset: u64) -> String {
         let mut out = String::new();
         let (mut ty, mut offset) = (ty, offset);
         for _ in 0..16 {

@@ -92,6 +92,11 @@ impl<'a> Package<'a> {
         package
     }
 
+    /// The package's name, as its files say.
+    pub(crate) fn name(&self) -> &'a str {
+        self.files.first().map_or("", |file| &file.ast.pkg_name.name)
+    }
+
     fn declare(&mut self, file: usize, declaration: &'a Declaration) {
         match declaration {
             Declaration::Function(decl) => self.declare_function(decl),

@@ -10,13 +10,19 @@ mod timers;
 mod unbounded;
 
 use crate::finding::{Evidence, Finding, Position, Rule, Severity};
+use crate::identity::{CodeLines, Held, MapIdentity};
+use crate::model::package::Function;
 use crate::model::place::{Place, Root};
 use crate::model::render;
+use crate::model::ty::Ty;
 use crate::summary::View;
 use crate::walk::facts::{Op, Origin, Spot};
 
 /// A finding shows this many places at most.
 const MAX_EVIDENCE: usize = 6;
+
+/// A map's identity has this many insertions at most: generated code can have thousands.
+const MAX_LINES: usize = 64;
 
 /// A finding, and the name by which other packages may clean its map.
 pub(crate) struct Found {
@@ -69,7 +75,7 @@ fn declared_at(view: &View<'_, '_>, place: &Place<'_>, ops: &[&Op<'_>]) -> Posit
             view.package.variables.get(name).map(|found| Spot { file: found.file, at: found.at })
         }
         Root::Type(name) => view.package.types.get(name).and_then(|(file, spec)| {
-            let structure = view.package.structure(&crate::model::ty::Ty::Written(&spec.typ))?;
+            let structure = view.package.structure(&Ty::Written(&spec.typ))?;
             let first = place.fields.first()?;
             let field = structure.fields.iter().find_map(|field| {
                 field.name.iter().find(|ident| ident.name == *first).map(|ident| ident.pos)
@@ -129,7 +135,7 @@ fn is_long_lived_root(place: &Place<'_>) -> bool {
 /// Spells a map type for people.
 fn type_name(view: &View<'_, '_>, place: &Place<'_>) -> String {
     match view.type_of(place) {
-        crate::model::ty::Ty::Written(ty) => render::shown(ty),
+        Ty::Written(ty) => render::shown(ty),
         _ => "map".to_owned(),
     }
 }
@@ -161,5 +167,48 @@ fn finding(
         absent: format!("no delete, clear or reassignment of it in {}", read_files(view)),
         fix: String::new(),
         keys: keys(origin),
+        map: identity(view, place),
     }
+}
+
+/// Names a map as programs and profiles know it.
+fn identity(view: &View<'_, '_>, place: &Place<'_>) -> Option<MapIdentity> {
+    let fields = place.fields.join(".");
+    let spell = |number: usize| view.package.functions.get(number).map(Function::spell);
+    let summary = view.places.get(place);
+    let held = match place.root {
+        Root::Global(name) if fields.is_empty() => Held::Variable { name: name.to_owned() },
+        Root::Global(name) => Held::Variable { name: format!("{name}.{fields}") },
+        Root::Type(name) => Held::Field { of: name.to_owned(), name: fields },
+        Root::Local { name, .. } => {
+            let function = summary.and_then(|summary| summary.ops.first()?.function);
+            Held::Local { function: function.and_then(spell), name: name.to_owned() }
+        }
+        Root::Parameter { .. } => return None,
+    };
+    let lines = |spot: Spot, end: usize, function: Option<usize>| {
+        let at = position(view, spot);
+        let last = position(view, Spot { at: end.max(spot.at), ..spot }).line;
+        let function = function.and_then(spell);
+        CodeLines { last_line: last.max(at.line), at, function }
+    };
+    let sorted = |mut list: Vec<CodeLines>| {
+        list.sort();
+        list.dedup();
+        list.truncate(MAX_LINES);
+        list
+    };
+    let inserts = summary.into_iter().flat_map(|summary| summary.inserts());
+    let makes = view.facts.makes.iter().filter(|make| make.place == *place);
+    Some(MapIdentity {
+        import_path: view.import_path.map(str::to_owned),
+        package: view.package.name().to_owned(),
+        held,
+        ty: match view.type_of(place) {
+            Ty::Written(ty) => render::short(ty),
+            _ => None,
+        },
+        inserts: sorted(inserts.map(|op| lines(op.spot, op.end, op.function)).collect()),
+        makes: sorted(makes.map(|make| lines(make.spot, make.end, make.function)).collect()),
+    })
 }

@@ -229,6 +229,7 @@ impl<'a> Walker<'_, 'a> {
         if let Some(op) = self.facts.ops.last_mut() {
             op.origin = origin;
             op.key_ty = key_ty;
+            op.end = op.end.max(call.pos.1);
             // It is made for several goroutines at once.
             op.is_locked = true;
         }

@@ -1,9 +1,9 @@
 //! Expressions: what is inside of them, and maps that leave by them.
 
-use tophash_typecheck::ast::{Element, Expression, LiteralValue, Statement};
+use tophash_typecheck::ast::{CompositeLit, Element, Expression, LiteralValue, Statement};
 use tophash_typecheck::token::Operator;
 
-use super::facts::{Action, Op, Origin, Spot, Stored, TimerInLoop, Use};
+use super::facts::{Action, Make, Op, Origin, Spot, Stored, TimerInLoop, Use};
 use super::key::is_zero;
 use super::{Binding, Walker};
 use crate::model::package::named;
@@ -46,7 +46,10 @@ impl<'a> Walker<'_, 'a> {
             Expression::Star(star) => self.visit(&star.right, usage),
             Expression::Paren(inner) => self.visit(&inner.expr, usage),
             Expression::TypeAssert(assertion) => self.visit(&assertion.left, usage),
-            Expression::CompositeLit(literal) => self.visit_elements(&literal.val),
+            Expression::CompositeLit(literal) => {
+                self.note_fields_made(literal);
+                self.visit_elements(&literal.val);
+            }
             Expression::List(list) => list.iter().for_each(|part| self.visit(part, usage)),
             Expression::Operation(operation) => {
                 self.visit(&operation.x, usage);
@@ -103,6 +106,36 @@ impl<'a> Walker<'_, 'a> {
                     Element::LitValue(inner) => self.visit_elements(inner),
                 }
             }
+        }
+    }
+
+    /// Notes maps that a literal of a structure makes for its fields.
+    fn note_fields_made(&mut self, literal: &'a CompositeLit) {
+        let Some(ty) = named(&Ty::Written(&literal.typ)) else { return };
+        for element in &literal.val.values {
+            if let (Some(Element::Expr(Expression::Ident(field))), Element::Expr(value)) =
+                (&element.key, &element.val)
+                && let Some(found) = self.package.field(ty, &field.name)
+            {
+                let place = Place::new(Root::Type(found.owner)).field(&field.name);
+                self.note_made(place, value);
+            }
+        }
+    }
+
+    /// Notes that a place gets a map, if a value makes one.
+    pub(super) fn note_made(&mut self, place: Place<'a>, value: &'a Expression) {
+        let ty = match value {
+            Expression::CompositeLit(literal) => Ty::Written(&literal.typ),
+            Expression::Call(call) => match (call.func.as_ref(), call.args.first()) {
+                (Expression::Ident(ident), Some(ty)) if ident.name == "make" => Ty::Written(ty),
+                _ => return,
+            },
+            _ => return,
+        };
+        if matches!(self.package.underlying(&ty), Shape::Map(..)) {
+            let (spot, function) = (self.spot(start(value)), self.function);
+            self.facts.makes.push(Make { place, spot, end: end(value), function });
         }
     }
 
@@ -285,6 +318,7 @@ impl<'a> Walker<'_, 'a> {
         self.facts.ops.push(Op {
             action,
             spot: Spot { file: self.file, at: start(at) },
+            end: end(at),
             function: self.function,
             key,
             key_ty: Ty::Unknown,
@@ -314,6 +348,29 @@ impl<'a> Walker<'_, 'a> {
             Expression::IndexList(index) => self.callee(&index.left),
             Expression::Paren(inner) => self.callee(&inner.expr),
             _ => None,
+        }
+    }
+}
+
+/// Where an expression ends, as far as that tells lines: on the line of its last bracket or name.
+pub(crate) fn end(expression: &Expression) -> usize {
+    let mut expression = expression;
+    loop {
+        expression = match expression {
+            Expression::Call(call) => return call.pos.1,
+            Expression::Index(index) => return index.pos.1,
+            Expression::Slice(slice) => return slice.pos.1,
+            Expression::Paren(inner) => return inner.pos.1,
+            Expression::CompositeLit(literal) => return literal.val.pos.1,
+            Expression::Selector(selector) => return selector.sel.pos,
+            Expression::FuncLit(function) => return function.body.pos.1,
+            Expression::Star(star) => &star.right,
+            Expression::Operation(operation) => operation.y.as_ref().unwrap_or(&operation.x),
+            Expression::List(list) => match list.last() {
+                Some(last) => last,
+                None => return 0,
+            },
+            other => return start(other),
         }
     }
 }

@@ -76,6 +76,8 @@ pub(crate) struct Op<'a> {
     pub(crate) place: Place<'a>,
     pub(crate) action: Action,
     pub(crate) spot: Spot,
+    /// Where the statement ends.
+    pub(crate) end: usize,
     /// The function, unless it is the value of a variable of the package.
     pub(crate) function: Option<usize>,
     pub(crate) key: Option<&'a Expression>,
@@ -114,6 +116,15 @@ pub(crate) enum Caller {
     Anything,
 }
 
+/// A map that is made for a place.
+#[derive(Debug, Clone)]
+pub(crate) struct Make<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) spot: Spot,
+    pub(crate) end: usize,
+    pub(crate) function: Option<usize>,
+}
+
 /// `time.After` in a loop.
 #[derive(Debug, Clone)]
 pub(crate) struct TimerInLoop {
@@ -128,6 +139,7 @@ pub(crate) struct TimerInLoop {
 pub(crate) struct Facts<'a> {
     pub(crate) ops: Vec<Op<'a>>,
     pub(crate) links: Vec<Link<'a>>,
+    pub(crate) makes: Vec<Make<'a>>,
     pub(crate) callers: BTreeMap<usize, BTreeSet<Caller>>,
     /// Functions that a `go` statement starts.
     pub(crate) launched: BTreeSet<usize>,

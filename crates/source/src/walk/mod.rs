@@ -105,6 +105,9 @@ pub(crate) fn walk<'a>(package: &Package<'a>) -> Facts<'a> {
                         for value in &spec.values {
                             walker.visit(value, Use::Kept);
                         }
+                        for (name, value) in spec.name.iter().zip(&spec.values) {
+                            walker.note_made(Place::new(Root::Global(&name.name)), value);
+                        }
                     }
                 }
                 Declaration::Type(_) | Declaration::Const(_) => {}

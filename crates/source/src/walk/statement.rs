@@ -5,10 +5,12 @@ use tophash_typecheck::ast::{
 };
 use tophash_typecheck::token::{Keyword, Operator};
 
+use super::expression::end;
 use super::facts::{Action, Emptying, Use};
 use super::value::result;
 use super::{Loop, Source, Walker};
 use crate::model::package::{MapKind, named};
+use crate::model::place::{Place, Root};
 use crate::model::render;
 use crate::model::ty::{Shape, Ty};
 
@@ -185,7 +187,10 @@ impl<'a> Walker<'_, 'a> {
         let is_map = self.package.map_kind(&ty).is_some();
         match value.place {
             Some(place) if is_map => self.declare(name, ty, Some(place), value.is_fresh, source),
-            _ if is_map && value.is_fresh => self.declare_local(name, at, ty, true, source),
+            _ if is_map && value.is_fresh => {
+                self.declare_local(name, at, ty, true, source);
+                self.note_made(Place::new(Root::Local { file: self.file, at, name }), made_of);
+            }
             _ => self.declare(name, ty, None, value.is_fresh, source),
         }
     }
@@ -252,6 +257,7 @@ impl<'a> Walker<'_, 'a> {
                     if let Some(op) = self.facts.ops.last_mut() {
                         op.origin = origin;
                         op.key_ty = key_ty;
+                        op.end = right.map_or(op.end, end).max(op.end);
                     }
                 } else if let Some(right) = right {
                     self.escape(right);
@@ -264,6 +270,9 @@ impl<'a> Walker<'_, 'a> {
     /// Notes that a variable or field gets another value.
     fn replace(&mut self, left: &'a Expression, right: Option<&'a Expression>) {
         let target = self.value(left);
+        if let (Some(place), Some(right)) = (&target.place, right) {
+            self.note_made(place.clone(), right);
+        }
         let source = right.map(|right| self.value(right));
         if let Expression::Ident(ident) = left
             && let Some((number, variable)) = self.variable(&ident.name)
@@ -282,7 +291,7 @@ impl<'a> Walker<'_, 'a> {
             if is_map && let Some(place) = target.place {
                 // Made anew once, in the loop it is declared around or without one, is a start.
                 let is_start = self.loops.len() == loops;
-                if !is_start || matches!(place.root, crate::model::place::Root::Parameter { .. }) {
+                if !is_start || matches!(place.root, Root::Parameter { .. }) {
                     self.note(place, Action::Replace, left, None, false);
                 }
             }

@@ -26,6 +26,13 @@ const HOLDERS_NAMED: usize = 100;
 /// How many functions that use a nameless global are named.
 const USERS_NAMED: usize = 3;
 
+/// Who uses a word of a global.
+struct Users {
+    words: String,
+    /// All of them; none where they use something near it.
+    functions: Vec<String>,
+}
+
 /// Makes rows of what a survey found.
 pub(super) struct RowBuilder<'b> {
     pub(super) program: &'b Program<'b>,
@@ -134,6 +141,7 @@ impl RowBuilder<'_> {
             total_maps,
             total_own,
             diagnostics,
+            source: None,
         }
     }
 
@@ -148,27 +156,28 @@ impl RowBuilder<'_> {
         let words = roots.map(|root| root.at);
         let words = words.chain(holders.iter().filter(|row| is_holder(row)).map(|row| row.at));
         let named = self.users_of(words.collect());
-        for root in rows.iter_mut().filter_map(|row| row.root.as_mut()) {
-            if is_root(root)
+        for row in rows {
+            if let Some(root) = row.root.as_mut().filter(|root| is_root(root))
                 && let Some(used) = named.get(&root.at)
             {
-                root.name = format!("{} ({used})", root.name);
+                root.name = format!("{} ({})", root.name, used.words);
                 if let Some(first) = root.steps.first_mut() {
                     first.clone_from(&root.name);
                 }
+                row.users.clone_from(&used.functions);
             }
         }
         for row in holders {
             if is_holder(row)
                 && let Some(used) = named.get(&row.at)
             {
-                row.name = format!("{} ({used})", row.name);
+                row.name = format!("{} ({})", row.name, used.words);
             }
         }
     }
 
     /// Says which functions use words of globals.
-    fn users_of(&self, mut words: Vec<Address>) -> HashMap<Address, String> {
+    fn users_of(&self, mut words: Vec<Address>) -> HashMap<Address, Users> {
         words.sort_unstable();
         words.dedup();
         if words.is_empty() {
@@ -186,11 +195,13 @@ impl RowBuilder<'_> {
                     .filter(|name| !name.is_empty())
                     .collect();
                 names.dedup();
+                let functions = if found.at == word { names.clone() } else { Vec::new() };
                 let more = names.len().saturating_sub(USERS_NAMED);
                 names.truncate(USERS_NAMED);
                 let verb = if found.at == word { "used by" } else { "near what is used by" };
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                (word, format!("{verb} {}{more}", names.join(", ")))
+                let words = format!("{verb} {}{more}", names.join(", "));
+                (word, Users { words, functions })
             })
             .collect()
     }
@@ -240,6 +251,8 @@ impl RowBuilder<'_> {
                 .map(|retention| retention.of_map(self.program, self.headers, map)),
             reclaimable_bytes: fresh.map_or(0, |fresh| own.saturating_sub(fresh)),
             root: None,
+            users: Vec::new(),
+            explained_by: Vec::new(),
             allocated_at: None,
             is_approximate: reading.is_approximate,
             is_torn: map.is_torn,
@@ -269,6 +282,8 @@ impl RowBuilder<'_> {
                 .map(|retention| retention.of_sync_map(self.program, map)),
             reclaimable_bytes: 0,
             root: None,
+            users: Vec::new(),
+            explained_by: Vec::new(),
             allocated_at: None,
             is_approximate: false,
             is_torn: false,
@@ -299,7 +314,10 @@ impl RowBuilder<'_> {
 
     fn sync_root(&self, namer: &PathNamer<'_>, map: &FoundSyncMap) -> Option<RootPath> {
         match map.holder {
-            Holder::Object(id) => namer.path_to(id),
+            Holder::Object(id) => namer.path_to(id).map(|mut path| {
+                path.holder = namer.holder_at(id, map.address).or(path.holder);
+                path
+            }),
             Holder::Place(at) => {
                 Some(namer.name_root(&Root { kind: RootKind::Global, at, value: at }))
             }

@@ -1,4 +1,4 @@
-//! Workflow commands that GitHub shows beside the lines of a change.
+//! What escapes, as annotations for GitHub.
 
 use std::io::{self, Write};
 
@@ -7,6 +7,7 @@ use tophash_escape::{Change, Site, advise};
 use super::options::EscapeOptions;
 use super::rows::Rows;
 use super::table::why;
+use crate::github::Annotation;
 use crate::report::style::bytes;
 
 /// What costs most, or has to do with maps, as notices.
@@ -42,41 +43,20 @@ pub(super) fn print_new<'c>(
     Ok(())
 }
 
-fn command(out: &mut dyn Write, level: &str, site: &Site, more: &str) -> io::Result<()> {
-    let file = site.at.file.strip_prefix("./").unwrap_or(&site.at.file);
+fn command(out: &mut dyn Write, level: &'static str, site: &Site, more: &str) -> io::Result<()> {
     let message = format!(
         "{} goes to the heap: {}{more}. {}.",
         site.expression,
         why(site),
         advise(site).change
     );
-    writeln!(
-        out,
-        "::{level} file={},line={},col={},title={}::{}",
-        property(file),
-        site.at.line,
-        site.at.column,
-        property(&format!("escape: {}", site.reason.name())),
-        data(&message)
-    )
-}
-
-/// Escapes a message as the runner wants it.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_text_can_end_its_command() {
-        assert_eq!(property("a:b,c\n::error::x%"), "a%3Ab%2Cc%0A%3A%3Aerror%3A%3Ax%25");
-        assert_eq!(data("100 %\r\n"), "100 %25%0D%0A");
-    }
+    let annotation = Annotation {
+        level,
+        file: &site.at.file,
+        line: site.at.line,
+        column: Some(site.at.column),
+        title: format!("escape: {}", site.reason.name()),
+        message,
+    };
+    annotation.print(out)
 }

@@ -59,7 +59,7 @@ pub(super) fn print(out: &mut dyn Write, rows: &Rows<'_>) -> Result<()> {
             })
             .collect();
         json!({
-            "meaning": costs.meaning,
+            "meaning": costs.account.meaning,
             "total_bytes": charged.total.bytes, "total_objects": charged.total.objects,
             "lines": lines, "outside": outside,
         })

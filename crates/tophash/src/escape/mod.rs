@@ -19,9 +19,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use tophash_escape::{Change, ChangeKind, compare};
+use tophash_escape::{Change, ChangeKind, Report, compare};
 
 pub(crate) use options::EscapeOptions;
+pub(crate) use table::why;
+pub(crate) use tophash_escape::Site;
 
 use crate::Outcome;
 use crate::progress::Progress;
@@ -80,7 +82,9 @@ pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
 /// The source alone.
 fn native(options: &EscapeOptions, packages: &[String], progress: Progress) -> Result<Outcome> {
     if !options.diff.is_empty() || options.go.len() > 1 {
-        bail!("--engine native looks at one state of the source; --diff and two --go compare builds");
+        bail!(
+            "--engine native looks at one state of the source; --diff and two --go compare builds"
+        );
     }
     progress.step("reading the source");
     let question = native::Question {
@@ -97,11 +101,17 @@ fn native(options: &EscapeOptions, packages: &[String], progress: Progress) -> R
     one(options, &verdicts, progress)
 }
 
+/// What a compiler says of all packages of a folder.
+pub(crate) fn ask_all(dir: &Path, go: Option<&Path>) -> Result<Report> {
+    let packages = ["./...".to_owned()];
+    Ok(Go::find(go)?.ask(Question { dir, packages: &packages, tags: None })?.report)
+}
+
 /// One build.
 fn one(options: &EscapeOptions, verdicts: &Verdicts, progress: Progress) -> Result<Outcome> {
     let costs = cost::charge(verdicts, &options.cost, &progress)?;
     drop(progress);
-    for note in costs.iter().flat_map(|costs| &costs.notes) {
+    for note in costs.iter().flat_map(|costs| &costs.account.notes) {
         anstream::eprintln!("{}", style::dim(&style::clean(note)));
     }
     let rows = Rows::new(verdicts, costs, options);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tophash_escape::Reason;
 
-use crate::args::{StopOptions, parse_bytes};
-use crate::profile::FetchOptions;
+use crate::args::parse_bytes;
+use crate::charge::CostOptions;
 
 #[derive(Debug, Args)]
 pub(crate) struct EscapeOptions {
@@ -71,42 +71,12 @@ pub(crate) struct EscapeOptions {
     pub(crate) html: Option<PathBuf>,
 }
 
-/// What sites cost, and by what account.
-#[derive(Debug, Args)]
-pub(crate) struct CostOptions {
-    /// Rank by what this heap profile charges to each line.
-    #[arg(long, value_name = "FILE|URL", conflicts_with = "pid")]
-    pub(crate) profile: Option<String>,
-
-    /// Rank by what this process has sampled of its own allocations: what is in use.
-    #[arg(long)]
-    pub(crate) pid: Option<u32>,
-
-    /// What of the profile counts.
-    #[arg(long, value_enum, default_value_t = Count::Inuse)]
-    pub(crate) count: Count,
-
-    #[command(flatten)]
-    pub(crate) stop: StopOptions,
-
-    #[command(flatten)]
-    pub(crate) fetch: FetchOptions,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
     /// The go command, which builds the packages.
     Compiler,
     /// No Go at all: escape analysis of the source, as for a build without inlining.
     Native,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Count {
-    /// What was live at the last collection.
-    Inuse,
-    /// All that was allocated since the start.
-    Alloc,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

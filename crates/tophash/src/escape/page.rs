@@ -94,7 +94,11 @@ fn render(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
     write!(out, "<p>{} places escape", count(sites))?;
     if let Some(costs) = &rows.costs {
         let total = bytes(costs.charged.total.bytes);
-        write!(out, "; {total} {}; files that cost nothing are left out", markup(costs.meaning))?;
+        write!(
+            out,
+            "; {total} {}; files that cost nothing are left out",
+            markup(costs.account.meaning)
+        )?;
     }
     writeln!(out, "</p><ol>")?;
     for (index, file) in files.iter().take(MOST_FILES).enumerate() {

@@ -6,9 +6,10 @@ use tophash_escape::{
     Advice, ChargedLine, MapRole, Site, SiteKind, Sum, Tally, advise, advise_growth,
 };
 
-use super::options::{Count, EscapeOptions, View};
+use super::options::{EscapeOptions, View};
 use super::rows::{Row, Rows};
 use super::sources::Sources;
+use crate::charge::Count;
 use crate::report::style::{bar, bytes, clean, count, dim, heading};
 use crate::report::table::{align_right, plain_table};
 
@@ -91,14 +92,14 @@ fn print_ranked(out: &mut dyn Write, rows: &Rows<'_>, options: &EscapeOptions) -
         out,
         "\n{} {}, {} of them from these packages.",
         heading(&bytes(charged.total.bytes)),
-        costs.meaning,
+        costs.account.meaning,
         share(here, charged.total.bytes)
     )?;
     let lines = || charged.lines.iter().filter(wanted).filter(|line| line.sum.bytes > 0);
     let shown = if options.top == 0 { usize::MAX } else { options.top };
     for (index, line) in lines().take(shown).enumerate() {
         writeln!(out)?;
-        print_line(out, index + 1, line, charged.total, costs.count)?;
+        print_line(out, index + 1, line, charged.total, costs.account.count)?;
     }
     let rest = lines().skip(shown);
     let (left, sum) = rest
@@ -210,7 +211,7 @@ fn print_site(out: &mut dyn Write, site: &Site) -> io::Result<()> {
 }
 
 /// The reason, and where that leads.
-pub(super) fn why(site: &Site) -> String {
+pub(crate) fn why(site: &Site) -> String {
     let mut text = site.reason.title().to_owned();
     if site.ends != site.reason {
         text.push_str(", ");

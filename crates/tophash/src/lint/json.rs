@@ -17,16 +17,42 @@ pub(super) fn document(shown: &Shown) -> Value {
     let passed_over: Vec<_> = report
         .passed_over
         .iter()
-        .map(|file| json!({ "path": file.path, "line": file.line, "reason": file.reason.to_string() }))
+        .map(|file| {
+            json!({
+                "path": file.path,
+                "line": file.line,
+                "reason": file.reason.to_string(),
+                "parts": file.parts,
+            })
+        })
         .collect();
     let faults: Vec<_> = report
         .suppression_faults
         .iter()
         .map(|(at, fault)| json!({ "at": at, "fault": fault }))
         .collect();
+    let findings: Vec<_> = shown
+        .weighed()
+        .map(|(finding, weight)| {
+            let mut value = json!(finding);
+            if let Some(weight) = weight {
+                value["cost"] = json!(weight);
+            }
+            value
+        })
+        .collect();
+    let costs = shown.costs.as_ref().map(|costs| {
+        json!({
+            "meaning": costs.meaning,
+            "total_bytes": costs.total.bytes,
+            "total_objects": costs.total.objects,
+            "uncharged": shown.uncharged,
+        })
+    });
     json!({
         "schema": SCHEMA,
-        "findings": report.findings,
+        "findings": findings,
+        "costs": costs,
         "hidden": hidden,
         "known": shown.known,
         "suppressed": report.suppressed,

@@ -1,6 +1,8 @@
 //! `tophash lint`: maps that will grow without end, found in source.
 
+mod annotations;
 mod baseline;
+mod costs;
 mod json;
 mod options;
 mod sarif;
@@ -14,10 +16,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use tophash_source::{Config, LintReport, Severity, lint};
+use tophash_escape::Sum;
+use tophash_source::{Config, Finding, LintReport, Severity, lint};
 
 use crate::Outcome;
+use crate::progress::Progress;
+use crate::report::style;
 use baseline::Baseline;
+use costs::{Costs, Weight};
 use options::LintFormat;
 pub(crate) use options::LintOptions;
 
@@ -27,19 +33,46 @@ const CONFIG_NAME: &str = "tophash.toml";
 /// What is shown of a report.
 struct Shown {
     report: LintReport,
+    /// What the findings cost, in their order, where a profile or an inspection tells.
+    costs: Option<Costs>,
     /// Findings below the severity that is shown, by severity.
     hidden: BTreeMap<Severity, usize>,
+    /// Findings to which nothing is charged, where only others were asked for.
+    uncharged: usize,
     /// Findings that the baseline knows.
     known: usize,
 }
 
+impl Shown {
+    /// Findings with what they cost.
+    fn weighed(&self) -> impl Iterator<Item = (&Finding, Option<&Weight>)> {
+        let weight = |number| self.costs.as_ref().and_then(|costs| costs.weights.get(number));
+        let findings = self.report.findings.iter().enumerate();
+        findings.map(move |(number, finding)| (finding, weight(number)))
+    }
+}
+
+/// From this part of all bytes on, a finding is shown whatever its severity.
+const HEAVY_PART: u64 = 100;
+
+/// Whether a finding costs so much that what speaks against it matters less.
+fn is_heavy(weight: &Weight, total: Sum) -> bool {
+    weight.bytes > 0 && weight.bytes.saturating_mul(HEAVY_PART) >= total.bytes
+}
+
 pub(crate) fn run(options: &LintOptions) -> Result<Outcome> {
-    let config = read_config(options)?;
+    let config = match &options.config {
+        Some(path) => read_config(path)?,
+        None => match options.paths.first() {
+            Some(path) => config_near(path)?,
+            None => Config::default(),
+        },
+    };
     let known = match &options.baseline {
         Some(path) => Baseline::read(path)?,
         None => Baseline::default(),
     };
-    let report = quietly(|| lint(&options.paths, &config));
+    let mut report = read(&options.paths, &config);
     if report.files == 0
         && report.passed_over.iter().any(|file| is_named(&options.paths, &file.path))
     {
@@ -49,9 +82,18 @@ pub(crate) fn run(options: &LintOptions) -> Result<Outcome> {
     if let Some(path) = &options.write_baseline {
         Baseline::of(&report.findings).write(path)?;
     }
+    let progress = Progress::new();
+    let mut costs = costs::weigh(&report.findings, options, &progress)?;
+    drop(progress);
+    if let Some(costs) = &mut costs {
+        report.findings = costs::rank(report.findings, costs);
+        for note in &costs.notes {
+            anstream::eprintln!("{}", style::dim(&style::clean(note)));
+        }
+    }
     let least =
         options.severity.map(Severity::from).or(config.severity).unwrap_or(Severity::Warning);
-    let shown = choose(report, known, least);
+    let shown = choose(report, costs, known, least, options.only_charged);
     print(options, &shown)?;
     let fail_on = options.fail_on.map(Severity::from).or(config.fail_on);
     let is_found = shown
@@ -62,22 +104,24 @@ pub(crate) fn run(options: &LintOptions) -> Result<Outcome> {
     Ok(if is_found { Outcome::Found } else { Outcome::Done })
 }
 
-fn is_named(paths: &[PathBuf], path: &str) -> bool {
-    paths.iter().any(|named| named.as_os_str() == path)
+/// Reads source, and says nothing.
+pub(crate) fn read(paths: &[PathBuf], config: &Config) -> LintReport {
+    quietly(|| lint(paths, config))
 }
 
-/// Settings of the file that is named, or of the nearest one above the first path.
-fn read_config(options: &LintOptions) -> Result<Config> {
-    let path = match &options.config {
-        Some(path) => path.clone(),
-        None => match options.paths.first().and_then(|path| nearest_config(path)) {
-            Some(path) => path,
-            None => return Ok(Config::default()),
-        },
-    };
+/// Settings of the nearest file above a path.
+pub(crate) fn config_near(path: &Path) -> Result<Config> {
+    nearest_config(path).map_or_else(|| Ok(Config::default()), |path| read_config(&path))
+}
+
+fn read_config(path: &Path) -> Result<Config> {
     let text =
-        fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+        fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
     Config::parse(&text).with_context(|| format!("can't use {}", path.display()))
+}
+
+fn is_named(paths: &[PathBuf], path: &str) -> bool {
+    paths.iter().any(|named| named.as_os_str() == path)
 }
 
 fn nearest_config(path: &Path) -> Option<PathBuf> {
@@ -87,38 +131,56 @@ fn nearest_config(path: &Path) -> Option<PathBuf> {
 
 /// Leaves out what a report does not show. The limit of severity holds after the baseline, so that a finding
 /// that the baseline knows is counted once.
-fn choose(mut report: LintReport, mut known: Baseline, least: Severity) -> Shown {
-    let before = report.findings.len();
-    report.findings.retain(|finding| !known.takes(finding));
-    let known = before - report.findings.len();
-    let mut hidden = BTreeMap::new();
-    report.findings.retain(|finding| {
-        if finding.severity < least {
-            *hidden.entry(finding.severity).or_default() += 1;
+fn choose(
+    mut report: LintReport,
+    mut costs: Option<Costs>,
+    mut baseline: Baseline,
+    least: Severity,
+    only_charged: bool,
+) -> Shown {
+    let findings = std::mem::take(&mut report.findings);
+    let weights = costs.as_mut().map(|costs| std::mem::take(&mut costs.weights));
+    let total = costs.as_ref().map_or(Sum::default(), |costs| costs.total);
+    let mut shown = Shown { report, costs, hidden: BTreeMap::new(), uncharged: 0, known: 0 };
+    let mut kept = Vec::new();
+    for (number, finding) in findings.into_iter().enumerate() {
+        let weight = weights.as_ref().and_then(|weights| weights.get(number)).cloned();
+        if baseline.takes(&finding) {
+            shown.known += 1;
+        } else if only_charged && weight.as_ref().is_none_or(|weight| weight.bytes == 0) {
+            shown.uncharged += 1;
+        } else if finding.severity < least
+            && !weight.as_ref().is_some_and(|weight| is_heavy(weight, total))
+        {
+            *shown.hidden.entry(finding.severity).or_default() += 1;
+        } else {
+            shown.report.findings.push(finding);
+            kept.extend(weight);
         }
-        finding.severity >= least
-    });
-    Shown { report, hidden, known }
+    }
+    if let Some(costs) = &mut shown.costs {
+        costs.weights = kept;
+    }
+    shown
 }
 
 fn print(options: &LintOptions, shown: &Shown) -> Result<()> {
+    if options.format == LintFormat::Table {
+        let mut out = anstream::stdout().lock();
+        table::print(&mut out, shown)?;
+        out.flush()?;
+        return Ok(());
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
     match options.format {
-        LintFormat::Table => {
-            let mut out = anstream::stdout().lock();
-            table::print(&mut out, shown)?;
-            out.flush()?;
-        }
-        format => {
-            let mut out = io::BufWriter::new(io::stdout().lock());
-            let document = match format {
-                LintFormat::Sarif => sarif::document(shown),
-                _ => json::document(shown),
-            };
-            serde_json::to_writer_pretty(&mut out, &document)?;
+        LintFormat::Sarif => sarif::print(&mut out, shown)?,
+        LintFormat::Github => annotations::print(&mut out, shown)?,
+        LintFormat::Json | LintFormat::Table => {
+            serde_json::to_writer_pretty(&mut out, &json::document(shown))?;
             writeln!(out)?;
-            out.flush()?;
         }
     }
+    out.flush()?;
     Ok(())
 }
 

@@ -2,18 +2,26 @@
 
 use std::io::{self, Write};
 
-use tophash_source::{Finding, Severity};
+use tophash_source::{Finding, PassedOver, Severity};
 
 use super::Shown;
+use super::costs::words;
 use crate::report::style;
 
 /// More files that were passed over are counted only.
 const MAX_PASSED_OVER: usize = 10;
 
+/// Parts of a file that are named.
+const MAX_PARTS: usize = 8;
+
 pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
     let report = &shown.report;
-    for finding in &report.findings {
-        print_finding(out, finding)?;
+    if let Some(costs) = &shown.costs {
+        let total = style::bytes(costs.total.bytes);
+        writeln!(out, "ranked by what was {}; {total} in all\n", costs.meaning)?;
+    }
+    for (finding, weight) in shown.weighed() {
+        print_finding(out, finding, weight.and_then(|weight| words(weight, shown)))?;
     }
     for (at, fault) in &report.suppression_faults {
         writeln!(
@@ -24,7 +32,7 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
     }
     for file in report.passed_over.iter().take(MAX_PASSED_OVER) {
         let line = file.line.map_or(String::new(), |line| format!(":{line}"));
-        writeln!(out, "passed over: {}{line} {}", file.path, file.reason)?;
+        writeln!(out, "passed over: {}{line} {}{}", file.path, file.reason, parts(file))?;
     }
     if report.passed_over.len() > MAX_PASSED_OVER {
         writeln!(out, "passed over: {} more files", report.passed_over.len() - MAX_PASSED_OVER)?;
@@ -40,7 +48,7 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
     )
 }
 
-fn print_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+fn print_finding(out: &mut impl Write, finding: &Finding, cost: Option<String>) -> io::Result<()> {
     let word = match finding.severity {
         Severity::Critical => style::error(finding.severity.name()).to_string(),
         _ => finding.severity.name().to_owned(),
@@ -51,6 +59,9 @@ fn print_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
         "{}:{}:{}: {word} {}: {}",
         at.path, at.line, at.column, finding.rule, finding.message
     )?;
+    if let Some(cost) = cost {
+        writeln!(out, "    {}", style::heading(&cost))?;
+    }
     for evidence in &finding.evidence {
         let at = &evidence.at;
         writeln!(out, "    {}:{}: {}", at.path, at.line, evidence.what)?;
@@ -60,12 +71,29 @@ fn print_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     writeln!(out)
 }
 
+/// Which lines of a file were passed over, where it was not all of it.
+pub(super) fn parts(file: &PassedOver) -> String {
+    if file.parts.is_empty() {
+        return String::new();
+    }
+    let spell = |(first, last): &(u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first} to {last}"),
+    };
+    let shown: Vec<_> = file.parts.iter().take(MAX_PARTS).map(spell).collect();
+    let more = if file.parts.len() > MAX_PARTS { " and more" } else { "" };
+    format!("; all is read but lines {}{more}", shown.join(", "))
+}
+
 /// What is not shown, and how to see it.
 fn left_out(shown: &Shown) -> String {
     let mut parts = Vec::new();
     for (severity, count) in &shown.hidden {
         let name = severity.name();
         parts.push(format!("{count} of severity {name} (--severity {name})"));
+    }
+    if shown.uncharged > 0 {
+        parts.push(format!("{} to which nothing is charged", shown.uncharged));
     }
     if shown.known > 0 {
         parts.push(format!("{} known to the baseline", shown.known));

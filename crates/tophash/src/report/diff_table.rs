@@ -35,7 +35,7 @@ pub(crate) fn print(out: &mut dyn Write, diff: &Diff, top: Option<usize>) -> std
         writeln!(out, "\n{}", types(diff.types.iter().take(top.min(TYPES))))?;
         rest(out, diff.types.len().saturating_sub(top.min(TYPES)), "types changed")?;
     }
-    findings::print(out, &diff.findings, None)?;
+    findings::print(out, &diff.findings, None, None)?;
     writeln!(
         out,
         "\nMaps are matched by type and root path; those of one type that are held alike are added \

@@ -4,16 +4,17 @@ use std::io::Write;
 
 use serde::Serialize;
 use tophash_diagnose::Finding;
-use tophash_gomap::{RootPath, RootPathKind};
+use tophash_gomap::{MapHolder, RootPath, RootPathKind};
 use tophash_goruntime::CallFrame;
 use tophash_heapgraph::{PathRow, PathTree, Pruning};
 
 use super::{Bill, HolderRow, MapRow, PathBranch, Report, SizeClassRow, TypeRow};
 use crate::analysis::AllocationSite;
 use crate::args::ViewOptions;
+use crate::join::Explanation;
 
 /// The version of the format.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 /// Holders listed, of which a stripped program has one for each word of its globals.
 const HOLDERS: usize = 1000;
 
@@ -30,7 +31,17 @@ struct Document<'r> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paths: Vec<Branch<'r>>,
     findings: Vec<FindingLine<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Source>,
     diagnostics: &'r [String],
+}
+
+/// How source was read.
+#[derive(Serialize)]
+struct Source {
+    files: usize,
+    findings: usize,
+    passed_over: usize,
 }
 
 #[derive(Serialize)]
@@ -125,6 +136,8 @@ struct Map<'r> {
     torn: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     part_of: Option<String>,
+    #[serde(skip_serializing_if = "<[Explanation]>::is_empty")]
+    explained_by: &'r [Explanation],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     what_if: Vec<WhatIf<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -154,6 +167,29 @@ struct Root<'r> {
     file: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holder: Option<SourceName<'r>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    users: &'r [String],
+}
+
+/// What the source calls what holds a map.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum SourceName<'r> {
+    Variable { name: &'r str },
+    Field { of: &'r str, name: &'r str },
+    Local { function: &'r str, name: Option<&'r str> },
+}
+
+impl<'r> SourceName<'r> {
+    fn of(holder: &'r MapHolder) -> Self {
+        match holder {
+            MapHolder::Variable(name) => Self::Variable { name },
+            MapHolder::Field { of, name } => Self::Field { of, name },
+            MapHolder::Local { function, name } => Self::Local { function, name: name.as_deref() },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -190,6 +226,8 @@ pub(crate) struct FindingLine<'r> {
     title: &'r str,
     evidence: &'r [String],
     fix: &'r str,
+    #[serde(skip_serializing_if = "<[Explanation]>::is_empty")]
+    explained_by: &'r [Explanation],
 }
 
 /// A step of the merged root paths; what is below it follows it.
@@ -250,7 +288,16 @@ pub(crate) fn print(
         holders: report.holders.iter().take(top.min(HOLDERS)).map(Holder::of).collect(),
         types: report.types.iter().take(top).map(Type::of).collect(),
         paths: report.paths.as_ref().map(branches).unwrap_or_default(),
-        findings: report.findings.iter().map(FindingLine::of).collect(),
+        findings: report
+            .findings
+            .iter()
+            .map(|finding| FindingLine::explained(finding, report))
+            .collect(),
+        source: report.source.as_ref().map(|source| Source {
+            files: source.files,
+            findings: source.findings,
+            passed_over: source.passed_over,
+        }),
         diagnostics: &report.diagnostics,
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -278,7 +325,7 @@ impl<'r> Map<'r> {
             own_bytes: row.own_bytes,
             retained_bytes: row.retained_bytes,
             reclaimable_bytes: row.reclaimable_bytes,
-            root: row.root.as_ref().map(Root::of),
+            root: row.root.as_ref().map(|root| Root::of(root, &row.users)),
             allocated_at: site.and_then(AllocationSite::calls).map(|stack| frames(stack)),
             allocated_by: site.map(|site| match site {
                 AllocationSite::Sampled(_) => "sample",
@@ -293,6 +340,7 @@ impl<'r> Map<'r> {
             approximate: row.is_approximate,
             torn: row.is_torn,
             part_of: row.part_of.map(|at| format!("{at:#x}")),
+            explained_by: &row.explained_by,
             what_if: row
                 .what_if
                 .iter()
@@ -362,7 +410,13 @@ impl<'r> FindingLine<'r> {
             title: &finding.title,
             evidence: &finding.evidence,
             fix: &finding.fix,
+            explained_by: &[],
         }
+    }
+
+    /// With what source says of its map.
+    fn explained(finding: &'r Finding, report: &'r Report) -> Self {
+        Self { explained_by: report.explanations(finding), ..Self::of(finding) }
     }
 }
 
@@ -390,7 +444,7 @@ fn kind(kind: RootPathKind) -> &'static str {
 }
 
 impl<'r> Root<'r> {
-    fn of(root: &'r RootPath) -> Self {
+    fn of(root: &'r RootPath, users: &'r [String]) -> Self {
         Self {
             kind: kind(root.kind),
             name: &root.name,
@@ -400,6 +454,8 @@ impl<'r> Root<'r> {
             path: &root.steps,
             file: root.line.as_ref().map(|line| line.file.as_str()),
             line: root.line.as_ref().map(|line| line.line),
+            holder: root.holder.as_ref().map(SourceName::of),
+            users,
         }
     }
 }

@@ -24,6 +24,7 @@ use tophash_heapgraph::PathTree;
 use tophash_memory::Address;
 
 use crate::analysis::AllocationSite;
+use crate::join::{Explanation, SourceRead};
 
 /// Everything a report says.
 pub(crate) struct Report {
@@ -45,6 +46,19 @@ pub(crate) struct Report {
     /// What the rules found, the worst first.
     pub(crate) findings: Vec<Finding>,
     pub(crate) diagnostics: Vec<String>,
+    /// How source was read, where it was.
+    pub(crate) source: Option<SourceRead>,
+}
+
+impl Report {
+    /// What source says of the map that a finding is about.
+    pub(crate) fn explanations(&self, finding: &Finding) -> &[Explanation] {
+        let of_map = |row: &&MapRow| Some(row.address) == finding.map;
+        match self.source {
+            Some(_) => self.maps.iter().find(of_map).map_or(&[], |row| &row.explained_by),
+            None => &[],
+        }
+    }
 }
 
 /// What the memory of a program is. All in bytes.
@@ -133,6 +147,10 @@ pub(crate) struct MapRow {
     pub(crate) retained_bytes: Option<u64>,
     pub(crate) reclaimable_bytes: u64,
     pub(crate) root: Option<RootPath>,
+    /// Functions that use the variable that leads to it, where that has no name.
+    pub(crate) users: Vec<String>,
+    /// What source says of it.
+    pub(crate) explained_by: Vec<Explanation>,
     pub(crate) allocated_at: Option<AllocationSite>,
     pub(crate) is_approximate: bool,
     pub(crate) is_torn: bool,

@@ -36,7 +36,8 @@ pub(crate) fn print(
     match by {
         By::Maps => {
             print_maps(out, report, top, sort)?;
-            findings::print(out, &report.findings, findings_top)?;
+            findings::print(out, &report.findings, findings_top, Some(report))?;
+            findings::print_explained(out, report, findings_top)?;
             print_next(out)?;
         }
         By::Types => views::types(out, report, top)?,
