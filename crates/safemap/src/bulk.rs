@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::map::{MOST_ATTEMPTS, SafeMap};
-use crate::shard::NEVER;
+use crate::entry::NEVER;
 use crate::store::{Read, ShardVersions, Write};
 use crate::value::Value;
 
@@ -161,7 +161,7 @@ impl SafeMap {
                 hash: write.hash,
                 key: Arc::clone(&write.key),
                 version: entry.as_ref().map(|entry| entry.version),
-                expires: entry.as_ref().map_or(NEVER, |entry| entry.expires),
+                expires: entry.as_ref().map_or(NEVER, |entry| entry.expires()),
             });
             let (Some(ours), Some(value)) = (entry.map(|entry| entry.value), &write.value) else {
                 writes.push(write.clone());

@@ -138,10 +138,11 @@ impl SafeMap {
         let start = self.inner.latency.start();
         let life = |rule: u16| self.inner.lives[usize::from(rule)];
         let hash = store.hash(key.text());
+        // A scalar is copied, all else shared; what a type makes of it is made without the lock.
         let found = store.get(hash, key.text(), life, |entry| entry.value.clone());
         self.inner.latency.end(Sort::Read, start);
         match found {
-            Some(value) => typed::<K>(&key, &value).map(Some),
+            Some(value) => owned::<K>(&key, value).map(Some),
             None => {
                 // What is there is known to the schema; only what is not has to be looked up.
                 self.rule_of(&key).map_err(|error| self.refuse_read(key.text(), error))?;
@@ -169,6 +170,7 @@ impl SafeMap {
     /// passed; while the breaker is open; and when an observer that makes writers wait has no room.
     pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
         let value: Value = value.into().into();
+        let Err(value) = self.put_at_once(&key, value) else { return Ok(()) };
         self.write(&key, |place| {
             self.inner.schema.admit(place.rule, place.key, &value)?;
             let put = self.inner.store.alter(place, |_| (Action::Put(value.clone()), ()));
@@ -183,6 +185,14 @@ impl SafeMap {
     /// Fails when the schema does not know the key or asks that it be there, and while the breaker
     /// is open.
     pub fn remove<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
+        if self.lets_all_through() {
+            let start = self.inner.latency.start();
+            let store = &self.inner.store;
+            if let Some(value) = store.remove_at_once(store.hash(key.text()), key.text()) {
+                self.inner.latency.end(Sort::Write, start);
+                return owned::<K>(&key, value).map(Some);
+            }
+        }
         let removed = self.write(&key, |place| {
             if place.life.is_required {
                 return Err(Error::Required { key: place.key.into() });
@@ -431,6 +441,35 @@ impl SafeMap {
         }
     }
 
+    /// Whether a write need not ask anybody.
+    fn lets_all_through(&self) -> bool {
+        self.inner.circuit.as_ref().is_none_or(Circuit::is_closed)
+    }
+
+    /// Writes where nothing more than a look at the value stands before it; gives the value back where
+    /// it has to be done the long way.
+    #[inline]
+    fn put_at_once<K: AsKey>(&self, key: &K, value: Value) -> Result<(), Value> {
+        if !self.lets_all_through() {
+            return Err(value);
+        }
+        let inner = &*self.inner;
+        let start = inner.latency.start();
+        let place = (inner.store.hash(key.text()), key.text(), key.shared());
+        let admits =
+            |rule, value: &Value| inner.schema.rule(rule).value_type.admits_at_once(value);
+        let rule = || {
+            let rule = match key.known_rule() {
+                Some((mark, rule)) if mark == inner.schema.mark() => rule,
+                _ => inner.schema.number(key.text())?,
+            };
+            Some((rule, inner.lives[usize::from(rule)]))
+        };
+        inner.store.put_at_once(place, value, admits, rule)?;
+        inner.latency.end(Sort::Write, start);
+        Ok(())
+    }
+
     /// A write of one key: what stands before it, and what is noted after it.
     fn write<K: AsKey, R>(
         &self,
@@ -546,6 +585,14 @@ fn is_refusal(error: &Error) -> bool {
             | Error::GivenUp { .. }
             | Error::ReadOnly { .. }
     )
+}
+
+/// As [`typed`], of a value that is no longer needed.
+fn owned<K: AsKey>(key: &K, mut value: Value) -> Result<K::Value, Error> {
+    match K::Value::take_value(&mut value) {
+        Some(value) => Ok(value),
+        None => typed::<K>(key, &value),
+    }
 }
 
 /// A value as the type that a key is for. It can have another only where the schema takes any.

@@ -107,6 +107,9 @@ impl KeyPattern {
     }
 }
 
+/// So many segments are compared one by one.
+const FEW: usize = 4;
+
 /// From a key to the number of its rule.
 #[derive(Debug)]
 pub(crate) struct PatternTree {
@@ -152,7 +155,9 @@ impl PatternTree {
 
     /// The rule of a key.
     pub(crate) fn find(&self, key: &str) -> Option<u16> {
-        if let Some(rule) = self.literals.get(key) {
+        if !self.literals.is_empty()
+            && let Some(rule) = self.literals.get(key)
+        {
             return Some(*rule);
         }
         self.descend(0, Some(key))
@@ -161,16 +166,29 @@ impl PatternTree {
     fn descend(&self, at: usize, left: Option<&str>) -> Option<u16> {
         let node = &self.nodes[at];
         let Some(left) = left else { return node.rule };
+        if node.children.is_empty() && node.any.is_none() {
+            return node.rest;
+        }
         // Segments are short: a plain loop over bytes is quicker than a search made for long text.
         let (segment, rest) = match left.bytes().position(|byte| byte == b'.') {
             Some(at) => (&left[..at], Some(&left[at + 1..])),
             None => (left, None),
         };
-        let child = if node.children.is_empty() { None } else { node.children.get(segment) };
-        child
-            .and_then(|&child| self.descend(child, rest))
+        node.child(segment)
+            .and_then(|child| self.descend(child, rest))
             .or_else(|| node.any.and_then(|any| self.descend(any, rest)))
             .or(node.rest)
+    }
+}
+
+impl Node {
+    /// The node below for a literal segment. Of a few, to compare them all is quicker than a hash.
+    fn child(&self, segment: &str) -> Option<usize> {
+        if self.children.len() <= FEW {
+            let mut few = self.children.iter();
+            return few.find(|(name, _)| ***name == *segment).map(|(_, &child)| child);
+        }
+        self.children.get(segment).copied()
     }
 }
 

@@ -204,7 +204,12 @@ impl Schema {
             .ok_or_else(|| Error::UnknownKey { key: key.into(), meant: self.meant(key) })
     }
 
-    /// As [`Schema::find`], for who need not be told what was meant.
+    /// As [`Schema::find`], for who need not be told what is wrong.
+    pub(crate) fn number(&self, key: &str) -> Option<u16> {
+        if key_fault(key).is_some() { None } else { self.inner.tree.find(key) }
+    }
+
+    /// As [`Schema::number`], of what need not be a key.
     #[cfg(feature = "json")]
     pub(crate) fn rule_number(&self, key: &str) -> Option<u16> {
         self.inner.tree.find(key)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::key::AsKey;
 use crate::map::{MOST_ATTEMPTS, SafeMap, typed};
-use crate::shard::NEVER;
+use crate::entry::NEVER;
 use crate::store::{CommitFault, Read, ShardVersions, Write};
 use crate::value::Value;
 
@@ -81,7 +81,7 @@ impl Transaction<'_> {
             hash,
             key: Arc::clone(&text),
             version: entry.as_ref().map(|entry| entry.version),
-            expires: entry.as_ref().map_or(NEVER, |entry| entry.expires),
+            expires: entry.as_ref().map_or(NEVER, |entry| entry.expires()),
         });
         let value = entry.map(|entry| entry.value);
         self.keys.insert(text, Seen { value, write: None });

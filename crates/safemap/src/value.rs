@@ -297,6 +297,12 @@ pub trait TypedValue: Into<Value> + Sized {
 
     /// The value, if it has the right kind.
     fn from_value(value: &Value) -> Option<Self>;
+
+    /// The same of a value that is no longer needed, which is left as it was if it has another kind.
+    #[doc(hidden)]
+    fn take_value(value: &mut Value) -> Option<Self> {
+        Self::from_value(value)
+    }
 }
 
 macro_rules! typed {
@@ -327,6 +333,10 @@ impl TypedValue for Value {
 
     fn from_value(value: &Value) -> Option<Self> {
         Some(value.clone())
+    }
+
+    fn take_value(value: &mut Value) -> Option<Self> {
+        Some(std::mem::replace(value, Value::Boolean(false)))
     }
 }
 

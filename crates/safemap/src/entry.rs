@@ -1,0 +1,109 @@
+//! An entry: a key, its value, and the account of both.
+//!
+//! An entry is one piece of memory of its own, so that tables are small and a table that grows moves
+//! pointers. What a read needs lies at its front. Times are kept only where an entry can expire.
+
+use crate::name::Name;
+use crate::value::Value;
+
+/// A time that never comes.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// Milliseconds in a tick, in which ages are counted: four billion of them are seventeen years.
+const TICK: u64 = 125;
+
+#[derive(Clone, Debug)]
+#[repr(C)]
+pub(crate) struct Entry {
+    pub(crate) name: Name,
+    pub(crate) value: Value,
+    /// How often it was read; stays at the highest count.
+    pub(crate) reads: u32,
+    pub(crate) writes: u32,
+    pub(crate) version: u64,
+    /// When it is no more; `None` if it is not known that it ever will be.
+    term: Option<Box<Term>>,
+    /// The shard's count of accesses at the last one, where eviction asks for it.
+    pub(crate) touched: u32,
+    /// Ticks of the map at which it came to be.
+    born: u32,
+    pub(crate) rule: u16,
+    pub(crate) is_required: bool,
+}
+
+/// When an entry is no more, in milliseconds of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Term {
+    /// As things stand.
+    pub(crate) expires: u64,
+    /// Even if it is read.
+    pub(crate) ends: u64,
+}
+
+impl Term {
+    pub(crate) const NEVER: Self = Self { expires: NEVER, ends: NEVER };
+}
+
+impl Entry {
+    /// An entry that was never read, and whose version its shard fills in.
+    pub(crate) fn new(name: Name, value: Value, rule: u16, is_required: bool) -> Self {
+        Self {
+            name,
+            value,
+            reads: 0,
+            writes: 1,
+            version: 0,
+            term: None,
+            touched: 0,
+            born: 0,
+            rule,
+            is_required,
+        }
+    }
+
+    pub(crate) fn born_at(mut self, milliseconds: u64) -> Self {
+        self.born = u32::try_from(milliseconds / TICK).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// Milliseconds of the map at which it came to be, to the tick.
+    pub(crate) fn born(&self) -> u64 {
+        u64::from(self.born) * TICK
+    }
+
+    pub(crate) fn term(&self) -> Term {
+        self.term.as_deref().copied().unwrap_or(Term::NEVER)
+    }
+
+    pub(crate) fn set_term(&mut self, term: Term) {
+        match &mut self.term {
+            Some(held) => **held = term,
+            None if term == Term::NEVER => {}
+            None => self.term = Some(Box::new(term)),
+        }
+    }
+
+    pub(crate) fn expires(&self) -> u64 {
+        self.term().expires
+    }
+
+    pub(crate) fn is_expired(&self, now: u64) -> bool {
+        self.expires() <= now
+    }
+
+    /// Bytes of the entry itself, and of what it alone holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let term = if self.term.is_some() { size_of::<Term>() } else { 0 };
+        size_of::<Self>() + self.name.content_bytes() + self.value.content_bytes() + term
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_eleven_words() {
+        assert_eq!(size_of::<Entry>(), 88);
+    }
+}
