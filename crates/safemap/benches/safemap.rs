@@ -28,7 +28,7 @@ use std::collections::HashMap;
 use std::io::BufRead as _;
 
 use peers::latency;
-use peers::{ByHandle, ByText, DashMap, Locked, Moka, Papaya, Peer, Scc, state};
+use peers::{ByHandle, ByText, DashMap, Locked, Papaya, Peer, Scc, state};
 use tophash_safemap::{Key, SafeMap, Schema};
 use workload::{Engine, MIXES, Mix, draw_ranks, time, together};
 

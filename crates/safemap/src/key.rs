@@ -70,6 +70,7 @@ pub trait AsKey: Copy + sealed::Sealed {
 
     /// Where a schema has its rule, when that is known: the schema's mark and the rule's number.
     #[doc(hidden)]
+    #[inline]
     fn known_rule(&self) -> Option<(u64, u16)> {
         None
     }
@@ -84,6 +85,7 @@ pub trait AsKey: Copy + sealed::Sealed {
 impl AsKey for &str {
     type Value = Value;
 
+    #[inline]
     fn text(&self) -> &str {
         self
     }
@@ -92,6 +94,7 @@ impl AsKey for &str {
 impl AsKey for &String {
     type Value = Value;
 
+    #[inline]
     fn text(&self) -> &str {
         self
     }
@@ -100,10 +103,12 @@ impl AsKey for &String {
 impl<T: TypedValue> AsKey for &Key<T> {
     type Value = T;
 
+    #[inline]
     fn text(&self) -> &str {
         &self.text
     }
 
+    #[inline]
     fn known_rule(&self) -> Option<(u64, u16)> {
         Some((self.schema, self.rule))
     }

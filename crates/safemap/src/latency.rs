@@ -52,9 +52,15 @@ impl Latency {
         self.is_on.store(true, Ordering::Relaxed);
     }
 
+    /// Whether any operation is timed.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
     /// The start of an operation, if it is one that is timed.
     pub(crate) fn start(&self) -> Option<Instant> {
-        if !self.is_on.load(Ordering::Relaxed) {
+        if !self.is_on() {
             return None;
         }
         let turn = TURN.get().wrapping_add(1);

@@ -133,22 +133,49 @@ impl SafeMap {
     /// # Errors
     ///
     /// Fails when the schema does not know the key.
+    #[inline]
     pub fn get<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
+        let inner = &*self.inner;
+        if inner.store.can_expire() || inner.latency.is_on() {
+            return self.get_timed(&key);
+        }
+        let (store, hash) = (&inner.store, inner.store.hash(key.text()));
+        let found = if K::Value::IS_SHARED {
+            store.read_at_once(hash, key.text(), |value| taken::<K>(&key, value))
+        } else {
+            let value = store.read_at_once(hash, key.text(), Value::clone);
+            value.map(|value| taken::<K>(&key, &value))
+        };
+        match found {
+            Some(found) => found,
+            None => self.get_nothing(&key),
+        }
+    }
+
+    /// As [`SafeMap::get`], where it has to be known what time it is.
+    fn get_timed<K: AsKey>(&self, key: &K) -> Result<Option<K::Value>, Error> {
         let store = &self.inner.store;
         let start = self.inner.latency.start();
         let life = |rule: u16| self.inner.lives[usize::from(rule)];
         let hash = store.hash(key.text());
-        // A scalar is copied, all else shared; what a type makes of it is made without the lock.
-        let found = store.get(hash, key.text(), life, |entry| entry.value.clone());
+        let found = if K::Value::IS_SHARED {
+            store.get(hash, key.text(), life, |entry| taken::<K>(key, &entry.value))
+        } else {
+            let value = store.get(hash, key.text(), life, |entry| entry.value.clone());
+            value.map(|value| taken::<K>(key, &value))
+        };
         self.inner.latency.end(Sort::Read, start);
         match found {
-            Some(value) => owned::<K>(&key, value).map(Some),
-            None => {
-                // What is there is known to the schema; only what is not has to be looked up.
-                self.rule_of(&key).map_err(|error| self.refuse_read(key.text(), error))?;
-                Ok(None)
-            }
+            Some(found) => found,
+            None => self.get_nothing(key),
         }
+    }
+
+    /// What is there is known to the schema; only what is not has to be looked up.
+    #[cold]
+    fn get_nothing<K: AsKey>(&self, key: &K) -> Result<Option<K::Value>, Error> {
+        self.rule_of(key).map_err(|error| self.refuse_read(key.text(), error))?;
+        Ok(None)
     }
 
     /// Whether a key is there; no use of it.
@@ -190,7 +217,7 @@ impl SafeMap {
             let store = &self.inner.store;
             if let Some(value) = store.remove_at_once(store.hash(key.text()), key.text()) {
                 self.inner.latency.end(Sort::Write, start);
-                return owned::<K>(&key, value).map(Some);
+                return typed::<K>(&key, &value).map(Some);
             }
         }
         let removed = self.write(&key, |place| {
@@ -587,11 +614,12 @@ fn is_refusal(error: &Error) -> bool {
     )
 }
 
-/// As [`typed`], of a value that is no longer needed.
-fn owned<K: AsKey>(key: &K, mut value: Value) -> Result<K::Value, Error> {
-    match K::Value::take_value(&mut value) {
-        Some(value) => Ok(value),
-        None => typed::<K>(key, &value),
+/// What a read gives of a value that is there.
+#[inline]
+fn taken<K: AsKey>(key: &K, value: &Value) -> Result<Option<K::Value>, Error> {
+    match K::Value::from_value(value) {
+        Some(value) => Ok(Some(value)),
+        None => typed::<K>(key, value).map(Some),
     }
 }
 

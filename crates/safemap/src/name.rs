@@ -31,6 +31,7 @@ impl Name {
         }
     }
 
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
@@ -38,6 +39,7 @@ impl Name {
         }
     }
 
+    #[inline]
     pub(crate) fn is(&self, key: &str) -> bool {
         self.as_bytes() == key.as_bytes()
     }

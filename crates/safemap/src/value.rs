@@ -30,8 +30,11 @@ const SHARED_HEADER: usize = 2 * size_of::<usize>();
 /// ```
 ///
 /// Equality is that of the contents; as ever, a float that is not a number equals nothing.
+// A tag of a whole word: with a smaller one the bytes behind it belong to some variants and not to
+// others, and a copy of the whole is put together from odd pieces, which costs more than to find it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[repr(u64)]
 pub enum Value {
     /// True or false.
     Boolean(bool),
@@ -298,18 +301,18 @@ pub trait TypedValue: Into<Value> + Sized {
     /// The value, if it has the right kind.
     fn from_value(value: &Value) -> Option<Self>;
 
-    /// The same of a value that is no longer needed, which is left as it was if it has another kind.
+    /// Whether that costs no more than a count: then it is done where the value lies.
     #[doc(hidden)]
-    fn take_value(value: &mut Value) -> Option<Self> {
-        Self::from_value(value)
-    }
+    const IS_SHARED: bool = false;
 }
 
 macro_rules! typed {
-    ($($type:ty, $kind:ident, $value:pat => $result:expr;)*) => {$(
+    ($($type:ty, $kind:ident, $is_shared:expr, $value:pat => $result:expr;)*) => {$(
         impl TypedValue for $type {
             const KIND: Option<Kind> = Some(Kind::$kind);
+            const IS_SHARED: bool = $is_shared;
 
+            #[inline]
             fn from_value(value: &Value) -> Option<Self> {
                 if let $value = value { Some($result) } else { None }
             }
@@ -318,25 +321,23 @@ macro_rules! typed {
 }
 
 typed! {
-    bool, Boolean, Value::Boolean(value) => *value;
-    i64, Integer, Value::Integer(value) => *value;
-    f64, Float, Value::Float(value) => *value;
-    String, String, Value::String(value) => value.as_ref().to_owned();
-    Arc<str>, String, Value::String(value) => Arc::clone(value);
-    Arc<[u8]>, Bytes, Value::Bytes(value) => Arc::clone(value);
-    Vec<Value>, List, Value::List(value) => value.to_vec();
-    Object, Object, Value::Object(value) => value.as_ref().clone();
+    bool, Boolean, true, Value::Boolean(value) => *value;
+    i64, Integer, true, Value::Integer(value) => *value;
+    f64, Float, true, Value::Float(value) => *value;
+    String, String, false, Value::String(value) => value.as_ref().to_owned();
+    Arc<str>, String, true, Value::String(value) => Arc::clone(value);
+    Arc<[u8]>, Bytes, true, Value::Bytes(value) => Arc::clone(value);
+    Vec<Value>, List, false, Value::List(value) => value.to_vec();
+    Object, Object, false, Value::Object(value) => value.as_ref().clone();
 }
 
 impl TypedValue for Value {
     const KIND: Option<Kind> = None;
+    const IS_SHARED: bool = true;
 
+    #[inline]
     fn from_value(value: &Value) -> Option<Self> {
         Some(value.clone())
-    }
-
-    fn take_value(value: &mut Value) -> Option<Self> {
-        Some(std::mem::replace(value, Value::Boolean(false)))
     }
 }
 
@@ -347,6 +348,7 @@ mod tests {
     #[test]
     fn a_value_is_three_words() {
         assert_eq!(size_of::<Value>(), 3 * size_of::<usize>());
+        assert_eq!(size_of::<Option<Value>>(), size_of::<Value>());
     }
 
     #[test]

@@ -182,6 +182,7 @@ impl Store {
         if self.can_expire { self.now() } else { 0 }
     }
 
+    #[inline]
     fn index(&self, hash: u64) -> usize {
         // The table takes its bits from both ends of the hash.
         (hash >> 40) as usize & (self.cells.len() - 1)
@@ -261,6 +262,24 @@ impl Store {
             return None;
         }
         Some(bucket)
+    }
+
+    /// Whether anything expires in time.
+    #[inline]
+    pub(crate) fn can_expire(&self) -> bool {
+        self.can_expire
+    }
+
+    /// As [`Store::get`], where nothing expires.
+    #[inline]
+    pub(crate) fn read_at_once<R>(
+        &self,
+        hash: u64,
+        key: &str,
+        read: impl FnOnce(&Value) -> R,
+    ) -> Option<R> {
+        let mut shard = self.lock(self.index(hash));
+        shard.read(hash, key, |entry| read(&entry.value))
     }
 
     /// Reads an entry, which counts as use of it.
