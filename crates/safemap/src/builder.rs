@@ -138,7 +138,7 @@ impl SafeMapBuilder {
             self.shards.min(1 << most_shards.ilog2()),
             self.limits,
             Arc::clone(&self.clock),
-            self.schema.can_expire(),
+            &self.schema,
             Arc::new(Hub::default()),
         );
         let circuit = self.breaker.map(|config| Circuit::new(config, store.now()));

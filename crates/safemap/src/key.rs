@@ -27,6 +27,7 @@ pub struct Key<T> {
     pub(crate) text: Arc<str>,
     pub(crate) rule: u16,
     pub(crate) schema: u64,
+    pub(crate) hash: u64,
     pub(crate) value_type: PhantomData<fn() -> T>,
 }
 
@@ -75,8 +76,16 @@ pub trait AsKey: Copy + sealed::Sealed {
         None
     }
 
+    /// Its hash in maps with that schema.
+    #[doc(hidden)]
+    #[inline]
+    fn known_hash(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// The key as shared text, when there is one.
     #[doc(hidden)]
+    #[inline]
     fn shared(&self) -> Option<&Arc<str>> {
         None
     }
@@ -113,6 +122,12 @@ impl<T: TypedValue> AsKey for &Key<T> {
         Some((self.schema, self.rule))
     }
 
+    #[inline]
+    fn known_hash(&self) -> Option<(u64, u64)> {
+        Some((self.schema, self.hash))
+    }
+
+    #[inline]
     fn shared(&self) -> Option<&Arc<str>> {
         Some(&self.text)
     }

@@ -362,7 +362,7 @@ impl Type {
 
     /// Whether a value that takes no time to check has this type: `false` says that it does not, or
     /// that [`Type::check`] has to decide.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admits_at_once(&self, value: &Value) -> bool {
         match (&self.form, value) {
             (Form::Integer(low, high), Value::Integer(number)) => low <= number && number <= high,

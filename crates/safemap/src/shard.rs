@@ -61,6 +61,24 @@ pub(crate) struct Shard {
     hand: usize,
 }
 
+/// What a shard keeps of all its writes.
+pub(crate) struct Account<'a> {
+    version: &'a mut u64,
+    writes: &'a mut u64,
+    content: &'a mut usize,
+}
+
+impl Account<'_> {
+    /// Notes that so many bytes of content took the place of others; returns the version of the write.
+    #[inline]
+    pub(crate) fn overwritten(self, before: usize, after: usize) -> u64 {
+        *self.version += 1;
+        *self.writes += 1;
+        *self.content = (*self.content + after).saturating_sub(before);
+        *self.version
+    }
+}
+
 /// Whether a table has room for one entry more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -134,34 +152,21 @@ impl Shard {
         self.table.find_bucket_index(hash, |entry| entry.name.is(key))
     }
 
-    /// An entry that is there, expired or not.
-    pub(crate) fn get(&self, hash: u64, key: &str) -> Option<&Entry> {
-        self.table.find(hash, |entry| entry.name.is(key)).map(AsRef::as_ref)
-    }
-
     /// Reads an entry that can't expire, which counts as use of it.
     #[inline]
-    pub(crate) fn read<R>(
-        &mut self,
-        hash: u64,
-        key: &str,
-        read: impl FnOnce(&Entry) -> R,
-    ) -> Option<R> {
+    pub(crate) fn read(&mut self, hash: u64, key: &str) -> Option<&Entry> {
+        if self.is_stamped {
+            self.accesses += 1;
+            self.keep_countable();
+        }
         let Some(entry) = self.table.find_mut(hash, |entry| entry.name.is(key)) else {
             self.counts.misses += 1;
             return None;
         };
         self.counts.hits += 1;
         entry.reads = entry.reads.saturating_add(1);
-        let result = read(entry);
-        if self.is_stamped
-            && let Some(entry) = self.table.find_mut(hash, |entry| entry.name.is(key))
-        {
-            self.accesses += 1;
-            entry.touched = self.accesses;
-            self.keep_countable();
-        }
-        Some(result)
+        entry.touched = self.accesses;
+        Some(entry)
     }
 
     /// Notes a read of an entry, which puts its end off to `expires`, as far as that may be.
@@ -207,50 +212,37 @@ impl Shard {
         }
     }
 
-    /// Writes a value over that of an entry that can't expire, if `admits` finds nothing against it.
-    /// Else gives the value back, and tells whether the entry is there.
+    /// Whether to overwrite an entry asks for nothing but a note in the account.
     #[inline]
-    pub(crate) fn overwrite_at_once(
-        &mut self,
-        hash: u64,
-        key: &str,
-        value: Value,
-        admits: impl FnOnce(u16, &Value) -> bool,
-    ) -> Result<(), (Value, bool)> {
-        let Some(entry) = self.table.find_mut(hash, |entry| entry.name.is(key)) else {
-            return Err((value, false));
-        };
-        if self.before.is_some() || self.is_stamped || !admits(entry.rule, &value) {
-            return Err((value, true));
-        }
-        self.version += 1;
-        self.counts.writes += 1;
-        self.content =
-            (self.content + value.content_bytes()).saturating_sub(entry.value.content_bytes());
-        entry.value = value;
-        entry.version = self.version;
-        entry.writes = entry.writes.saturating_add(1);
-        Ok(())
+    pub(crate) fn is_plain(&self) -> bool {
+        self.before.is_none() && !self.is_stamped
     }
 
-    /// Takes an entry out that may go.
+    /// An entry, and what has to be told of a write of it.
+    #[inline]
+    pub(crate) fn find_mut(&mut self, hash: u64, key: &str) -> Option<(&mut Entry, Account<'_>)> {
+        let entry = self.table.find_mut(hash, |entry| entry.name.is(key))?;
+        let (version, writes) = (&mut self.version, &mut self.counts.writes);
+        Some((entry, Account { version, writes, content: &mut self.content }))
+    }
+
+    /// Takes an entry out, if it is there; `Err` says that it may not go just so.
     #[inline]
     pub(crate) fn remove_key(
         &mut self,
         hash: u64,
         key: &str,
         hasher: impl Fn(&[u8]) -> u64,
-    ) -> Option<Box<Entry>> {
-        if self.before.is_some() {
-            return None;
-        }
-        let entry = self.table.find_entry(hash, |entry| entry.name.is(key)).ok()?;
-        if entry.get().is_required {
-            return None;
+    ) -> Result<Option<Box<Entry>>, ()> {
+        let Ok(entry) = self.table.find_entry(hash, |entry| entry.name.is(key)) else {
+            return Ok(None);
+        };
+        if self.before.is_some() || entry.get().is_required {
+            return Err(());
         }
         let (entry, _) = entry.remove();
         self.removed(&entry, hasher);
-        Some(entry)
+        Ok(Some(entry))
     }
 
     fn removed(&mut self, entry: &Entry, hasher: impl Fn(&[u8]) -> u64) {
@@ -501,7 +493,7 @@ mod tests {
             add(&mut shard, key);
         }
         assert_eq!(shard.accesses, u32::MAX / 2);
-        shard.read(hash(b"a"), "a", |_| ()).unwrap();
+        shard.read(hash(b"a"), "a").unwrap();
         let stamp = |key| shard.bucket(find(&shard, key)).unwrap().touched;
         assert!(stamp("b") <= stamp("c") && stamp("c") < stamp("a"));
     }

@@ -158,15 +158,19 @@ impl Value {
         if let Self::Object(value) = self { Some(value) } else { None }
     }
 
+    /// Whether all of it lies in the value itself.
+    #[inline]
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self, Self::Boolean(_) | Self::Integer(_) | Self::Float(_))
+    }
+
     /// Bytes that the content takes outside of the value's own three words.
     ///
     /// A content that several values share counts in each of them. What an allocator rounds up, and
     /// the nodes of an object's tree beyond its members, do not count.
+    #[inline]
     pub fn content_bytes(&self) -> usize {
-        match self {
-            Self::Boolean(_) | Self::Integer(_) | Self::Float(_) => 0,
-            _ => self.measure(0),
-        }
+        if self.is_scalar() { 0 } else { self.measure(0) }
     }
 
     fn measure(&self, depth: usize) -> usize {

@@ -5,7 +5,7 @@ pub(crate) mod latency;
 use std::sync::RwLock;
 
 use foldhash::fast::FixedState;
-use tophash_safemap::{Breaker, Key, SafeMap, Schema, Type};
+use tophash_safemap::{Breaker, Key, SafeMap, Schema, Type, Value};
 
 use crate::workload::Engine;
 
@@ -33,8 +33,11 @@ pub(crate) struct ByText<'k>(pub(crate) SafeMap, pub(crate) &'k [String]);
 
 impl Engine for ByText<'_> {
     fn get(&self, key: u64) -> Option<u64> {
-        let value = self.0.get(self.1[key as usize].as_str()).expect(SOUND);
-        value.and_then(|value| value.as_integer()).map(|value| value as u64)
+        match self.0.get(self.1[key as usize].as_str()) {
+            Ok(Some(Value::Integer(number))) => Some(number as u64),
+            Ok(None) => None,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn set(&self, key: u64, value: u64) {

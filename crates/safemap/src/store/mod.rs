@@ -22,7 +22,6 @@ mod commit;
 mod copy;
 mod room;
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -32,6 +31,7 @@ use crate::clock::Clock;
 use crate::entry::{Entry, NEVER, Term};
 use crate::event::{Change, Event, Hub};
 use crate::name::Name;
+use crate::schema::{Schema, hash_of};
 use crate::shard::{Counts, Room, Shard};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, ShortGuard, ShortLock};
 use crate::value::Value;
@@ -128,7 +128,7 @@ impl Store {
         shards: usize,
         limits: Limits,
         clock: Arc<dyn Clock>,
-        can_expire: bool,
+        schema: &Schema,
         hub: Arc<Hub>,
     ) -> Self {
         let is_stamped = limits.are_set() && limits.eviction != Eviction::Refuse;
@@ -137,7 +137,7 @@ impl Store {
         let shards = shards.clamp(1, 1 << 12).next_power_of_two();
         Self {
             cells: (0..shards).map(cell).collect(),
-            hasher: FixedState::with_seed(seed()),
+            hasher: schema.hasher(),
             limits,
             used_entries: AtomicUsize::new(0),
             used_bytes: AtomicUsize::new(0),
@@ -146,7 +146,7 @@ impl Store {
             epoch: AtomicU64::new(0),
             started: milliseconds(&*clock),
             clock,
-            can_expire,
+            can_expire: schema.can_expire(),
             hub,
         }
     }
@@ -158,9 +158,7 @@ impl Store {
 
     #[inline]
     fn hash_bytes(&self, key: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(key);
-        hasher.finish()
+        hash_of(&self.hasher, key)
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -270,16 +268,22 @@ impl Store {
         self.can_expire
     }
 
-    /// As [`Store::get`], where nothing expires.
+    /// The shard of a key, for who changes an entry where nothing expires.
     #[inline]
-    pub(crate) fn read_at_once<R>(
-        &self,
-        hash: u64,
-        key: &str,
-        read: impl FnOnce(&Value) -> R,
-    ) -> Option<R> {
-        let mut shard = self.lock(self.index(hash));
-        shard.read(hash, key, |entry| read(&entry.value))
+    pub(crate) fn lock_to_change_of(&self, hash: u64) -> ShortGuard<'_, Shard> {
+        self.lock_to_change(self.index(hash))
+    }
+
+    /// Makes the version of the shard of a key known; still under its lock.
+    #[inline]
+    pub(crate) fn publish_of(&self, hash: u64, shard: &Shard) {
+        self.publish(self.index(hash), shard);
+    }
+
+    /// The shard of a key, for who reads an entry where nothing expires.
+    #[inline]
+    pub(crate) fn lock_of(&self, hash: u64) -> ShortGuard<'_, Shard> {
+        self.lock(self.index(hash))
     }
 
     /// Reads an entry, which counts as use of it.
@@ -292,7 +296,7 @@ impl Store {
     ) -> Option<R> {
         let index = self.index(hash);
         if !self.can_expire {
-            return self.lock(index).read(hash, key, read);
+            return self.lock(index).read(hash, key).map(read);
         }
         let now = self.now();
         let mut shard = self.lock_to_change(index);
@@ -311,57 +315,43 @@ impl Store {
         shard.touch(bucket, idle.map(|idle| now.saturating_add(idle)));
     }
 
-    /// Writes an entry the short way, which is that of most writes: where nothing is bounded, expires
-    /// or is watched, and its rule admits the value by a mere look. `rule` is asked for that of a key
-    /// that is not there. Gives the value back where it was not written, for whatever reason.
-    #[inline]
-    pub(crate) fn put_at_once(
+    /// Adds an entry that is not there, where nothing is bounded, expires or is watched.
+    pub(crate) fn add_at_once(
         &self,
-        place: (u64, &str, Option<&Arc<str>>),
+        hash: u64,
+        mut shard: ShortGuard<'_, Shard>,
+        name: Name,
         value: Value,
-        admits: impl Fn(u16, &Value) -> bool,
-        rule: impl FnOnce() -> Option<(u16, Life)>,
-    ) -> Result<(), Value> {
-        let (hash, key, shared) = place;
-        if self.is_guarded() {
-            return Err(value);
-        }
-        let index = self.index(hash);
-        let mut shard = self.lock_to_change(index);
-        match shard.overwrite_at_once(hash, key, value, &admits) {
-            Ok(()) => {}
-            Err((value, true)) => return Err(value),
-            Err((value, false)) => {
-                let Some((rule, life)) = rule().filter(|(rule, _)| admits(*rule, &value)) else {
-                    return Err(value);
-                };
-                shard.room(|key| self.hash_bytes(key));
-                let entry = self.entry(Name::of(key, shared), value, rule, life, Term::NEVER);
-                shard.insert(hash, entry, |key| self.hash_bytes(key));
-            }
-        }
-        self.publish(index, &shard);
-        Ok(())
+        rule: u16,
+        life: Life,
+    ) {
+        shard.room(|key| self.hash_bytes(key));
+        let entry = self.entry(name, value, rule, life, Term::NEVER);
+        shard.insert(hash, entry, |key| self.hash_bytes(key));
+        self.publish_of(hash, &shard);
     }
 
-    /// Removes an entry the short way; `None` if it is not there, must be, or there is no short way.
+    /// Removes an entry the short way, if it is there; `Err` says that there is none.
     #[inline]
-    pub(crate) fn remove_at_once(&self, hash: u64, key: &str) -> Option<Value> {
+    pub(crate) fn remove_at_once(&self, hash: u64, key: &str) -> Result<Option<Value>, ()> {
         if self.is_guarded() {
-            return None;
+            return Err(());
         }
         let index = self.index(hash);
         let mut shard = self.lock_to_change(index);
-        let entry = shard.remove_key(hash, key, |key| self.hash_bytes(key))?;
+        let Some(entry) = shard.remove_key(hash, key, |key| self.hash_bytes(key))? else {
+            return Ok(None);
+        };
         shard.counts.removals += 1;
         self.publish(index, &shard);
         // What the entry takes is given back with no lock held.
         drop(shard);
-        Some(entry.value)
+        Ok(Some(entry.value))
     }
 
     /// Whether there is more to do about a write than to do it.
-    fn is_guarded(&self) -> bool {
+    #[inline]
+    pub(crate) fn is_guarded(&self) -> bool {
         self.can_expire || self.limits.are_set() || self.hub.is_observed()
     }
 
@@ -538,14 +528,4 @@ impl Store {
 /// Milliseconds of a clock.
 fn milliseconds(clock: &dyn Clock) -> u64 {
     u64::try_from(clock.coarse_now().as_millis()).unwrap_or(NEVER - 1)
-}
-
-/// A seed that whoever picks the keys can't know; under shuttle always the same, since its
-/// schedules must be repeatable.
-fn seed() -> u64 {
-    if cfg!(feature = "shuttle") {
-        1
-    } else {
-        std::collections::hash_map::RandomState::new().hash_one(0)
-    }
 }
