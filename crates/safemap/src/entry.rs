@@ -3,6 +3,8 @@
 //! An entry is one piece of memory of its own, so that tables are small and a table that grows moves
 //! pointers. What a read needs lies at its front. Times are kept only where an entry can expire.
 
+use std::sync::Arc;
+
 use crate::name::Name;
 use crate::value::Value;
 
@@ -46,24 +48,42 @@ impl Term {
 
 impl Entry {
     /// An entry that was never read, and whose version its shard fills in.
-    pub(crate) fn new(name: Name, value: Value, rule: u16, is_required: bool) -> Self {
-        Self {
-            name,
-            value,
-            reads: 0,
-            writes: 1,
-            version: 0,
-            term: None,
-            touched: 0,
-            born: 0,
-            rule,
-            is_required,
-        }
+    ///
+    /// It is filled in where it lies: put together elsewhere and then copied, the copy would wait for
+    /// each of its pieces.
+    #[inline]
+    pub(crate) fn boxed(
+        key: &str,
+        shared: Option<&Arc<str>>,
+        value: Value,
+        rule: u16,
+        is_required: bool,
+    ) -> Box<Self> {
+        let mut entry = Box::new(Self::BLANK);
+        entry.name.set(key, shared);
+        entry.value = value;
+        entry.rule = rule;
+        entry.is_required = is_required;
+        entry
     }
 
-    pub(crate) fn born_at(mut self, milliseconds: u64) -> Self {
+    const BLANK: Self = Self {
+        name: Name::EMPTY,
+        value: Value::Boolean(false),
+        reads: 0,
+        writes: 1,
+        version: 0,
+        term: None,
+        touched: 0,
+        born: 0,
+        rule: 0,
+        is_required: false,
+    };
+
+    /// Sets when it came to be, in milliseconds of the map.
+    #[inline]
+    pub(crate) fn set_born(&mut self, milliseconds: u64) {
         self.born = u32::try_from(milliseconds / TICK).unwrap_or(u32::MAX);
-        self
     }
 
     /// Milliseconds of the map at which it came to be, to the tick.

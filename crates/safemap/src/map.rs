@@ -15,11 +15,11 @@ use crate::bounds::Limits;
 use crate::breaker::{BreakerState, Circuit, Pass};
 use crate::builder::SafeMapBuilder;
 use crate::clock::Clock;
+use crate::entry::Entry;
 use crate::error::{Error, Mismatch};
 use crate::event::{Change, Event, WatchBuilder};
 use crate::key::{AsKey, Key};
 use crate::latency::{Latency, Sort};
-use crate::name::Name;
 use crate::pattern::KeyPattern;
 use crate::refusals::Refusals;
 use crate::schema::Schema;
@@ -285,7 +285,13 @@ impl SafeMap {
         let start = self.inner.latency.start();
         if let Ok(removed) = self.remove_at_once(&key) {
             self.inner.latency.end(Sort::Write, start);
-            return removed.map(|value| typed::<K>(&key, &value)).transpose();
+            let Some(entry) = removed else { return Ok(None) };
+            if K::Value::IS_SHARED
+                && let Some(value) = K::Value::from_value(&entry.value)
+            {
+                return Ok(Some(value));
+            }
+            return typed::<K>(&key, &entry.value).map(Some);
         }
         let removed = self.write(&key, start, |place| {
             if place.life.is_required {
@@ -572,24 +578,24 @@ impl SafeMap {
         }
         match inner.rule_at_once(key) {
             Some((rule, life)) if admits(rule) => {
-                let name = Name::of(key.text(), key.shared());
-                inner.store.add_at_once(hash, shard, name, value, rule, life);
+                let key = (key.text(), key.shared());
+                inner.store.add_at_once(hash, shard, key, value, rule, life);
                 Ok(())
             }
             _ => Err(value),
         }
     }
 
-    /// Removes where there is nothing more to it; gives the value that was there, if it was. `Err`
+    /// Removes where there is nothing more to it; gives the entry that was there, if it was. `Err`
     /// says that it has to be done the long way.
-    #[inline]
-    fn remove_at_once<K: AsKey>(&self, key: &K) -> Result<Option<Value>, ()> {
+    #[inline(always)]
+    fn remove_at_once<K: AsKey>(&self, key: &K) -> Result<Option<Box<Entry>>, ()> {
         let inner = &*self.inner;
         if !self.lets_all_through() {
             return Err(());
         }
-        if let Some(value) = inner.store.remove_at_once(inner.hash(key), key.text())? {
-            return Ok(Some(value));
+        if let Some(entry) = inner.store.remove_at_once(inner.hash(key), key.text())? {
+            return Ok(Some(entry));
         }
         match inner.rule_at_once(key) {
             Some((_, life)) if !life.is_required => Ok(None),

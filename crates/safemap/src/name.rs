@@ -19,15 +19,26 @@ pub(crate) enum Name {
 }
 
 impl Name {
+    /// The name of no key.
+    pub(crate) const EMPTY: Self = Self::Short(0, [0; SHORT]);
+
     /// The name of a key, which may be at hand as shared text.
     pub(crate) fn of(key: &str, shared: Option<&Arc<str>>) -> Self {
-        let mut bytes = [0; SHORT];
-        match bytes.get_mut(..key.len()) {
-            Some(place) => {
-                place.copy_from_slice(key.as_bytes());
-                Self::Short(key.len() as u8, bytes)
-            }
-            None => Self::Long(shared.map_or_else(|| key.into(), Arc::clone)),
+        let mut name = Self::EMPTY;
+        name.set(key, shared);
+        name
+    }
+
+    /// Makes an empty name that of a key.
+    #[inline]
+    pub(crate) fn set(&mut self, key: &str, shared: Option<&Arc<str>>) {
+        if let Self::Short(length, bytes) = self
+            && let Some(place) = bytes.get_mut(..key.len())
+        {
+            place.copy_from_slice(key.as_bytes());
+            *length = key.len() as u8;
+        } else {
+            *self = Self::Long(shared.map_or_else(|| key.into(), Arc::clone));
         }
     }
 

@@ -107,8 +107,48 @@ impl KeyPattern {
     }
 }
 
-/// So many segments are compared one by one.
-const FEW: usize = 4;
+/// So many segments are compared one by one; of a few, that is quicker than a hash.
+const FEW: usize = 8;
+
+/// Nodes below a node, by their literal segments.
+#[derive(Debug, Default)]
+struct Children {
+    /// The first ones, one more than a few at most.
+    few: Vec<(Arc<str>, usize)>,
+    /// All of them, once they are more than a few.
+    many: HashMap<Arc<str>, usize>,
+}
+
+impl Children {
+    fn is_empty(&self) -> bool {
+        self.few.is_empty()
+    }
+
+    /// The node of a segment, which is `fresh` if there is none yet.
+    fn find_or_add(&mut self, segment: &str, fresh: usize) -> usize {
+        if let Some(node) = self.find(segment) {
+            return node;
+        }
+        if self.few.len() <= FEW {
+            self.few.push((segment.into(), fresh));
+        }
+        if self.few.len() > FEW {
+            if self.many.is_empty() {
+                self.many = self.few.iter().cloned().collect();
+            }
+            self.many.insert(segment.into(), fresh);
+        }
+        fresh
+    }
+
+    #[inline]
+    fn find(&self, segment: &str) -> Option<usize> {
+        if self.few.len() > FEW {
+            return self.many.get(segment).copied();
+        }
+        self.few.iter().find(|(name, _)| **name == *segment).map(|(_, node)| *node)
+    }
+}
 
 /// From a key to the number of its rule.
 #[derive(Debug)]
@@ -119,7 +159,7 @@ pub(crate) struct PatternTree {
 
 #[derive(Debug, Default)]
 struct Node {
-    children: HashMap<Arc<str>, usize>,
+    children: Children,
     any: Option<usize>,
     rest: Option<u16>,
     rule: Option<u16>,
@@ -144,7 +184,7 @@ impl PatternTree {
             let node = &mut self.nodes[at];
             at = match segment {
                 "*" => *node.any.get_or_insert(fresh),
-                _ => *node.children.entry(segment.into()).or_insert(fresh),
+                _ => node.children.find_or_add(segment, fresh),
             };
             if at == fresh {
                 self.nodes.push(Node::default());
@@ -169,27 +209,35 @@ impl PatternTree {
         if node.children.is_empty() && node.any.is_none() {
             return node.rest;
         }
-        // Segments are short: a plain loop over bytes is quicker than a search made for long text.
-        let (segment, rest) = match left.bytes().position(|byte| byte == b'.') {
+        let (segment, rest) = match first_dot(left.as_bytes()) {
             Some(at) => (&left[..at], Some(&left[at + 1..])),
             None => (left, None),
         };
-        node.child(segment)
+        let child = node.children.find(segment);
+        child
             .and_then(|child| self.descend(child, rest))
             .or_else(|| node.any.and_then(|any| self.descend(any, rest)))
             .or(node.rest)
     }
 }
 
-impl Node {
-    /// The node below for a literal segment. Of a few, to compare them all is quicker than a hash.
-    fn child(&self, segment: &str) -> Option<usize> {
-        if self.children.len() <= FEW {
-            let mut few = self.children.iter();
-            return few.find(|(name, _)| ***name == *segment).map(|(_, &child)| child);
+/// Where the first dot is, eight bytes at a time: segments are short, and a search that is made for
+/// long text takes longer to begin.
+#[inline]
+fn first_dot(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const DOTS: u64 = u64::from_ne_bytes([b'.'; 8]);
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        // A byte is zero, and its high bit comes out of the subtraction, where there is a dot; above
+        // the first one carries may tell of more.
+        let word = u64::from_le_bytes(*word) ^ DOTS;
+        let found = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if found != 0 {
+            return Some(number * 8 + found.trailing_zeros() as usize / 8);
         }
-        self.children.get(segment).copied()
     }
+    rest.iter().position(|byte| *byte == b'.').map(|at| words.len() * 8 + at)
 }
 
 #[cfg(test)]
@@ -232,6 +280,32 @@ mod tests {
                 assert_eq!(alone.matches(key), tree.find(key).is_some(), "{pattern} {key:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_first_dot_is_found_wherever_it_is() {
+        for length in 0..40 {
+            let plain = vec![b'/'; length];
+            assert_eq!(first_dot(&plain), None);
+            for at in 0..length {
+                let mut text = plain.clone();
+                // What could be taken for a dot, and dots behind the first.
+                text[at..].fill(b'.');
+                text[..at].fill(0xAE);
+                assert_eq!(first_dot(&text), Some(at));
+            }
+        }
+    }
+
+    #[test]
+    fn many_literals_below_one_node_are_told_apart() {
+        let patterns: Vec<String> = (0..40).map(|number| format!("a.{number}.*")).collect();
+        let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+        let tree = tree(&patterns);
+        for number in 0..40 {
+            assert_eq!(tree.find(&format!("a.{number}.x")), Some(number));
+        }
+        assert_eq!(tree.find("a.40.x"), None);
     }
 
     #[test]

@@ -241,6 +241,7 @@ impl Shard {
             return Err(());
         }
         let (entry, _) = entry.remove();
+        self.counts.removals += 1;
         self.removed(&entry, hasher);
         Ok(Some(entry))
     }
@@ -278,7 +279,7 @@ impl Shard {
     pub(crate) fn insert(
         &mut self,
         hash: u64,
-        mut entry: Entry,
+        mut entry: Box<Entry>,
         hasher: impl Fn(&[u8]) -> u64,
     ) -> u64 {
         if self.before.is_some() {
@@ -295,7 +296,7 @@ impl Shard {
         if self.table.len() == self.table.capacity() {
             self.layout += 1;
         }
-        self.table.insert_unique(hash, Box::new(entry), |entry| hasher(entry.name.as_bytes()));
+        self.table.insert_unique(hash, entry, |entry| hasher(entry.name.as_bytes()));
         self.keep_countable();
         self.version
     }
@@ -428,7 +429,7 @@ mod tests {
     }
 
     fn add(shard: &mut Shard, key: &str) {
-        let entry = Entry::new(Name::of(key, None), Value::from(1), 0, false);
+        let entry = Entry::boxed(key, None, Value::from(1), 0, false);
         shard.insert(hash(key.as_bytes()), entry, hash);
     }
 

@@ -242,9 +242,9 @@ impl Store {
             let version = match bucket {
                 Some(bucket) => shard.overwrite(bucket, value.clone(), write.life.from(now)),
                 None => {
-                    let name = Name::of(&write.key, Some(&write.key));
+                    let key = (&*write.key, Some(&write.key));
                     let (term, value) = (write.life.from(now), value.clone());
-                    let entry = self.entry(name, value, write.rule, write.life, term);
+                    let entry = self.entry(key, value, write.rule, write.life, term);
                     shard.insert(write.hash, entry, |key| self.hash_bytes(key))
                 }
             };

@@ -88,12 +88,6 @@ pub(crate) struct Place<'a> {
     pub(crate) life: Life,
 }
 
-impl Place<'_> {
-    fn name(&self) -> Name {
-        Name::of(self.key, self.shared)
-    }
-}
-
 /// How long an entry stays, in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Life {
@@ -320,33 +314,30 @@ impl Store {
         &self,
         hash: u64,
         mut shard: ShortGuard<'_, Shard>,
-        name: Name,
+        key: (&str, Option<&Arc<str>>),
         value: Value,
         rule: u16,
         life: Life,
     ) {
         shard.room(|key| self.hash_bytes(key));
-        let entry = self.entry(name, value, rule, life, Term::NEVER);
+        let entry = self.entry(key, value, rule, life, Term::NEVER);
         shard.insert(hash, entry, |key| self.hash_bytes(key));
         self.publish_of(hash, &shard);
     }
 
     /// Removes an entry the short way, if it is there; `Err` says that there is none.
     #[inline]
-    pub(crate) fn remove_at_once(&self, hash: u64, key: &str) -> Result<Option<Value>, ()> {
+    pub(crate) fn remove_at_once(&self, hash: u64, key: &str) -> Result<Option<Box<Entry>>, ()> {
         if self.is_guarded() {
             return Err(());
         }
         let index = self.index(hash);
         let mut shard = self.lock_to_change(index);
-        let Some(entry) = shard.remove_key(hash, key, |key| self.hash_bytes(key))? else {
-            return Ok(None);
-        };
-        shard.counts.removals += 1;
-        self.publish(index, &shard);
-        // What the entry takes is given back with no lock held.
-        drop(shard);
-        Ok(Some(entry.value))
+        let removed = shard.remove_key(hash, key, |key| self.hash_bytes(key));
+        if let Ok(Some(_)) = &removed {
+            self.publish(index, &shard);
+        }
+        removed
     }
 
     /// Whether there is more to do about a write than to do it.
@@ -422,7 +413,7 @@ impl Store {
         now: u64,
     ) -> Result<(), Lack> {
         let term = place.life.from(now);
-        let entry = self.entry(place.name(), value, place.rule, place.life, term);
+        let entry = self.entry((place.key, place.shared), value, place.rule, place.life, term);
         let mut reserved = 0;
         let mut before = 0;
         if self.limits.are_set() {
@@ -454,9 +445,18 @@ impl Store {
         Ok(())
     }
 
-    fn entry(&self, name: Name, value: Value, rule: u16, life: Life, term: Term) -> Entry {
-        let mut entry = Entry::new(name, value, rule, life.is_required)
-            .born_at(self.now().saturating_sub(self.started));
+    /// An entry for a key that is not there.
+    #[inline]
+    fn entry(
+        &self,
+        (key, shared): (&str, Option<&Arc<str>>),
+        value: Value,
+        rule: u16,
+        life: Life,
+        term: Term,
+    ) -> Box<Entry> {
+        let mut entry = Entry::boxed(key, shared, value, rule, life.is_required);
+        entry.set_born(self.now().saturating_sub(self.started));
         entry.set_term(term);
         entry
     }
