@@ -244,7 +244,10 @@ fn main() {
         ("dashmap", contender(|| Peer(DashMap::with_hasher(state()), &texts))),
         ("papaya", contender(|| Peer(Papaya::with_hasher(state()), &texts))),
         ("scc", contender(|| Peer(Scc::with_hasher(state()), &texts))),
-        ("moka", contender(|| Peer(moka::sync::Cache::builder().build_with_hasher(state()), &texts))),
+        (
+            "moka",
+            contender(|| Peer(moka::sync::Cache::builder().build_with_hasher(state()), &texts)),
+        ),
         ("RwLock<HashMap>", contender(|| Peer(locked(), &texts))),
     ]);
     if argument.is_none() {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::entry::NEVER;
 use crate::error::Error;
 use crate::map::{MOST_ATTEMPTS, SafeMap};
-use crate::entry::NEVER;
 use crate::store::{Read, ShardVersions, Write};
 use crate::value::Value;
 

@@ -120,10 +120,6 @@ struct Children {
 }
 
 impl Children {
-    fn is_empty(&self) -> bool {
-        self.few.is_empty()
-    }
-
     /// The node of a segment, which is `fresh` if there is none yet.
     fn find_or_add(&mut self, segment: &str, fresh: usize) -> usize {
         if let Some(node) = self.find(segment) {
@@ -200,24 +196,48 @@ impl PatternTree {
         {
             return Some(*rule);
         }
-        self.descend(0, Some(key))
+        // The first way that offers itself is nearly always the right one, and then the only one.
+        let (mut at, mut left, mut is_forked) = (0, key, false);
+        loop {
+            let node = &self.nodes[at];
+            let (segment, rest) = first_segment(left);
+            let child = node.children.find(segment);
+            let Some(next) = child.or(node.any) else {
+                return if is_forked { self.descend(0, Some(key)) } else { node.rest };
+            };
+            is_forked |= node.rest.is_some() || (child.is_some() && node.any.is_some());
+            at = next;
+            match rest {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+        match self.nodes[at].rule {
+            None if is_forked => self.descend(0, Some(key)),
+            rule => rule,
+        }
     }
 
+    /// As [`PatternTree::find`], with a way back from each end.
+    #[cold]
     fn descend(&self, at: usize, left: Option<&str>) -> Option<u16> {
         let node = &self.nodes[at];
         let Some(left) = left else { return node.rule };
-        if node.children.is_empty() && node.any.is_none() {
-            return node.rest;
-        }
-        let (segment, rest) = match first_dot(left.as_bytes()) {
-            Some(at) => (&left[..at], Some(&left[at + 1..])),
-            None => (left, None),
-        };
+        let (segment, rest) = first_segment(left);
         let child = node.children.find(segment);
         child
             .and_then(|child| self.descend(child, rest))
             .or_else(|| node.any.and_then(|any| self.descend(any, rest)))
             .or(node.rest)
+    }
+}
+
+/// What lies before the first dot, and what behind it.
+#[inline]
+fn first_segment(text: &str) -> (&str, Option<&str>) {
+    match first_dot(text.as_bytes()) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
     }
 }
 
@@ -270,6 +290,39 @@ mod tests {
         assert_eq!(tree.find("a.b.x.d"), Some(1));
         assert_eq!(tree.find("a.b"), None);
         assert_eq!(tree.find("a.b.c.d.e"), None);
+    }
+
+    #[test]
+    fn what_a_tree_finds_is_what_the_way_with_all_turns_finds() {
+        let segments = ["a", "b", "*"];
+        let mut patterns = vec!["**".to_owned()];
+        for first in segments {
+            patterns.push(format!("{first}.**"));
+            for second in segments {
+                patterns.push(format!("{first}.{second}"));
+                patterns.extend(segments.map(|third| format!("{first}.{second}.{third}")));
+            }
+        }
+        let keys: Vec<String> = ["a", "b", "c"]
+            .into_iter()
+            .flat_map(|first| {
+                ["", ".a", ".b", ".c", ".a.b", ".c.a", ".b.c"].map(|rest| first.to_owned() + rest)
+            })
+            .collect();
+        let mut state = 1_u64;
+        for _ in 0..2000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let chosen: Vec<&str> = patterns
+                .iter()
+                .enumerate()
+                .filter(|(number, _)| (state >> 20) >> (number % 40) & 1 == 1)
+                .map(|(_, pattern)| pattern.as_str())
+                .collect();
+            let tree = tree(&chosen);
+            for key in keys.iter().filter(|key| !tree.literals.contains_key(key.as_str())) {
+                assert_eq!(tree.find(key), tree.descend(0, Some(key)), "{key} in {chosen:?}");
+            }
+        }
     }
 
     #[test]

@@ -329,7 +329,9 @@ impl Shard {
         if buckets > SMALL && self.table.len() <= full(buckets) / 16 * 15 {
             let mut fresh = HashTable::with_capacity(full(buckets));
             for entry in self.table.drain() {
-                fresh.insert_unique(hasher(entry.name.as_bytes()), entry, |entry| hasher(entry.name.as_bytes()));
+                fresh.insert_unique(hasher(entry.name.as_bytes()), entry, |entry| {
+                    hasher(entry.name.as_bytes())
+                });
             }
             self.table = fresh;
             self.layout += 1;
@@ -510,7 +512,10 @@ mod tests {
         add(&mut shard, "b");
         drop_key(&mut shard, "b");
         let before = shard.before.take().unwrap();
-        assert_eq!(before[&Name::of("a", None)].as_ref().map(|entry| entry.value.clone()), Some(Value::from(1)));
+        assert_eq!(
+            before[&Name::of("a", None)].as_ref().map(|entry| entry.value.clone()),
+            Some(Value::from(1))
+        );
         assert!(before[&Name::of("b", None)].is_none());
     }
 }

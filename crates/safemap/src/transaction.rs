@@ -9,10 +9,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::entry::NEVER;
 use crate::error::Error;
 use crate::key::AsKey;
 use crate::map::{MOST_ATTEMPTS, SafeMap, typed};
-use crate::entry::NEVER;
 use crate::store::{CommitFault, Read, ShardVersions, Write};
 use crate::value::Value;
 

@@ -251,7 +251,12 @@ impl Store {
             // What was taken by estimate is set right below, over all writes.
             used = (used + shard.bytes()).wrapping_sub(before);
             self.publish(index, shard);
-            self.tell(Change::Written, &Name::of(&write.key, Some(&write.key)), Some(value), version);
+            self.tell(
+                Change::Written,
+                &Name::of(&write.key, Some(&write.key)),
+                Some(value),
+                version,
+            );
         }
         if self.limits.are_set() {
             // As wrapping arithmetic: writes may have freed more than they took.
