@@ -41,6 +41,8 @@ pub enum Fixture {
     Traced,
     /// Operations on maps, timed.
     MapSpeed,
+    /// Mixes of operations on maps that threads share, timed as they are asked for.
+    MapMix,
     /// Allocations by a script, and what the runtime tells of its heap.
     Heap,
     /// A service that tells of its memory by expvar and metrics.
@@ -51,7 +53,7 @@ pub enum Fixture {
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,
@@ -64,6 +66,7 @@ impl Fixture {
         Self::Profiles,
         Self::Traced,
         Self::MapSpeed,
+        Self::MapMix,
         Self::Heap,
         Self::Vitals,
         Self::MapSites,
@@ -84,6 +87,7 @@ impl Fixture {
             Self::Profiles => "profiles",
             Self::Traced => "traced",
             Self::MapSpeed => "mapspeed",
+            Self::MapMix => "mapmix",
             Self::Heap => "heap",
             Self::Vitals => "vitals",
             Self::MapSites => "mapsites",
