@@ -146,6 +146,7 @@ impl SafeMapBuilder {
         SafeMap {
             inner: Arc::new(Inner {
                 name: self.name.into(),
+                takes_any: self.schema.takes_any(),
                 schema: self.schema,
                 lives,
                 store,

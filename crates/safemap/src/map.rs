@@ -59,6 +59,8 @@ pub struct SafeMap {
 pub(crate) struct Inner {
     pub(crate) name: Arc<str>,
     pub(crate) schema: Schema,
+    /// Whether the schema takes any key and any value.
+    pub(crate) takes_any: bool,
     pub(crate) lives: Vec<Life>,
     pub(crate) store: Store,
     pub(crate) limits: Limits,
@@ -558,7 +560,8 @@ impl SafeMap {
         let hash = inner.hash(key);
         let mut shard = inner.store.lock_to_change_of(hash);
         let is_plain = shard.is_plain();
-        let admits = |rule| inner.schema.rule(rule).value_type.admits_at_once(&value);
+        let is_any = inner.takes_any && value.is_scalar();
+        let admits = |rule| is_any || inner.schema.rule(rule).value_type.admits_at_once(&value);
         if let Some((entry, account)) = shard.find_mut(hash, key.text()) {
             if !is_plain || !admits(entry.rule) {
                 return Err(value);

@@ -52,7 +52,10 @@ impl Name {
 
     #[inline]
     pub(crate) fn is(&self, key: &str) -> bool {
-        self.as_bytes() == key.as_bytes()
+        match self {
+            Self::Short(..) => is_same(self.as_bytes(), key.as_bytes()),
+            Self::Long(text) => **text == *key,
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -78,6 +81,31 @@ impl Name {
             Self::Long(text) => key_bytes(text),
         }
     }
+}
+
+/// Whether two short texts are the same: a few words of each, which may overlap, rather than the call
+/// that a comparison of any length is.
+#[inline]
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let length = one.len();
+    if length > 24 {
+        return one == other;
+    }
+    if length >= 8 {
+        let ends = one.first_chunk::<8>() == other.first_chunk()
+            && one.last_chunk::<8>() == other.last_chunk();
+        let middle =
+            |text: &[u8]| text.get(8..16).and_then(|text| text.first_chunk::<8>().copied());
+        return ends && (length <= 16 || middle(one) == middle(other));
+    }
+    if length >= 4 {
+        return one.first_chunk::<4>() == other.first_chunk()
+            && one.last_chunk::<4>() == other.last_chunk();
+    }
+    std::iter::zip(one, other).all(|(one, other)| one == other)
 }
 
 impl PartialEq for Name {
@@ -120,6 +148,20 @@ mod tests {
         }
         let umlauts = "ä".repeat(SHORT / 2);
         assert_eq!(Name::of(&umlauts, None).as_str(), umlauts);
+    }
+
+    #[test]
+    fn texts_of_any_length_differ_where_any_byte_does() {
+        for length in 0..40 {
+            let text: Vec<u8> = (0..length).collect();
+            assert!(is_same(&text, &text));
+            assert!(!is_same(&text, &[&text[..], &[7]].concat()));
+            for at in 0..text.len() {
+                let mut other = text.clone();
+                other[at] ^= 1;
+                assert!(!is_same(&text, &other), "{at} of {length}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::error::SchemaError;
+use crate::name::is_same;
 
 /// The longest key, in bytes.
 pub(crate) const LONGEST_KEY: usize = 1024;
@@ -142,7 +143,8 @@ impl Children {
         if self.few.len() > FEW {
             return self.many.get(segment).copied();
         }
-        self.few.iter().find(|(name, _)| **name == *segment).map(|(_, node)| *node)
+        let is_it = |(name, _): &&(Arc<str>, usize)| is_same(name.as_bytes(), segment.as_bytes());
+        self.few.iter().find(is_it).map(|(_, node)| *node)
     }
 }
 

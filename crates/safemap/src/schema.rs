@@ -255,6 +255,11 @@ impl Schema {
         self.inner.mark
     }
 
+    /// Whether it takes any key and any value.
+    pub(crate) fn takes_any(&self) -> bool {
+        self.inner.takes_any
+    }
+
     pub(crate) fn hasher(&self) -> FixedState {
         self.inner.hasher.clone()
     }

@@ -75,6 +75,8 @@ pub(crate) struct Store {
     /// When the store was made, in milliseconds of the clock.
     started: u64,
     can_expire: bool,
+    /// Whether there is a limit of any kind, in time or in size.
+    is_bound: bool,
     hub: Arc<Hub>,
 }
 
@@ -132,6 +134,7 @@ impl Store {
         Self {
             cells: (0..shards).map(cell).collect(),
             hasher: schema.hasher(),
+            is_bound: schema.can_expire() || limits.are_set(),
             limits,
             used_entries: AtomicUsize::new(0),
             used_bytes: AtomicUsize::new(0),
@@ -343,7 +346,7 @@ impl Store {
     /// Whether there is more to do about a write than to do it.
     #[inline]
     pub(crate) fn is_guarded(&self) -> bool {
-        self.can_expire || self.limits.are_set() || self.hub.is_observed()
+        self.is_bound || self.hub.is_observed()
     }
 
     /// Decides about an entry and does it, in one step. `decide` is called again when room had to be
