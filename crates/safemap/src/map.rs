@@ -283,19 +283,28 @@ impl SafeMap {
     ///
     /// Fails when the schema does not know the key or asks that it be there, and while the breaker
     /// is open.
+    #[inline]
     pub fn remove<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
         let start = self.inner.latency.start();
-        if let Ok(removed) = self.remove_at_once(&key) {
-            self.inner.latency.end(Sort::Write, start);
-            let Some(entry) = removed else { return Ok(None) };
-            if K::Value::IS_SHARED
-                && let Some(value) = K::Value::from_value(&entry.value)
-            {
-                return Ok(Some(value));
-            }
-            return typed::<K>(&key, &entry.value).map(Some);
+        let Ok(removed) = self.remove_at_once(&key) else {
+            return self.remove_slowly(&key, start);
+        };
+        self.inner.latency.end(Sort::Write, start);
+        let Some(entry) = removed else { return Ok(None) };
+        if K::Value::IS_SHARED
+            && let Some(value) = K::Value::from_value(&entry.value)
+        {
+            return Ok(Some(value));
         }
-        let removed = self.write(&key, start, |place| {
+        typed::<K>(&key, &entry.value).map(Some)
+    }
+
+    fn remove_slowly<K: AsKey>(
+        &self,
+        key: &K,
+        start: Option<Instant>,
+    ) -> Result<Option<K::Value>, Error> {
+        let removed = self.write(key, start, |place| {
             if place.life.is_required {
                 return Err(Error::Required { key: place.key.into() });
             }
@@ -303,9 +312,9 @@ impl SafeMap {
                 .inner
                 .store
                 .alter(place, |entry| (Action::Remove, entry.map(|entry| entry.value.clone())));
-            removed.map_err(|full| self.full(&key, full))
+            removed.map_err(|full| self.full(key, full))
         })?;
-        removed.map(|value| typed::<K>(&key, &value)).transpose()
+        removed.map(|value| typed::<K>(key, &value)).transpose()
     }
 
     /// Adds to an integer and returns the sum. An entry that is not there counts as zero.

@@ -74,7 +74,9 @@ impl Account<'_> {
     pub(crate) fn overwritten(self, before: usize, after: usize) -> u64 {
         *self.version += 1;
         *self.writes += 1;
-        *self.content = (*self.content + after).saturating_sub(before);
+        if before != after {
+            *self.content = (*self.content + after).saturating_sub(before);
+        }
         *self.version
     }
 }

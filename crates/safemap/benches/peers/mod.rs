@@ -45,7 +45,9 @@ impl Engine for ByText<'_> {
     }
 
     fn remove(&self, key: u64) {
-        self.0.remove(self.1[key as usize].as_str()).expect(SOUND);
+        if let Err(error) = self.0.remove(self.1[key as usize].as_str()) {
+            panic!("{error}");
+        }
     }
 }
 
