@@ -160,7 +160,7 @@ impl SafeMap {
             reads.push(Read {
                 hash: write.hash,
                 key: Arc::clone(&write.key),
-                version: entry.as_ref().map(|entry| entry.version),
+                version: entry.as_ref().map(|entry| entry.version()),
                 expires: entry.as_ref().map_or(NEVER, |entry| entry.expires()),
             });
             let (Some(ours), Some(value)) = (entry.map(|entry| entry.value), &write.value) else {

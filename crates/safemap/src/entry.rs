@@ -1,7 +1,9 @@
 //! An entry: a key, its value, and the account of both.
 //!
-//! An entry is one piece of memory of its own, so that tables are small and a table that grows moves
-//! pointers. What a read needs lies at its front. Times are kept only where an entry can expire.
+//! An entry lies in its table with a short key and a number in it, so that one look at memory finds all
+//! of it: a walk to another place costs more than all else about a read in a map that is larger than
+//! the caches. So it is made small; what a read needs lies at its front, and times are kept only where
+//! an entry can expire.
 
 use std::sync::Arc;
 
@@ -22,16 +24,21 @@ pub(crate) struct Entry {
     /// How often it was read; stays at the highest count.
     pub(crate) reads: u32,
     pub(crate) writes: u32,
-    pub(crate) version: u64,
-    /// When it is no more; `None` if it is not known that it ever will be.
-    term: Option<Box<Term>>,
+    /// The lowest 32 bits of its version, and 15 more: a hundred thousand billion writes of a shard.
+    version: u32,
+    higher_version: u16,
+    /// The number of its rule.
+    pub(crate) rule: u16,
     /// The shard's count of accesses at the last one, where eviction asks for it.
     pub(crate) touched: u32,
     /// Ticks of the map at which it came to be.
     born: u32,
-    pub(crate) rule: u16,
-    pub(crate) is_required: bool,
+    /// When it is no more; `None` if it is not known that it ever will be.
+    term: Option<Box<Term>>,
 }
+
+/// The bit beside the higher part of a version that says that the entry has to be there.
+const REQUIRED: u16 = 1 << 15;
 
 /// When an entry is no more, in milliseconds of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,18 +59,18 @@ impl Entry {
     /// It is filled in where it lies: put together elsewhere and then copied, the copy would wait for
     /// each of its pieces.
     #[inline]
-    pub(crate) fn boxed(
+    pub(crate) fn new(
         key: &str,
         shared: Option<&Arc<str>>,
         value: Value,
         rule: u16,
         is_required: bool,
-    ) -> Box<Self> {
-        let mut entry = Box::new(Self::BLANK);
+    ) -> Self {
+        let mut entry = Self::BLANK;
         entry.name.set(key, shared);
         entry.value = value;
         entry.rule = rule;
-        entry.is_required = is_required;
+        entry.higher_version = if is_required { REQUIRED } else { 0 };
         entry
     }
 
@@ -73,12 +80,31 @@ impl Entry {
         reads: 0,
         writes: 1,
         version: 0,
-        term: None,
+        higher_version: 0,
+        rule: 0,
         touched: 0,
         born: 0,
-        rule: 0,
-        is_required: false,
+        term: None,
     };
+
+    /// The number of the write of its shard that it was last written by.
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        u64::from(self.higher_version & !REQUIRED) << 32 | u64::from(self.version)
+    }
+
+    #[inline]
+    pub(crate) fn set_version(&mut self, version: u64) {
+        self.version = version as u32;
+        let higher = (version >> 32) as u16 & !REQUIRED;
+        self.higher_version = self.higher_version & REQUIRED | higher;
+    }
+
+    /// Whether it has to be there.
+    #[inline]
+    pub(crate) fn is_required(&self) -> bool {
+        self.higher_version & REQUIRED != 0
+    }
 
     /// Sets when it came to be, in milliseconds of the map.
     #[inline]
@@ -114,7 +140,7 @@ impl Entry {
     /// Bytes of the entry itself, and of what it alone holds.
     pub(crate) fn bytes(&self) -> usize {
         let term = if self.term.is_some() { size_of::<Term>() } else { 0 };
-        size_of::<Self>() + self.name.content_bytes() + self.value.content_bytes() + term
+        self.name.content_bytes() + self.value.content_bytes() + term
     }
 }
 
@@ -123,7 +149,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_eleven_words() {
-        assert_eq!(size_of::<Entry>(), 88);
+    fn an_entry_is_ten_words() {
+        assert_eq!(size_of::<Entry>(), 80);
+    }
+
+    #[test]
+    fn a_version_and_whether_it_is_required_do_not_mix() {
+        for is_required in [false, true] {
+            let mut entry = Entry::new("key", None, Value::from(1), 7, is_required);
+            for version in [0, 1, u64::from(u32::MAX), 1 << 32, (1 << 47) - 1] {
+                entry.set_version(version);
+                assert_eq!((entry.version(), entry.is_required()), (version, is_required));
+            }
+        }
     }
 }

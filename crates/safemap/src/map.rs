@@ -416,7 +416,7 @@ impl SafeMap {
         let new = self.write(&key, self.inner.latency.start(), |place| {
             for _ in 0..MOST_ATTEMPTS {
                 let read = self.inner.store.alter(place, |entry| {
-                    (Action::Keep, entry.map(|entry| (entry.version, entry.value.clone())))
+                    (Action::Keep, entry.map(|entry| (entry.version(), entry.value.clone())))
                 });
                 let read = read.map_err(|full| self.full(&key, full))?;
                 let version = read.as_ref().map(|(version, _)| *version);
@@ -424,7 +424,7 @@ impl SafeMap {
                 let new: Option<Value> = change(old).map(Into::into);
                 self.admit_change(place, new.as_ref())?;
                 let done = self.inner.store.alter(place, |entry| {
-                    if entry.map(|entry| entry.version) != version {
+                    if entry.map(|entry| entry.version()) != version {
                         return (Action::Keep, false);
                     }
                     (new.clone().map_or(Action::Remove, Action::Put), true)
@@ -579,7 +579,7 @@ impl SafeMap {
             let after = value.content_bytes();
             let old = std::mem::replace(&mut entry.value, value);
             entry.writes = entry.writes.saturating_add(1);
-            entry.version = account.overwritten(before, after);
+            entry.set_version(account.overwritten(before, after));
             inner.store.publish_of(hash, &shard);
             drop(shard);
             // What it holds is given back with no lock held; of a number there is nothing to give.
@@ -601,7 +601,7 @@ impl SafeMap {
     /// Removes where there is nothing more to it; gives the entry that was there, if it was. `Err`
     /// says that it has to be done the long way.
     #[inline(always)]
-    fn remove_at_once<K: AsKey>(&self, key: &K) -> Result<Option<Box<Entry>>, ()> {
+    fn remove_at_once<K: AsKey>(&self, key: &K) -> Result<Option<Entry>, ()> {
         let inner = &*self.inner;
         if !self.lets_all_through() {
             return Err(());

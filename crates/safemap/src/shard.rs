@@ -45,7 +45,7 @@ pub(crate) type Before = HashMap<Name, Option<Box<Entry>>, foldhash::fast::Rando
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Shard {
-    table: HashTable<Box<Entry>>,
+    table: HashTable<Entry>,
     /// The last snapshot that a writer or the snapshot itself has marked this shard for.
     epoch: u64,
     /// Whether eviction wants to know when entries were used.
@@ -142,11 +142,11 @@ impl Shard {
     }
 
     pub(crate) fn bucket(&self, index: usize) -> Option<&Entry> {
-        self.table.get_bucket(index).map(AsRef::as_ref)
+        self.table.get_bucket(index)
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.table.iter().map(AsRef::as_ref)
+        self.table.iter()
     }
 
     /// Where an entry lies, expired or not.
@@ -201,7 +201,7 @@ impl Shard {
             && !before.contains_key(name)
         {
             let entry = index.and_then(|index| self.table.get_bucket(index));
-            before.insert(name.clone(), entry.cloned());
+            before.insert(name.clone(), entry.cloned().map(Box::new));
         }
     }
 
@@ -235,11 +235,11 @@ impl Shard {
         hash: u64,
         key: &str,
         hasher: impl Fn(&[u8]) -> u64,
-    ) -> Result<Option<Box<Entry>>, ()> {
+    ) -> Result<Option<Entry>, ()> {
         let Ok(entry) = self.table.find_entry(hash, |entry| entry.name.is(key)) else {
             return Ok(None);
         };
-        if self.before.is_some() || entry.get().is_required {
+        if self.before.is_some() || entry.get().is_required() {
             return Err(());
         }
         let (entry, _) = entry.remove();
@@ -267,7 +267,7 @@ impl Shard {
         if let Some(entry) = self.table.get_bucket_mut(index) {
             let before = entry.bytes();
             entry.value = value;
-            entry.version = self.version;
+            entry.set_version(self.version);
             entry.touched = self.accesses;
             entry.set_term(term);
             entry.writes = entry.writes.saturating_add(1);
@@ -281,7 +281,7 @@ impl Shard {
     pub(crate) fn insert(
         &mut self,
         hash: u64,
-        mut entry: Box<Entry>,
+        mut entry: Entry,
         hasher: impl Fn(&[u8]) -> u64,
     ) -> u64 {
         if self.before.is_some() {
@@ -291,7 +291,7 @@ impl Shard {
         self.version += 1;
         self.accesses += u32::from(self.is_stamped);
         self.counts.writes += 1;
-        entry.version = self.version;
+        entry.set_version(self.version);
         entry.touched = self.accesses;
         self.content += entry.bytes();
         self.soonest = self.soonest.min(entry.expires());
@@ -308,7 +308,7 @@ impl Shard {
         self.remember_bucket(index);
         let (entry, _) = self.table.get_bucket_entry(index).ok()?.remove();
         self.removed(&entry, hasher);
-        Some(*entry)
+        Some(entry)
     }
 
     /// Gives back what the table does not need for so many entries.
@@ -350,7 +350,7 @@ impl Shard {
         }
         let capacity = after.max(full(self.table.num_buckets()) + 1);
         let buckets = (capacity.saturating_mul(8) / 7 + 1).next_power_of_two().max(4);
-        let bytes = buckets.saturating_mul(size_of::<Box<Entry>>() + 1).saturating_add(32);
+        let bytes = buckets.saturating_mul(size_of::<Entry>() + 1).saturating_add(32);
         bytes.saturating_sub(self.table.allocation_size())
     }
 
@@ -373,7 +373,7 @@ impl Shard {
         let mut seen = 0;
         for index in (start..buckets).chain(0..start) {
             let Some(entry) = self.table.get_bucket(index) else { continue };
-            if entry.is_required || entry.name.is(spared) {
+            if entry.is_required() || entry.name.is(spared) {
                 continue;
             }
             let rank = match eviction {
@@ -433,7 +433,7 @@ mod tests {
     }
 
     fn add(shard: &mut Shard, key: &str) {
-        let entry = Entry::boxed(key, None, Value::from(1), 0, false);
+        let entry = Entry::new(key, None, Value::from(1), 0, false);
         shard.insert(hash(key.as_bytes()), entry, hash);
     }
 

@@ -80,7 +80,7 @@ impl Transaction<'_> {
         self.reads.push(Read {
             hash,
             key: Arc::clone(&text),
-            version: entry.as_ref().map(|entry| entry.version),
+            version: entry.as_ref().map(|entry| entry.version()),
             expires: entry.as_ref().map_or(NEVER, |entry| entry.expires()),
         });
         let value = entry.map(|entry| entry.value);

@@ -188,7 +188,7 @@ impl Store {
                 (Some(value), None) => {
                     taken.entries += 1;
                     let name = Name::of(&write.key, Some(&write.key)).content_bytes();
-                    let own = size_of::<Entry>() + size_of::<Term>();
+                    let own = size_of::<Term>();
                     taken.bytes += value.content_bytes() + name + own;
                     added[index] += 1;
                 }
@@ -267,7 +267,7 @@ impl Store {
 
 fn is_current(shard: &Shard, read: &Read) -> bool {
     let bucket = shard.find(read.hash, &read.key);
-    bucket.and_then(|bucket| shard.bucket(bucket)).map(|entry| entry.version) == read.version
+    bucket.and_then(|bucket| shard.bucket(bucket)).map(|entry| entry.version()) == read.version
 }
 
 /// One of the locked shards; each that is asked for was locked.

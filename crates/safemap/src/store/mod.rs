@@ -330,7 +330,7 @@ impl Store {
 
     /// Removes an entry the short way, if it is there; `Err` says that there is none.
     #[inline]
-    pub(crate) fn remove_at_once(&self, hash: u64, key: &str) -> Result<Option<Box<Entry>>, ()> {
+    pub(crate) fn remove_at_once(&self, hash: u64, key: &str) -> Result<Option<Entry>, ()> {
         if self.is_guarded() {
             return Err(());
         }
@@ -457,8 +457,8 @@ impl Store {
         rule: u16,
         life: Life,
         term: Term,
-    ) -> Box<Entry> {
-        let mut entry = Entry::boxed(key, shared, value, rule, life.is_required);
+    ) -> Entry {
+        let mut entry = Entry::new(key, shared, value, rule, life.is_required);
         entry.set_born(self.now().saturating_sub(self.started));
         entry.set_term(term);
         entry
