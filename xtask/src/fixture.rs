@@ -41,6 +41,8 @@ pub enum Fixture {
     Traced,
     /// Operations on maps, timed.
     MapSpeed,
+    /// Mixes of operations on maps that threads share, timed as they are asked for.
+    MapMix,
     /// Allocations by a script, and what the runtime tells of its heap.
     Heap,
     /// A service that tells of its memory by expvar and metrics.
@@ -66,6 +68,7 @@ impl Fixture {
         Self::Profiles,
         Self::Traced,
         Self::MapSpeed,
+        Self::MapMix,
         Self::Heap,
         Self::Vitals,
         Self::MapSites,
@@ -87,6 +90,7 @@ impl Fixture {
             Self::Profiles => "profiles",
             Self::Traced => "traced",
             Self::MapSpeed => "mapspeed",
+            Self::MapMix => "mapmix",
             Self::Heap => "heap",
             Self::Vitals => "vitals",
             Self::MapSites => "mapsites",

@@ -16,6 +16,7 @@
 pub mod bench;
 pub mod bench_maps;
 pub mod bench_profiles;
+pub mod bench_safemap;
 pub mod core;
 pub mod debugger;
 pub mod escape_table;

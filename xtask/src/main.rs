@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use xtask::bench::{self, BenchOptions};
 use xtask::bench_maps::{self, BenchMapsOptions};
 use xtask::bench_profiles::{self, ProfileBenchOptions};
+use xtask::bench_safemap::{self, SafeMapBenchOptions};
 use xtask::escape_table::{self, EscapeTableOptions};
 use xtask::fixture::{self, Fixture, Symbols};
 use xtask::programs::{Growth, Program};
@@ -84,6 +85,8 @@ enum Task {
     Viewers(ViewerOptions),
     /// Time running maps beside real Go's and hashbrown's, and print tables.
     BenchMaps(BenchMapsOptions),
+    /// Time safemap beside other concurrent maps, those of real Go among them, and print tables.
+    BenchSafemap(SafeMapBenchOptions),
     /// Run a command and write what it took to a file, as the benchmark does for each.
     #[command(hide = true)]
     Measure {
@@ -167,6 +170,7 @@ fn main() -> Result<ExitCode> {
         Task::BenchProfiles(options) => bench_profiles::run(&options)?,
         Task::Viewers(options) => viewers::run(&options)?,
         Task::BenchMaps(options) => bench_maps::run(&options)?,
+        Task::BenchSafemap(options) => bench_safemap::run(&options)?,
         Task::Measure { to, command } => xtask::measure::run_here(&command, &to)?,
         Task::Core { pid, out } => xtask::core::write_core(pid, &out)?,
     }

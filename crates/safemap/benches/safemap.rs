@@ -1,40 +1,55 @@
-//! What does a SafeMap cost beside maps that do less? Peers on the same mixes, in one run.
+//! What does a SafeMap cost beside maps that do less? The Rust side of `cargo xtask bench-safemap`,
+//! which has Go's maps do the same and takes turns.
 //!
-//! Keys are text of 16 bytes, values integers. `raw` is a SafeMap without schema, through typed handles;
-//! `by text` the same by text; `full` has a schema of 20 patterns, a breaker, and metrics that time
-//! operations, by text. Peers hold `String` keys. Every map sees the same operations; rounds alternate,
-//! and the best of them counts. Then bytes an entry, by an allocator that counts, before and after 99 %
-//! of the entries are removed. Arguments: substrings of row names.
+//! Keys are text of 18 bytes, values integers. `raw` is a SafeMap without schema, bounds, observers
+//! and metrics, by text; `handles` the same through typed handles; `full` has a schema of 20 patterns,
+//! a breaker, and metrics that time operations, by text. Every map sees the same operations.
+//!
+//! The argument is the number of keys. Then lines come in, and one goes out for each:
+//!
+//! ```text
+//! maps                                      their names
+//! clock                                     percentiles of the clock
+//! fill MAP                                  -
+//! rate MAP MIX uniform|zipf THREADS OPS     nanoseconds an operation
+//! latency MAP MIX uniform|zipf THREADS OPS  nanoseconds: half, 99 %, 99.9 % of operations
+//! memory MAP                                bytes an entry, and that remain of it without 99 %
+//! drop MAP                                  -
+//! ```
+//!
+//! Without arguments, a table of all mixes on a thousand keys is printed.
 
+mod peers;
 mod workload;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::RwLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::io::BufRead as _;
 
-use foldhash::fast::FixedState;
-use tophash_safemap::{Breaker, Key, SafeMap, Schema, Type};
-use workload::{Engine, MIXES, Mix, draw_ranks, time};
-
-const ROUNDS: usize = 3;
-const OPERATIONS: usize = 400_000;
-const SOUND: &str = "nothing panics under the lock, and nothing is refused";
+use peers::latency;
+use peers::{ByHandle, ByText, DashMap, Locked, Papaya, Peer, Scc, state};
+use tophash_safemap::{Key, SafeMap, Schema};
+use workload::{Engine, MIXES, Mix, draw_ranks, time, together};
 
 struct Counting;
 
-static HELD: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Of the thread alone, so that threads that allocate don't wait for each other here.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
 
 #[expect(unsafe_code, reason = "an allocator can't be written without")]
 // SAFETY: every call goes to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        HELD.set(HELD.get().wrapping_add(layout.size()));
         // SAFETY: as above.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        HELD.set(HELD.get().wrapping_sub(layout.size()));
         // SAFETY: as above.
         unsafe { System.dealloc(at, layout) }
     }
@@ -43,224 +58,204 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-struct Raw<'k>(SafeMap, &'k [Key<i64>]);
+const NAMES: [&str; 8] =
+    ["raw", "handles", "full", "dashmap", "papaya", "scc", "moka", "RwLock<HashMap>"];
 
-impl Engine for Raw<'_> {
-    fn get(&self, key: u64) -> Option<u64> {
-        self.0.get(&self.1[key as usize]).expect(SOUND).map(|value| value as u64)
-    }
-
-    fn set(&self, key: u64, value: u64) {
-        self.0.set(&self.1[key as usize], value as i64).expect(SOUND);
-    }
-
-    fn remove(&self, key: u64) {
-        self.0.remove(&self.1[key as usize]).expect(SOUND);
-    }
+/// What is asked of a map.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    mix: Mix,
+    is_zipf: bool,
+    threads: usize,
+    operations: usize,
+    /// All keys in an order that is not that of their ranks.
+    order: &'a [u64],
 }
 
-struct ByText<'k>(SafeMap, &'k [String]);
-
-impl Engine for ByText<'_> {
-    fn get(&self, key: u64) -> Option<u64> {
-        let value = self.0.get(&self.1[key as usize]).expect(SOUND);
-        value.and_then(|value| value.as_integer()).map(|value| value as u64)
-    }
-
-    fn set(&self, key: u64, value: u64) {
-        self.0.set(&self.1[key as usize], value as i64).expect(SOUND);
-    }
-
-    fn remove(&self, key: u64) {
-        self.0.remove(&self.1[key as usize]).expect(SOUND);
-    }
-}
-
-struct Peer<'k, M>(M, &'k [String]);
-
-type DashMap = dashmap::DashMap<String, u64, FixedState>;
-type Papaya = papaya::HashMap<String, u64, FixedState>;
-type Scc = scc::HashMap<String, u64, FixedState>;
-type Locked = RwLock<std::collections::HashMap<String, u64, FixedState>>;
-
-impl Engine for Peer<'_, DashMap> {
-    fn get(&self, key: u64) -> Option<u64> {
-        self.0.get(self.1[key as usize].as_str()).map(|value| *value)
-    }
-
-    fn set(&self, key: u64, value: u64) {
-        let key = &self.1[key as usize];
-        // As a SafeMap, without a copy of the key where the entry is there.
-        if let Some(mut held) = self.0.get_mut(key.as_str()) {
-            *held = value;
-            return;
+impl Case<'_> {
+    fn drawn(&self) -> Vec<Vec<u64>> {
+        if self.mix.fresh_keys {
+            let part = self.order.len().div_ceil(self.threads);
+            return self.order.chunks(part).map(<[u64]>::to_vec).collect();
         }
-        self.0.insert(key.clone(), value);
+        let (count, keys) = (self.operations / self.threads, self.order.len() as u64);
+        let draw = |thread| draw_ranks(count, keys, self.is_zipf, 5 + thread as u64);
+        (0..self.threads).map(draw).collect()
     }
 
-    fn remove(&self, key: u64) {
-        self.0.remove(self.1[key as usize].as_str());
-    }
-}
-
-impl Engine for Peer<'_, Papaya> {
-    fn get(&self, key: u64) -> Option<u64> {
-        self.0.pin().get(self.1[key as usize].as_str()).copied()
-    }
-
-    fn set(&self, key: u64, value: u64) {
-        self.0.pin().insert(self.1[key as usize].clone(), value);
-    }
-
-    fn remove(&self, key: u64) {
-        self.0.pin().remove(self.1[key as usize].as_str());
+    /// How many maps are filled, where a map is filled.
+    fn copies(&self) -> usize {
+        self.operations.div_ceil(self.order.len())
     }
 }
 
-impl Engine for Peer<'_, Scc> {
-    fn get(&self, key: u64) -> Option<u64> {
-        self.0.read_sync(self.1[key as usize].as_str(), |_, value| *value)
-    }
-
-    fn set(&self, key: u64, value: u64) {
-        let key = &self.1[key as usize];
-        if self.0.update_sync(key.as_str(), |_, held| *held = value).is_none() {
-            self.0.upsert_sync(key.clone(), value);
-        }
-    }
-
-    fn remove(&self, key: u64) {
-        self.0.remove_sync(self.1[key as usize].as_str());
-    }
+/// A map of any type, and how it is made.
+trait Contender {
+    fn fill(&mut self, keys: u64);
+    fn rate(&self, case: Case<'_>) -> f64;
+    fn latency(&self, case: Case<'_>) -> [u64; 3];
+    fn memory(&self, keys: u64) -> (f64, f64);
+    fn empty(&mut self);
 }
 
-impl Engine for Peer<'_, Locked> {
-    fn get(&self, key: u64) -> Option<u64> {
-        self.0.read().expect(SOUND).get(self.1[key as usize].as_str()).copied()
-    }
-
-    fn set(&self, key: u64, value: u64) {
-        let key = &self.1[key as usize];
-        let mut map = self.0.write().expect(SOUND);
-        if let Some(held) = map.get_mut(key.as_str()) {
-            *held = value;
-        } else {
-            map.insert(key.clone(), value);
-        }
-    }
-
-    fn remove(&self, key: u64) {
-        self.0.write().expect(SOUND).remove(self.1[key as usize].as_str());
-    }
+struct Subject<E, F> {
+    make: F,
+    held: Option<E>,
 }
 
-fn state() -> FixedState {
-    FixedState::with_seed(7)
-}
-
-/// A map with all that can be turned on for writes that are right.
-fn full() -> SafeMap {
-    let mut schema = Schema::builder().key("key.*.number", Type::integer().range(0..));
-    for other in 0..19 {
-        schema = schema.key(format!("other.{other}.*"), Type::string());
-    }
-    let schema = schema.build().expect(SOUND);
-    let map = SafeMap::builder(schema).breaker(Breaker::default()).build();
-    #[cfg(feature = "metrics")]
-    tophash_safemap::MapMetrics::new().add(&map);
-    map
-}
-
-fn row<E: Engine>(engine: E, mix: Mix, keys: u64, drawn: &[Vec<u64>]) -> f64 {
-    if !mix.fresh_keys {
-        for rank in 0..keys {
-            engine.set(rank, rank);
-        }
-        assert_eq!(engine.get(keys - 1), Some(keys - 1));
-    }
-    time(&engine, mix, drawn)
-}
-
-/// Bytes an entry with all entries, and bytes that each of them left behind when 99 % are gone.
-fn memory<E: Engine>(make: impl Fn() -> E, keys: u64) -> (f64, f64) {
-    let before = HELD.load(Ordering::Relaxed);
-    let engine = make();
+fn fill<E: Engine>(engine: &E, keys: u64) {
     for rank in 0..keys {
         engine.set(rank, rank);
     }
-    let full = HELD.load(Ordering::Relaxed).saturating_sub(before);
-    for rank in 0..keys / 100 * 99 {
-        engine.remove(rank);
+    assert!(engine.get(keys - 1).is_some());
+}
+
+impl<E: Engine, F: Fn() -> E> Contender for Subject<E, F> {
+    fn fill(&mut self, keys: u64) {
+        fill(self.held.get_or_insert_with(&self.make), keys);
     }
-    let rest = HELD.load(Ordering::Relaxed).saturating_sub(before);
-    (full as f64 / keys as f64, rest as f64 / keys as f64)
+
+    fn rate(&self, case: Case<'_>) -> f64 {
+        let drawn = case.drawn();
+        if let (Some(engine), false) = (&self.held, case.mix.fresh_keys) {
+            return time(engine, case.mix, &drawn);
+        }
+        let engines: Vec<E> = (0..case.copies()).map(|_| (self.make)()).collect();
+        let time = together(&drawn, |_, keys| {
+            for engine in &engines {
+                keys.iter().for_each(|&key| engine.insert(key, key));
+            }
+        });
+        time / engines.len() as f64
+    }
+
+    fn latency(&self, case: Case<'_>) -> [u64; 3] {
+        let drawn = case.drawn();
+        if let (Some(engine), false) = (&self.held, case.mix.fresh_keys) {
+            return latency::percentiles(std::slice::from_ref(engine), case.mix, &drawn);
+        }
+        let engines: Vec<E> = (0..case.copies()).map(|_| (self.make)()).collect();
+        latency::percentiles(&engines, case.mix, &drawn)
+    }
+
+    fn memory(&self, keys: u64) -> (f64, f64) {
+        let before = HELD.get();
+        let engine = (self.make)();
+        fill(&engine, keys);
+        let full = HELD.get().wrapping_sub(before);
+        for rank in 0..keys / 100 * 99 {
+            engine.remove(rank);
+        }
+        let rest = HELD.get().wrapping_sub(before);
+        (full as f64 / keys as f64, rest as f64 / keys as f64)
+    }
+
+    fn empty(&mut self) {
+        self.held = None;
+    }
+}
+
+fn contender<'k, E: Engine + 'k>(make: impl Fn() -> E + 'k) -> Box<dyn Contender + 'k> {
+    Box::new(Subject { make, held: None })
+}
+
+/// Answers a line, or says nothing where it can't be read.
+fn answer(
+    maps: &mut HashMap<&str, Box<dyn Contender + '_>>,
+    order: &[u64],
+    line: &str,
+) -> Option<String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let keys = order.len() as u64;
+    let shown = |[half, most, nearly_all]: [u64; 3]| format!("{half} {most} {nearly_all}");
+    match words[..] {
+        ["maps"] => return Some(NAMES.join(" ")),
+        ["clock"] => return Some(shown(latency::of_the_clock())),
+        _ => {}
+    }
+    let map = maps.get_mut(*words.get(1)?)?;
+    let mut out = String::new();
+    match words[..] {
+        ["fill", _] => map.fill(keys),
+        ["drop", _] => map.empty(),
+        ["memory", _] => {
+            let (full, rest) = map.memory(keys);
+            out = format!("{full:.1} {rest:.1}");
+        }
+        [what, _, mix, shape, threads, operations] => {
+            let case = Case {
+                mix: *MIXES.iter().find(|known| known.name == mix)?,
+                is_zipf: shape == "zipf",
+                threads: threads.parse().ok()?,
+                operations: operations.parse().ok()?,
+                order,
+            };
+            out = match what {
+                "rate" => format!("{:.2}", map.rate(case)),
+                "latency" => shown(map.latency(case)),
+                _ => return None,
+            };
+        }
+        _ => return None,
+    }
+    Some(out)
+}
+
+fn table(maps: &mut HashMap<&str, Box<dyn Contender + '_>>, order: &[u64]) {
+    println!("nanoseconds an operation, one thread, best of five");
+    NAMES.iter().for_each(|name| print!("{name:>16}"));
+    for mix in MIXES {
+        println!();
+        for name in NAMES {
+            let _ = answer(maps, order, &format!("fill {name}"));
+        }
+        let mut best = [f64::MAX; NAMES.len()];
+        for _ in 0..5 {
+            for (best, name) in best.iter_mut().zip(NAMES) {
+                let line = format!("rate {name} {} uniform 1 100000", mix.name);
+                let time = answer(maps, order, &line).and_then(|time| time.parse().ok());
+                *best = best.min(time.unwrap_or(f64::MAX));
+            }
+        }
+        best.iter().for_each(|time| print!("{time:>16.1}"));
+        print!("  {}", mix.name);
+    }
+    println!();
 }
 
 fn main() {
-    let filters: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
-    let largest = 1_000_000;
-    let texts: Vec<String> = (0..largest).map(|rank| format!("key.{rank:07}.number")).collect();
-    let open = SafeMap::new(Schema::open());
-    let handles: Vec<Key<i64>> = texts.iter().map(|text| open.key(text).expect(SOUND)).collect();
-    // Maps that share the schema share the handles.
-    let raw = || Raw(SafeMap::new(open.schema().clone()), &handles);
-    let by_text = || ByText(SafeMap::new(Schema::open()), &texts);
-    let with_all = || ByText(full(), &texts);
-    let dash = || Peer(DashMap::with_hasher(state()), &texts);
-    let papaya = || Peer(Papaya::with_hasher(state()), &texts);
-    let scc = || Peer(Scc::with_hasher(state()), &texts);
-    let locked = || Peer(Locked::new(std::collections::HashMap::with_hasher(state())), &texts);
-    println!(
-        "{:<36}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
-        "ns/op, best of rounds", "raw", "by text", "full", "dashmap", "papaya", "scc", "std+lock"
-    );
-    for mix in MIXES {
-        for keys in [1_000_u64, 1_000_000] {
-            for is_zipf in [false, true] {
-                for threads in [1, 2] {
-                    let shape = if is_zipf { "zipf" } else { "uniform" };
-                    let name = format!("{} {keys} {shape} {threads}t", mix.name);
-                    if (mix.fresh_keys && is_zipf)
-                        || !filters.iter().all(|filter| name.contains(filter.as_str()))
-                    {
-                        continue;
-                    }
-                    let draw =
-                        |thread| draw_ranks(OPERATIONS / threads, keys, is_zipf, 5 + thread as u64);
-                    let drawn: Vec<_> = (0..threads).map(draw).collect();
-                    let mut best = [f64::MAX; 7];
-                    for _ in 0..ROUNDS {
-                        let times = [
-                            row(raw(), mix, keys, &drawn),
-                            row(by_text(), mix, keys, &drawn),
-                            row(with_all(), mix, keys, &drawn),
-                            row(dash(), mix, keys, &drawn),
-                            row(papaya(), mix, keys, &drawn),
-                            row(scc(), mix, keys, &drawn),
-                            row(locked(), mix, keys, &drawn),
-                        ];
-                        for (best, time) in best.iter_mut().zip(times) {
-                            *best = best.min(time);
-                        }
-                    }
-                    print!("{name:<36}");
-                    best.iter().for_each(|time| print!("{time:>9.1}"));
-                    println!();
-                }
-            }
-        }
+    let argument = std::env::args().skip(1).find_map(|argument| argument.parse::<u64>().ok());
+    let keys = argument.unwrap_or(1000);
+    let texts: Vec<String> = (0..keys).map(|rank| format!("key.{rank:07}.number")).collect();
+    let open = Schema::open();
+    let handles: Vec<Key<i64>> =
+        texts.iter().map(|text| open.key(text).expect("any key will do")).collect();
+    let twenty = peers::schema_of_twenty();
+    let mut order: Vec<u64> = (0..keys).collect();
+    let mut random = workload::Random(77);
+    for at in (1..order.len()).rev() {
+        order.swap(at, (random.next() % (at as u64 + 1)) as usize);
     }
-    if filters.is_empty() || filters.iter().any(|filter| filter == "memory") {
-        let rows = [
-            ("safemap", memory(by_text, largest)),
-            ("dashmap", memory(dash, largest)),
-            ("papaya", memory(papaya, largest)),
-            ("scc", memory(scc, largest)),
-            ("std+lock", memory(locked, largest)),
-        ];
-        println!("\n{:<12}{:>16}{:>24}", "bytes/entry", "1000000 held", "once 99 % are gone");
-        for (name, (full, rest)) in rows {
-            println!("{name:<12}{full:>16.1}{rest:>24.1}");
-        }
+    let locked = || Locked::new(HashMap::with_hasher(state()));
+    let mut maps: HashMap<&str, Box<dyn Contender + '_>> = HashMap::from([
+        ("raw", contender(|| ByText(SafeMap::new(open.clone()), &texts))),
+        ("handles", contender(|| ByHandle(SafeMap::new(open.clone()), &handles))),
+        ("full", contender(|| ByText(peers::full(&twenty), &texts))),
+        ("dashmap", contender(|| Peer(DashMap::with_hasher(state()), &texts))),
+        ("papaya", contender(|| Peer(Papaya::with_hasher(state()), &texts))),
+        ("scc", contender(|| Peer(Scc::with_hasher(state()), &texts))),
+        (
+            "moka",
+            contender(|| Peer(moka::sync::Cache::builder().build_with_hasher(state()), &texts)),
+        ),
+        ("RwLock<HashMap>", contender(|| Peer(locked(), &texts))),
+    ]);
+    if argument.is_none() {
+        return table(&mut maps, &order);
+    }
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("lines are text");
+        let answer = answer(&mut maps, &order, &line).expect("the other end knows what it may ask");
+        println!("{answer}");
     }
 }

@@ -9,8 +9,10 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::entry::Entry;
 use crate::growth::{Growth, growths};
 use crate::map::SafeMap;
+use crate::name::Name;
 use crate::value::Kind;
 
 /// How many keys of each sort a record names.
@@ -107,7 +109,7 @@ pub struct PatternShape {
     pub pattern: String,
     /// How many entries it has.
     pub entries: u64,
-    /// Bytes of their keys and contents.
+    /// Bytes of the entries with their keys and contents.
     pub bytes: u64,
     /// How many of them were never read.
     pub never_read: u64,
@@ -195,14 +197,14 @@ impl SafeMap {
     /// Takes the shape of the map. It costs a snapshot, and a look at each entry with no lock held.
     pub fn audit(&self) -> AuditRecord {
         let inner = &self.inner;
-        let (entries, _) = inner.store.snapshot();
-        let now = inner.store.now();
+        let entries: Vec<Entry> = inner.store.snapshot();
+        let age = inner.store.now().saturating_sub(inner.store.started());
         let bytes = inner.store.bytes() as u64;
         let mut shapes = vec![(0, 0, 0); inner.lives.len()];
         for entry in &entries {
             let (count, bytes, never_read) = &mut shapes[usize::from(entry.rule)];
             *count += 1;
-            *bytes += entry.content_bytes() as u64;
+            *bytes += entry.bytes() as u64;
             *never_read += u64::from(entry.reads == 0);
         }
         let patterns = shapes.into_iter().enumerate().filter(|(_, (count, ..))| *count > 0).map(
@@ -213,9 +215,9 @@ impl SafeMap {
                 never_read,
             },
         );
-        let oldest = named(&entries, |entry| (u64::MAX - entry.born, &entry.key));
-        let read = |entry: &&crate::shard::Entry| entry.reads > 0;
-        let hottest = named(entries.iter().filter(read), |entry| (entry.reads.into(), &entry.key));
+        let oldest = named(&entries, |entry| (u64::MAX - entry.born(), &entry.name));
+        let read = |entry: &&Entry| entry.reads > 0;
+        let hottest = named(entries.iter().filter(read), |entry| (entry.reads.into(), &entry.name));
         let record = AuditRecord {
             map: inner.name.as_ref().to_owned(),
             process: std::process::id(),
@@ -232,7 +234,7 @@ impl SafeMap {
                 .into_iter()
                 .map(|(rank, key)| AgedKey {
                     key,
-                    seconds: now.saturating_sub(u64::MAX - rank) / 1000,
+                    seconds: age.saturating_sub(u64::MAX - rank) / 1000,
                 })
                 .collect(),
             hottest: hottest.into_iter().map(|(reads, key)| HotKey { key, reads }).collect(),
@@ -280,18 +282,19 @@ impl SafeMap {
 
 /// The keys of the highest ranks, highest first; in one pass, with memory for a few.
 fn named<'e>(
-    entries: impl IntoIterator<Item = &'e crate::shard::Entry>,
-    rank: impl Fn(&'e crate::shard::Entry) -> (u64, &'e std::sync::Arc<str>),
+    entries: impl IntoIterator<Item = &'e Entry>,
+    rank: impl Fn(&'e Entry) -> (u64, &'e Name),
 ) -> Vec<(u64, String)> {
     let mut best: Vec<(u64, &str)> = Vec::with_capacity(MOST_NAMED + 1);
     for entry in entries {
-        let (rank, key) = rank(entry);
+        let (rank, name) = rank(entry);
+        let key = name.as_str();
         if best.len() == MOST_NAMED
-            && best.last().is_some_and(|last| (last.0, key as &str) >= (rank, last.1))
+            && best.last().is_some_and(|last| (last.0, key) >= (rank, last.1))
         {
             continue;
         }
-        let at = best.partition_point(|other| (other.0, key as &str) > (rank, other.1));
+        let at = best.partition_point(|other| (other.0, key) > (rank, other.1));
         best.insert(at, (rank, key));
         best.truncate(MOST_NAMED);
     }

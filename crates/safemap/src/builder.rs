@@ -1,6 +1,6 @@
 //! How a map is set up.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::alert::{Alert, Listener};
@@ -57,7 +57,7 @@ impl SafeMapBuilder {
             },
             breaker: None,
             clock: Arc::new(SystemClock::new()),
-            shards: 64,
+            shards: default_shards(),
             listeners: Vec::new(),
         }
     }
@@ -118,7 +118,8 @@ impl SafeMapBuilder {
     }
 
     /// Into how many parts the map is divided, each with a lock of its own: rounded up to a power
-    /// of two, 64 unless said. More than a few for each thread that writes do not help.
+    /// of two. Four for each processor, and 16 at least, unless said; more do not help, and make small
+    /// maps larger.
     #[must_use]
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards;
@@ -138,13 +139,14 @@ impl SafeMapBuilder {
             self.shards.min(1 << most_shards.ilog2()),
             self.limits,
             Arc::clone(&self.clock),
-            self.schema.can_expire(),
+            &self.schema,
             Arc::new(Hub::default()),
         );
         let circuit = self.breaker.map(|config| Circuit::new(config, store.now()));
         SafeMap {
             inner: Arc::new(Inner {
                 name: self.name.into(),
+                takes_any: self.schema.takes_any(),
                 schema: self.schema,
                 lives,
                 store,
@@ -159,6 +161,15 @@ impl SafeMapBuilder {
             }),
         }
     }
+}
+
+/// Four shards for each processor, which is asked for once.
+fn default_shards() -> usize {
+    static SHARDS: OnceLock<usize> = OnceLock::new();
+    *SHARDS.get_or_init(|| {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        (4 * processors).clamp(16, 256)
+    })
 }
 
 /// A time that is not nothing does not become nothing.

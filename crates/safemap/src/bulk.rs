@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::entry::NEVER;
 use crate::error::Error;
 use crate::map::{MOST_ATTEMPTS, SafeMap};
-use crate::shard::NEVER;
 use crate::store::{Read, ShardVersions, Write};
 use crate::value::Value;
 
@@ -160,8 +160,8 @@ impl SafeMap {
             reads.push(Read {
                 hash: write.hash,
                 key: Arc::clone(&write.key),
-                version: entry.as_ref().map(|entry| entry.version),
-                expires: entry.as_ref().map_or(NEVER, |entry| entry.expires),
+                version: entry.as_ref().map(|entry| entry.version()),
+                expires: entry.as_ref().map_or(NEVER, |entry| entry.expires()),
             });
             let (Some(ours), Some(value)) = (entry.map(|entry| entry.value), &write.value) else {
                 writes.push(write.clone());

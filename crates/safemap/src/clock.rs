@@ -19,6 +19,12 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Time since some moment that stays the same; never goes back.
     fn now(&self) -> Duration;
 
+    /// The same for who asks at every operation: it may lag some milliseconds behind, if it costs
+    /// less for that, but never goes back either.
+    fn coarse_now(&self) -> Duration {
+        self.now()
+    }
+
     /// The time of day, for reports.
     fn wall(&self) -> SystemTime;
 
@@ -40,13 +46,27 @@ pub trait Clock: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct SystemClock {
     start: Instant,
+    #[cfg(target_os = "linux")]
+    coarse_start: Duration,
 }
 
 impl SystemClock {
     /// A clock that starts now.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            #[cfg(target_os = "linux")]
+            coarse_start: coarse(),
+            start: Instant::now(),
+        }
     }
+}
+
+/// The time of the last tick of the system, which costs no look at the hardware.
+#[cfg(target_os = "linux")]
+fn coarse() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    // It counts from the start of the system.
+    time.try_into().unwrap_or_default()
 }
 
 impl Default for SystemClock {
@@ -58,6 +78,11 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn coarse_now(&self) -> Duration {
+        coarse().saturating_sub(self.coarse_start)
     }
 
     fn wall(&self) -> SystemTime {

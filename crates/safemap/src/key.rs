@@ -27,6 +27,7 @@ pub struct Key<T> {
     pub(crate) text: Arc<str>,
     pub(crate) rule: u16,
     pub(crate) schema: u64,
+    pub(crate) hash: u64,
     pub(crate) value_type: PhantomData<fn() -> T>,
 }
 
@@ -70,12 +71,21 @@ pub trait AsKey: Copy + sealed::Sealed {
 
     /// Where a schema has its rule, when that is known: the schema's mark and the rule's number.
     #[doc(hidden)]
+    #[inline]
     fn known_rule(&self) -> Option<(u64, u16)> {
+        None
+    }
+
+    /// Its hash in maps with that schema.
+    #[doc(hidden)]
+    #[inline]
+    fn known_hash(&self) -> Option<(u64, u64)> {
         None
     }
 
     /// The key as shared text, when there is one.
     #[doc(hidden)]
+    #[inline]
     fn shared(&self) -> Option<&Arc<str>> {
         None
     }
@@ -84,6 +94,7 @@ pub trait AsKey: Copy + sealed::Sealed {
 impl AsKey for &str {
     type Value = Value;
 
+    #[inline]
     fn text(&self) -> &str {
         self
     }
@@ -92,6 +103,7 @@ impl AsKey for &str {
 impl AsKey for &String {
     type Value = Value;
 
+    #[inline]
     fn text(&self) -> &str {
         self
     }
@@ -100,14 +112,22 @@ impl AsKey for &String {
 impl<T: TypedValue> AsKey for &Key<T> {
     type Value = T;
 
+    #[inline]
     fn text(&self) -> &str {
         &self.text
     }
 
+    #[inline]
     fn known_rule(&self) -> Option<(u64, u16)> {
         Some((self.schema, self.rule))
     }
 
+    #[inline]
+    fn known_hash(&self) -> Option<(u64, u64)> {
+        Some((self.schema, self.hash))
+    }
+
+    #[inline]
     fn shared(&self) -> Option<&Arc<str>> {
         Some(&self.text)
     }

@@ -46,20 +46,28 @@ thread_local! {
     static TURN: Cell<u32> = const { Cell::new(0) };
 }
 
+/// Counts an operation of this thread.
+fn is_turn() -> bool {
+    let turn = TURN.get().wrapping_add(1);
+    TURN.set(turn);
+    turn.is_multiple_of(SAMPLED)
+}
+
 impl Latency {
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "metrics alone ask for it"))]
     pub(crate) fn turn_on(&self) {
         self.is_on.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the operation that begins is one that is timed.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed) && is_turn()
+    }
+
     /// The start of an operation, if it is one that is timed.
     pub(crate) fn start(&self) -> Option<Instant> {
-        if !self.is_on.load(Ordering::Relaxed) {
-            return None;
-        }
-        let turn = TURN.get().wrapping_add(1);
-        TURN.set(turn);
-        turn.is_multiple_of(SAMPLED).then(Instant::now)
+        self.is_due().then(Instant::now)
     }
 
     /// The end of an operation.

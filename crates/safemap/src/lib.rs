@@ -53,6 +53,7 @@ mod clock;
 pub mod derive;
 #[cfg(feature = "json")]
 mod document;
+mod entry;
 mod error;
 mod event;
 mod family;
@@ -70,6 +71,7 @@ mod latency;
 mod map;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod name;
 mod pattern;
 mod queue;
 mod refusals;

@@ -7,6 +7,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
+use std::time::Instant;
 
 use crate::alert::{Alert, Listener};
 use crate::audit::AuditState;
@@ -14,6 +15,7 @@ use crate::bounds::Limits;
 use crate::breaker::{BreakerState, Circuit, Pass};
 use crate::builder::SafeMapBuilder;
 use crate::clock::Clock;
+use crate::entry::Entry;
 use crate::error::{Error, Mismatch};
 use crate::event::{Change, Event, WatchBuilder};
 use crate::key::{AsKey, Key};
@@ -57,6 +59,8 @@ pub struct SafeMap {
 pub(crate) struct Inner {
     pub(crate) name: Arc<str>,
     pub(crate) schema: Schema,
+    /// Whether the schema takes any key and any value.
+    pub(crate) takes_any: bool,
     pub(crate) lives: Vec<Life>,
     pub(crate) store: Store,
     pub(crate) limits: Limits,
@@ -68,6 +72,26 @@ pub(crate) struct Inner {
     pub(crate) listeners: Vec<Listener>,
     /// Threads that audit the map, to be woken when it goes.
     pub(crate) auditors: Mutex<Vec<Thread>>,
+}
+
+impl Inner {
+    #[inline]
+    fn hash<K: AsKey>(&self, key: &K) -> u64 {
+        match key.known_hash() {
+            Some((mark, hash)) if mark == self.schema.mark() => hash,
+            _ => self.store.hash(key.text()),
+        }
+    }
+
+    /// The rule of a key and what it means in time; `None` where there is something to refuse.
+    #[inline]
+    fn rule_at_once<K: AsKey>(&self, key: &K) -> Option<(u16, Life)> {
+        let rule = match key.known_rule() {
+            Some((mark, rule)) if mark == self.schema.mark() => rule,
+            _ => self.schema.number(key.text())?,
+        };
+        Some((rule, self.lives[usize::from(rule)]))
+    }
 }
 
 impl Drop for Inner {
@@ -133,21 +157,69 @@ impl SafeMap {
     /// # Errors
     ///
     /// Fails when the schema does not know the key.
+    #[inline]
     pub fn get<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
+        let inner = &*self.inner;
+        if inner.store.can_expire() {
+            return self.get_in_time(&key);
+        }
+        if inner.latency.is_due() {
+            return self.get_timed(&key);
+        }
+        self.get_at_once(&key)
+    }
+
+    /// As [`SafeMap::get`], of which it is noted how long it takes.
+    #[cold]
+    fn get_timed<K: AsKey>(&self, key: &K) -> Result<Option<K::Value>, Error> {
+        let start = Instant::now();
+        let found = self.get_at_once(key);
+        self.inner.latency.end(Sort::Read, Some(start));
+        found
+    }
+
+    /// As [`SafeMap::get`], where nothing expires.
+    #[inline(always)]
+    fn get_at_once<K: AsKey>(&self, key: &K) -> Result<Option<K::Value>, Error> {
+        let inner = &*self.inner;
+        let hash = inner.hash(key);
+        let mut shard = inner.store.lock_of(hash);
+        let Some(entry) = shard.read(hash, key.text()) else {
+            drop(shard);
+            return self.get_nothing(key);
+        };
+        if K::Value::IS_SHARED
+            && let Some(value) = K::Value::from_value(&entry.value)
+        {
+            // Returned from where it is made: a detour is a third of what a read costs.
+            return Ok(Some(value));
+        }
+        let value = entry.value.clone();
+        drop(shard);
+        typed::<K>(key, &value).map(Some)
+    }
+
+    /// As [`SafeMap::get`], where it has to be known what time it is.
+    fn get_in_time<K: AsKey>(&self, key: &K) -> Result<Option<K::Value>, Error> {
         let store = &self.inner.store;
         let start = self.inner.latency.start();
         let life = |rule: u16| self.inner.lives[usize::from(rule)];
-        let hash = store.hash(key.text());
+        let hash = self.inner.hash(key);
         let found = store.get(hash, key.text(), life, |entry| entry.value.clone());
         self.inner.latency.end(Sort::Read, start);
         match found {
-            Some(value) => typed::<K>(&key, &value).map(Some),
-            None => {
-                // What is there is known to the schema; only what is not has to be looked up.
-                self.rule_of(&key).map_err(|error| self.refuse_read(key.text(), error))?;
-                Ok(None)
-            }
+            Some(value) => typed::<K>(key, &value).map(Some),
+            None => self.get_nothing(key),
         }
+    }
+
+    /// What is there is known to the schema; only what is not has to be looked up.
+    fn get_nothing<K: AsKey>(&self, key: &K) -> Result<Option<K::Value>, Error> {
+        if self.inner.rule_at_once(key).is_some() {
+            return Ok(None);
+        }
+        self.rule_of(key).map_err(|error| self.refuse_read(key.text(), error))?;
+        Ok(None)
     }
 
     /// Whether a key is there; no use of it.
@@ -167,12 +239,41 @@ impl SafeMap {
     ///
     /// Fails when the schema does not know the key, or asks for another value; when a bound would be
     /// passed; while the breaker is open; and when an observer that makes writers wait has no room.
+    #[inline]
     pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
         let value: Value = value.into().into();
-        self.write(&key, |place| {
+        if self.inner.latency.is_due() {
+            return self.set_timed(&key, value);
+        }
+        match self.put_at_once(&key, value) {
+            Ok(()) => Ok(()),
+            Err(value) => self.set_slowly(&key, value, None),
+        }
+    }
+
+    /// As [`SafeMap::set`], of which it is noted how long it takes.
+    #[cold]
+    fn set_timed<K: AsKey>(&self, key: &K, value: Value) -> Result<(), Error> {
+        let start = Some(Instant::now());
+        match self.put_at_once(key, value) {
+            Ok(()) => {
+                self.inner.latency.end(Sort::Write, start);
+                Ok(())
+            }
+            Err(value) => self.set_slowly(key, value, start),
+        }
+    }
+
+    fn set_slowly<K: AsKey>(
+        &self,
+        key: &K,
+        value: Value,
+        start: Option<Instant>,
+    ) -> Result<(), Error> {
+        self.write(key, start, |place| {
             self.inner.schema.admit(place.rule, place.key, &value)?;
             let put = self.inner.store.alter(place, |_| (Action::Put(value.clone()), ()));
-            put.map_err(|full| self.full(&key, full))
+            put.map_err(|full| self.full(key, full))
         })
     }
 
@@ -182,8 +283,28 @@ impl SafeMap {
     ///
     /// Fails when the schema does not know the key or asks that it be there, and while the breaker
     /// is open.
+    #[inline]
     pub fn remove<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
-        let removed = self.write(&key, |place| {
+        let start = self.inner.latency.start();
+        let Ok(removed) = self.remove_at_once(&key) else {
+            return self.remove_slowly(&key, start);
+        };
+        self.inner.latency.end(Sort::Write, start);
+        let Some(entry) = removed else { return Ok(None) };
+        if K::Value::IS_SHARED
+            && let Some(value) = K::Value::from_value(&entry.value)
+        {
+            return Ok(Some(value));
+        }
+        typed::<K>(&key, &entry.value).map(Some)
+    }
+
+    fn remove_slowly<K: AsKey>(
+        &self,
+        key: &K,
+        start: Option<Instant>,
+    ) -> Result<Option<K::Value>, Error> {
+        let removed = self.write(key, start, |place| {
             if place.life.is_required {
                 return Err(Error::Required { key: place.key.into() });
             }
@@ -191,9 +312,9 @@ impl SafeMap {
                 .inner
                 .store
                 .alter(place, |entry| (Action::Remove, entry.map(|entry| entry.value.clone())));
-            removed.map_err(|full| self.full(&key, full))
+            removed.map_err(|full| self.full(key, full))
         })?;
-        removed.map(|value| typed::<K>(&key, &value)).transpose()
+        removed.map(|value| typed::<K>(key, &value)).transpose()
     }
 
     /// Adds to an integer and returns the sum. An entry that is not there counts as zero.
@@ -203,7 +324,7 @@ impl SafeMap {
     /// As [`SafeMap::set`]; and fails when the sum does not fit an integer or its range, or the entry
     /// is no integer.
     pub fn inc<K: AsKey>(&self, key: K, by: i64) -> Result<i64, Error> {
-        self.write(&key, |place| {
+        self.write(&key, self.inner.latency.start(), |place| {
             let sum = |entry: Option<&Value>| {
                 let old = match entry {
                     None => 0,
@@ -248,7 +369,7 @@ impl SafeMap {
     ) -> Result<Swap<K::Value>, Error> {
         let expected: Option<Value> = expected.map(Into::into);
         let new: Option<Value> = new.map(Into::into);
-        let differs = self.write(&key, |place| {
+        let differs = self.write(&key, self.inner.latency.start(), |place| {
             self.admit_change(place, new.as_ref())?;
             let result = self.inner.store.alter(place, |entry| {
                 let current = entry.map(|entry| &entry.value);
@@ -292,10 +413,10 @@ impl SafeMap {
         key: K,
         mut change: impl FnMut(Option<K::Value>) -> Option<K::Value>,
     ) -> Result<Option<K::Value>, Error> {
-        let new = self.write(&key, |place| {
+        let new = self.write(&key, self.inner.latency.start(), |place| {
             for _ in 0..MOST_ATTEMPTS {
                 let read = self.inner.store.alter(place, |entry| {
-                    (Action::Keep, entry.map(|entry| (entry.version, entry.value.clone())))
+                    (Action::Keep, entry.map(|entry| (entry.version(), entry.value.clone())))
                 });
                 let read = read.map_err(|full| self.full(&key, full))?;
                 let version = read.as_ref().map(|(version, _)| *version);
@@ -303,7 +424,7 @@ impl SafeMap {
                 let new: Option<Value> = change(old).map(Into::into);
                 self.admit_change(place, new.as_ref())?;
                 let done = self.inner.store.alter(place, |entry| {
-                    if entry.map(|entry| entry.version) != version {
+                    if entry.map(|entry| entry.version()) != version {
                         return (Action::Keep, false);
                     }
                     (new.clone().map_or(Action::Remove, Action::Put), true)
@@ -344,7 +465,7 @@ impl SafeMap {
             return Ok(value);
         }
         let value: Value = make().into();
-        let held = self.write(&key, |place| {
+        let held = self.write(&key, self.inner.latency.start(), |place| {
             self.inner.schema.admit(place.rule, place.key, &value)?;
             let held = self.inner.store.alter(place, |entry| match entry {
                 Some(entry) => (Action::Keep, entry.value.clone()),
@@ -412,10 +533,16 @@ impl SafeMap {
         }
     }
 
+    /// Whether no breaker has to be asked before a write.
+    #[inline]
+    fn lets_all_through(&self) -> bool {
+        self.inner.circuit.as_ref().is_none_or(Circuit::is_closed)
+    }
+
     fn place<'k, K: AsKey>(&self, key: &'k K) -> Result<Place<'k>, Error> {
         let rule = self.rule_of(key)?;
         Ok(Place {
-            hash: self.inner.store.hash(key.text()),
+            hash: self.inner.hash(key),
             key: key.text(),
             shared: key.shared(),
             rule,
@@ -431,13 +558,71 @@ impl SafeMap {
         }
     }
 
+    /// Writes where nothing more than a look at the value stands before it; gives the value back where
+    /// it has to be done the long way.
+    #[inline(always)]
+    fn put_at_once<K: AsKey>(&self, key: &K, value: Value) -> Result<(), Value> {
+        let inner = &*self.inner;
+        if !self.lets_all_through() || inner.store.is_guarded() {
+            return Err(value);
+        }
+        let hash = inner.hash(key);
+        let mut shard = inner.store.lock_to_change_of(hash);
+        let is_plain = shard.is_plain();
+        let is_any = inner.takes_any && value.is_scalar();
+        let admits = |rule| is_any || inner.schema.rule(rule).value_type.admits_at_once(&value);
+        if let Some((entry, account)) = shard.find_mut(hash, key.text()) {
+            if !is_plain || !admits(entry.rule) {
+                return Err(value);
+            }
+            let before = entry.value.content_bytes();
+            let after = value.content_bytes();
+            let old = std::mem::replace(&mut entry.value, value);
+            entry.writes = entry.writes.saturating_add(1);
+            entry.set_version(account.overwritten(before, after));
+            inner.store.publish_of(hash, &shard);
+            drop(shard);
+            // What it holds is given back with no lock held; of a number there is nothing to give.
+            if old.is_scalar() {
+                std::mem::forget(old);
+            }
+            return Ok(());
+        }
+        match inner.rule_at_once(key) {
+            Some((rule, life)) if admits(rule) => {
+                let key = (key.text(), key.shared());
+                inner.store.add_at_once(hash, shard, key, value, rule, life);
+                Ok(())
+            }
+            _ => Err(value),
+        }
+    }
+
+    /// Removes where there is nothing more to it; gives the entry that was there, if it was. `Err`
+    /// says that it has to be done the long way.
+    #[inline(always)]
+    fn remove_at_once<K: AsKey>(&self, key: &K) -> Result<Option<Entry>, ()> {
+        let inner = &*self.inner;
+        if !self.lets_all_through() {
+            return Err(());
+        }
+        if let Some(entry) = inner.store.remove_at_once(inner.hash(key), key.text())? {
+            return Ok(Some(entry));
+        }
+        match inner.rule_at_once(key) {
+            Some((_, life)) if !life.is_required => Ok(None),
+            _ => Err(()),
+        }
+    }
+
     /// A write of one key: what stands before it, and what is noted after it.
     fn write<K: AsKey, R>(
         &self,
         key: &K,
+        start: Option<Instant>,
         write: impl FnOnce(&Place<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.guarded(key.text(), || {
+        self.guarded_from(start, key.text(), || {
             let place = self.place(key)?;
             self.inner.store.hub().wait_for_room(place.key)?;
             write(&place)
@@ -451,6 +636,16 @@ impl SafeMap {
         key: &str,
         write: impl FnOnce() -> Result<R, Error>,
     ) -> Result<R, Error> {
+        self.guarded_from(self.inner.latency.start(), key, write)
+    }
+
+    /// As [`SafeMap::guarded`], of a write that has begun, and is timed if it is known when.
+    fn guarded_from<R>(
+        &self,
+        start: Option<Instant>,
+        key: &str,
+        write: impl FnOnce() -> Result<R, Error>,
+    ) -> Result<R, Error> {
         let store = &self.inner.store;
         let pass = match &self.inner.circuit {
             None => Pass::Ordinary,
@@ -458,7 +653,6 @@ impl SafeMap {
                 .admit(|| store.now())
                 .map_err(|(remaining, hint)| Error::ReadOnly { remaining, hint })?,
         };
-        let start = self.inner.latency.start();
         let result = write();
         self.inner.latency.end(Sort::Write, start);
         match (&result, &self.inner.circuit) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::error::SchemaError;
+use crate::name::is_same;
 
 /// The longest key, in bytes.
 pub(crate) const LONGEST_KEY: usize = 1024;
@@ -107,6 +108,46 @@ impl KeyPattern {
     }
 }
 
+/// So many segments are compared one by one; of a few, that is quicker than a hash.
+const FEW: usize = 8;
+
+/// Nodes below a node, by their literal segments.
+#[derive(Debug, Default)]
+struct Children {
+    /// The first ones, one more than a few at most.
+    few: Vec<(Arc<str>, usize)>,
+    /// All of them, once they are more than a few.
+    many: HashMap<Arc<str>, usize>,
+}
+
+impl Children {
+    /// The node of a segment, which is `fresh` if there is none yet.
+    fn find_or_add(&mut self, segment: &str, fresh: usize) -> usize {
+        if let Some(node) = self.find(segment) {
+            return node;
+        }
+        if self.few.len() <= FEW {
+            self.few.push((segment.into(), fresh));
+        }
+        if self.few.len() > FEW {
+            if self.many.is_empty() {
+                self.many = self.few.iter().cloned().collect();
+            }
+            self.many.insert(segment.into(), fresh);
+        }
+        fresh
+    }
+
+    #[inline]
+    fn find(&self, segment: &str) -> Option<usize> {
+        if self.few.len() > FEW {
+            return self.many.get(segment).copied();
+        }
+        let is_it = |(name, _): &&(Arc<str>, usize)| is_same(name.as_bytes(), segment.as_bytes());
+        self.few.iter().find(is_it).map(|(_, node)| *node)
+    }
+}
+
 /// From a key to the number of its rule.
 #[derive(Debug)]
 pub(crate) struct PatternTree {
@@ -116,7 +157,7 @@ pub(crate) struct PatternTree {
 
 #[derive(Debug, Default)]
 struct Node {
-    children: HashMap<Arc<str>, usize>,
+    children: Children,
     any: Option<usize>,
     rest: Option<u16>,
     rule: Option<u16>,
@@ -141,7 +182,7 @@ impl PatternTree {
             let node = &mut self.nodes[at];
             at = match segment {
                 "*" => *node.any.get_or_insert(fresh),
-                _ => *node.children.entry(segment.into()).or_insert(fresh),
+                _ => node.children.find_or_add(segment, fresh),
             };
             if at == fresh {
                 self.nodes.push(Node::default());
@@ -152,26 +193,73 @@ impl PatternTree {
 
     /// The rule of a key.
     pub(crate) fn find(&self, key: &str) -> Option<u16> {
-        if let Some(rule) = self.literals.get(key) {
+        if !self.literals.is_empty()
+            && let Some(rule) = self.literals.get(key)
+        {
             return Some(*rule);
         }
-        self.descend(0, Some(key))
+        // The first way that offers itself is nearly always the right one, and then the only one.
+        let (mut at, mut left, mut is_forked) = (0, key, false);
+        loop {
+            let node = &self.nodes[at];
+            let (segment, rest) = first_segment(left);
+            let child = node.children.find(segment);
+            let Some(next) = child.or(node.any) else {
+                return if is_forked { self.descend(0, Some(key)) } else { node.rest };
+            };
+            is_forked |= node.rest.is_some() || (child.is_some() && node.any.is_some());
+            at = next;
+            match rest {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+        match self.nodes[at].rule {
+            None if is_forked => self.descend(0, Some(key)),
+            rule => rule,
+        }
     }
 
+    /// As [`PatternTree::find`], with a way back from each end.
+    #[cold]
     fn descend(&self, at: usize, left: Option<&str>) -> Option<u16> {
         let node = &self.nodes[at];
         let Some(left) = left else { return node.rule };
-        // Segments are short: a plain loop over bytes is quicker than a search made for long text.
-        let (segment, rest) = match left.bytes().position(|byte| byte == b'.') {
-            Some(at) => (&left[..at], Some(&left[at + 1..])),
-            None => (left, None),
-        };
-        let child = if node.children.is_empty() { None } else { node.children.get(segment) };
+        let (segment, rest) = first_segment(left);
+        let child = node.children.find(segment);
         child
-            .and_then(|&child| self.descend(child, rest))
+            .and_then(|child| self.descend(child, rest))
             .or_else(|| node.any.and_then(|any| self.descend(any, rest)))
             .or(node.rest)
     }
+}
+
+/// What lies before the first dot, and what behind it.
+#[inline]
+fn first_segment(text: &str) -> (&str, Option<&str>) {
+    match first_dot(text.as_bytes()) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
+/// Where the first dot is, eight bytes at a time: segments are short, and a search that is made for
+/// long text takes longer to begin.
+#[inline]
+fn first_dot(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const DOTS: u64 = u64::from_ne_bytes([b'.'; 8]);
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        // A byte is zero, and its high bit comes out of the subtraction, where there is a dot; above
+        // the first one carries may tell of more.
+        let word = u64::from_le_bytes(*word) ^ DOTS;
+        let found = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if found != 0 {
+            return Some(number * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|byte| *byte == b'.').map(|at| words.len() * 8 + at)
 }
 
 #[cfg(test)]
@@ -207,6 +295,39 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tree_finds_is_what_the_way_with_all_turns_finds() {
+        let segments = ["a", "b", "*"];
+        let mut patterns = vec!["**".to_owned()];
+        for first in segments {
+            patterns.push(format!("{first}.**"));
+            for second in segments {
+                patterns.push(format!("{first}.{second}"));
+                patterns.extend(segments.map(|third| format!("{first}.{second}.{third}")));
+            }
+        }
+        let keys: Vec<String> = ["a", "b", "c"]
+            .into_iter()
+            .flat_map(|first| {
+                ["", ".a", ".b", ".c", ".a.b", ".c.a", ".b.c"].map(|rest| first.to_owned() + rest)
+            })
+            .collect();
+        let mut state = 1_u64;
+        for _ in 0..2000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let chosen: Vec<&str> = patterns
+                .iter()
+                .enumerate()
+                .filter(|(number, _)| (state >> 20) >> (number % 40) & 1 == 1)
+                .map(|(_, pattern)| pattern.as_str())
+                .collect();
+            let tree = tree(&chosen);
+            for key in keys.iter().filter(|key| !tree.literals.contains_key(key.as_str())) {
+                assert_eq!(tree.find(key), tree.descend(0, Some(key)), "{key} in {chosen:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_pattern_of_its_own_agrees_with_the_tree() {
         for pattern in ["a.*", "a.**", "*.b", "**", "a.b"] {
             let (alone, tree) = (pattern.parse::<KeyPattern>().unwrap(), tree(&[pattern]));
@@ -214,6 +335,32 @@ mod tests {
                 assert_eq!(alone.matches(key), tree.find(key).is_some(), "{pattern} {key:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_first_dot_is_found_wherever_it_is() {
+        for length in 0..40 {
+            let plain = vec![b'/'; length];
+            assert_eq!(first_dot(&plain), None);
+            for at in 0..length {
+                let mut text = plain.clone();
+                // What could be taken for a dot, and dots behind the first.
+                text[at..].fill(b'.');
+                text[..at].fill(0xAE);
+                assert_eq!(first_dot(&text), Some(at));
+            }
+        }
+    }
+
+    #[test]
+    fn many_literals_below_one_node_are_told_apart() {
+        let patterns: Vec<String> = (0..40).map(|number| format!("a.{number}.*")).collect();
+        let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+        let tree = tree(&patterns);
+        for number in 0..40 {
+            assert_eq!(tree.find(&format!("a.{number}.x")), Some(number));
+        }
+        assert_eq!(tree.find("a.40.x"), None);
     }
 
     #[test]

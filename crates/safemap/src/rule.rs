@@ -360,6 +360,23 @@ impl Type {
         self.check_shallow(value)
     }
 
+    /// Whether a value that takes no time to check has this type: `false` says that it does not, or
+    /// that [`Type::check`] has to decide.
+    #[inline(always)]
+    pub(crate) fn admits_at_once(&self, value: &Value) -> bool {
+        match (&self.form, value) {
+            (Form::Integer(low, high), Value::Integer(number)) => low <= number && number <= high,
+            (Form::Float(low, high), Value::Float(number)) => low <= number && number <= high,
+            (Form::Boolean | Form::Any, Value::Boolean(_))
+            | (Form::Any, Value::Integer(_) | Value::Float(_)) => true,
+            (Form::Any | Form::String(None), Value::String(text)) => {
+                self.max_characters.is_none() && self.holds(text.len())
+            }
+            (Form::Any | Form::Bytes, Value::Bytes(bytes)) => self.holds(bytes.len()),
+            _ => false,
+        }
+    }
+
     /// As [`Type::check`], of a value whose depth is known to be bounded.
     fn check_shallow(&self, value: &Value) -> Result<(), Mismatch> {
         if let (Some(most), Value::String(text)) = (self.max_characters, value) {

@@ -4,10 +4,13 @@
 //! a key that is there is not looked up in the schema a second time.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use foldhash::fast::FixedState;
 
 use crate::error::{Error, SchemaError};
 use crate::key::Key;
@@ -45,10 +48,14 @@ pub struct Schema {
 struct Inner {
     /// Tells schemas apart; typed keys carry it.
     mark: u64,
+    /// That of all maps with this schema, so that a typed key knows its hash.
+    hasher: FixedState,
     rules: Vec<(KeyPattern, Rule)>,
     tree: PatternTree,
     required: Vec<Arc<str>>,
     can_expire: bool,
+    /// Whether the first rule is for all keys, and the only one.
+    takes_any: bool,
 }
 
 impl fmt::Debug for Schema {
@@ -116,9 +123,9 @@ impl SchemaBuilder {
             rules.push((pattern, rule));
         }
         let can_expire = rules.iter().any(|(_, rule)| rule.ttl.is_some() || rule.idle.is_some());
-        Ok(Schema {
-            inner: Arc::new(Inner { mark: fresh_mark(), rules, tree, required, can_expire }),
-        })
+        let (mark, hasher, takes_any) = (fresh_mark(), fresh_hasher(), false);
+        let inner = Inner { mark, hasher, rules, tree, required, can_expire, takes_any };
+        Ok(Schema { inner: Arc::new(inner) })
     }
 }
 
@@ -134,8 +141,10 @@ impl Schema {
         let mut tree = PatternTree::new();
         tree.add(&pattern, 0);
         let rules = vec![(pattern, Rule::from(Type::any()))];
-        let (mark, required) = (fresh_mark(), Vec::new());
-        Self { inner: Arc::new(Inner { mark, rules, tree, required, can_expire: false }) }
+        let (mark, hasher, required) = (fresh_mark(), fresh_hasher(), Vec::new());
+        let (can_expire, takes_any) = (false, true);
+        let inner = Inner { mark, hasher, rules, tree, required, can_expire, takes_any };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Decides whether a map with this schema would take a value.
@@ -186,8 +195,9 @@ impl Schema {
                 asked: asked_for,
             }),
             _ => {
-                let (text, schema) = (text.into(), self.mark());
-                Ok(Key { text, rule, schema, value_type: PhantomData })
+                let (text, schema): (Arc<str>, _) = (text.into(), self.mark());
+                let hash = hash_of(&self.inner.hasher, str::as_bytes(&text));
+                Ok(Key { text, rule, schema, hash, value_type: PhantomData })
             }
         }
     }
@@ -204,7 +214,16 @@ impl Schema {
             .ok_or_else(|| Error::UnknownKey { key: key.into(), meant: self.meant(key) })
     }
 
-    /// As [`Schema::find`], for who need not be told what was meant.
+    /// As [`Schema::find`], for who need not be told what is wrong.
+    #[inline]
+    pub(crate) fn number(&self, key: &str) -> Option<u16> {
+        if key_fault(key).is_some() {
+            return None;
+        }
+        if self.inner.takes_any { Some(0) } else { self.inner.tree.find(key) }
+    }
+
+    /// As [`Schema::number`], of what need not be a key.
     #[cfg(feature = "json")]
     pub(crate) fn rule_number(&self, key: &str) -> Option<u16> {
         self.inner.tree.find(key)
@@ -236,6 +255,15 @@ impl Schema {
         self.inner.mark
     }
 
+    /// Whether it takes any key and any value.
+    pub(crate) fn takes_any(&self) -> bool {
+        self.inner.takes_any
+    }
+
+    pub(crate) fn hasher(&self) -> FixedState {
+        self.inner.hasher.clone()
+    }
+
     pub(crate) fn required(&self) -> &[Arc<str>] {
         &self.inner.required
     }
@@ -255,6 +283,24 @@ impl Schema {
 fn fresh_mark() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The hash of a key, by its bytes alone: keys are not parts of anything longer.
+#[inline]
+pub(crate) fn hash_of(hasher: &FixedState, key: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(key);
+    hasher.finish()
+}
+
+/// A hasher with a seed that whoever picks the keys can't know; under shuttle always the same, since
+/// its schedules must be repeatable.
+fn fresh_hasher() -> FixedState {
+    if cfg!(feature = "shuttle") {
+        FixedState::with_seed(1)
+    } else {
+        FixedState::with_seed(std::collections::hash_map::RandomState::new().hash_one(0))
+    }
 }
 
 #[cfg(test)]

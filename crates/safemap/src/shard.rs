@@ -14,53 +14,18 @@
 //! The table doubles when it is full and halves its way down when seven eighths of it are empty, so
 //! memory comes back after removals at a cost that is constant over the removals.
 
-use std::sync::Arc;
-
 use hashbrown::{HashMap, HashTable};
 
 use crate::bounds::Eviction;
-use crate::value::{Value, key_bytes};
+use crate::entry::{Entry, NEVER, Term};
+use crate::name::Name;
+use crate::value::Value;
 
 /// How many entries are compared to find a victim.
 const SAMPLE: usize = 16;
 
 /// Tables of so few buckets are left as they are.
 const SMALL: usize = 16;
-
-/// A time that never comes.
-pub(crate) const NEVER: u64 = u64::MAX;
-
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: Arc<str>,
-    pub(crate) value: Value,
-    pub(crate) version: u64,
-    /// The shard's count of accesses at the last one.
-    pub(crate) touched: u64,
-    /// Milliseconds of the clock at which the entry is no more, as things stand.
-    pub(crate) expires: u64,
-    /// Milliseconds at which it is no more even if it is read.
-    pub(crate) ends: u64,
-    /// Milliseconds of the clock at which it came to be.
-    pub(crate) born: u64,
-    pub(crate) reads: u32,
-    pub(crate) writes: u32,
-    pub(crate) rule: u16,
-    pub(crate) is_required: bool,
-}
-
-impl Entry {
-    pub(crate) fn content_bytes(&self) -> usize {
-        key_bytes(&self.key) + self.value.content_bytes()
-    }
-
-    pub(crate) fn is_expired(&self, now: u64) -> bool {
-        self.expires <= now
-    }
-}
-
-/// When an entry is no more: as things stand, and even if it is read.
-pub(crate) type Term = (u64, u64);
 
 /// What a shard has done so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,20 +39,46 @@ pub(crate) struct Counts {
 }
 
 /// Entries as they were before their first change, absent ones as `None`.
-pub(crate) type Before = HashMap<Arc<str>, Option<Entry>>;
+pub(crate) type Before = HashMap<Name, Option<Box<Entry>>, foldhash::fast::RandomState>;
 
+/// What every operation needs lies at the front, on one line of the cache with the lock.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Shard {
     table: HashTable<Entry>,
-    content: usize,
+    /// The last snapshot that a writer or the snapshot itself has marked this shard for.
+    epoch: u64,
+    /// Whether eviction wants to know when entries were used.
+    is_stamped: bool,
+    accesses: u32,
+    pub(crate) counts: Counts,
     version: u64,
-    accesses: u64,
-    layout: u64,
-    hand: usize,
+    content: usize,
     /// Nothing expires earlier; what expires later may not be here any more.
     soonest: u64,
-    pub(crate) before: Option<Before>,
-    pub(crate) counts: Counts,
+    pub(crate) before: Option<Box<Before>>,
+    layout: u64,
+    hand: usize,
+}
+
+/// What a shard keeps of all its writes.
+pub(crate) struct Account<'a> {
+    version: &'a mut u64,
+    writes: &'a mut u64,
+    content: &'a mut usize,
+}
+
+impl Account<'_> {
+    /// Notes that so many bytes of content took the place of others; returns the version of the write.
+    #[inline]
+    pub(crate) fn overwritten(self, before: usize, after: usize) -> u64 {
+        *self.version += 1;
+        *self.writes += 1;
+        if before != after {
+            *self.content = (*self.content + after).saturating_sub(before);
+        }
+        *self.version
+    }
 }
 
 /// Whether a table has room for one entry more.
@@ -99,23 +90,36 @@ pub(crate) enum Room {
     Grown(usize),
 }
 
-impl Default for Shard {
-    fn default() -> Self {
+impl Shard {
+    /// An empty shard. Without `is_stamped` no entry can be told to be used longer ago than another.
+    pub(crate) fn new(is_stamped: bool) -> Self {
         Self {
             table: HashTable::new(),
-            content: 0,
-            version: 0,
+            epoch: 0,
+            is_stamped,
             accesses: 0,
-            layout: 0,
-            hand: 0,
+            counts: Counts::default(),
+            version: 0,
+            content: 0,
             soonest: NEVER,
             before: None,
-            counts: Counts::default(),
+            layout: 0,
+            hand: 0,
         }
     }
-}
 
-impl Shard {
+    /// The last snapshot that this shard was marked for.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// From now on, what an entry was before its first change is put by for a snapshot.
+    #[cold]
+    pub(crate) fn mark(&mut self, epoch: u64) {
+        self.epoch = epoch;
+        self.before = Some(Box::default());
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
@@ -147,45 +151,57 @@ impl Shard {
 
     /// Where an entry lies, expired or not.
     pub(crate) fn find(&self, hash: u64, key: &str) -> Option<usize> {
-        self.table.find_bucket_index(hash, |entry| *entry.key == *key)
+        self.table.find_bucket_index(hash, |entry| entry.name.is(key))
     }
 
     /// Reads an entry that can't expire, which counts as use of it.
-    pub(crate) fn read<R>(
-        &mut self,
-        hash: u64,
-        key: &str,
-        read: impl FnOnce(&Entry) -> R,
-    ) -> Option<R> {
-        let Some(entry) = self.table.find_mut(hash, |entry| *entry.key == *key) else {
+    #[inline]
+    pub(crate) fn read(&mut self, hash: u64, key: &str) -> Option<&Entry> {
+        if self.is_stamped {
+            self.accesses += 1;
+            self.keep_countable();
+        }
+        let Some(entry) = self.table.find_mut(hash, |entry| entry.name.is(key)) else {
             self.counts.misses += 1;
             return None;
         };
         self.counts.hits += 1;
-        self.accesses += 1;
-        entry.touched = self.accesses;
         entry.reads = entry.reads.saturating_add(1);
-        Some(read(entry))
+        entry.touched = self.accesses;
+        Some(entry)
     }
 
     /// Notes a read of an entry, which puts its end off to `expires`, as far as that may be.
     pub(crate) fn touch(&mut self, index: usize, expires: Option<u64>) {
-        self.accesses += 1;
         if let Some(entry) = self.table.get_bucket_mut(index) {
-            entry.touched = self.accesses;
             entry.reads = entry.reads.saturating_add(1);
             if let Some(expires) = expires {
-                entry.expires = expires.min(entry.ends);
+                let term = entry.term();
+                entry.set_term(Term { expires: expires.min(term.ends), ..term });
             }
+            if self.is_stamped {
+                self.accesses += 1;
+                entry.touched = self.accesses;
+            }
+        }
+        self.keep_countable();
+    }
+
+    /// Before the count of accesses is at its end, it and what it stamped are halved, which keeps
+    /// their order: once in two billion accesses.
+    fn keep_countable(&mut self) {
+        if self.accesses == u32::MAX {
+            self.accesses /= 2;
+            self.table.iter_mut().for_each(|entry| entry.touched /= 2);
         }
     }
 
-    fn remember(&mut self, key: &Arc<str>, index: Option<usize>) {
+    fn remember(&mut self, name: &Name, index: Option<usize>) {
         if let Some(before) = &mut self.before
-            && !before.contains_key(key)
+            && !before.contains_key(name)
         {
             let entry = index.and_then(|index| self.table.get_bucket(index));
-            before.insert(Arc::clone(key), entry.cloned());
+            before.insert(name.clone(), entry.cloned().map(Box::new));
         }
     }
 
@@ -193,28 +209,71 @@ impl Shard {
         if self.before.is_some()
             && let Some(entry) = self.table.get_bucket(index)
         {
-            let key = Arc::clone(&entry.key);
-            self.remember(&key, Some(index));
+            let name = entry.name.clone();
+            self.remember(&name, Some(index));
+        }
+    }
+
+    /// Whether to overwrite an entry asks for nothing but a note in the account.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.before.is_none() && !self.is_stamped
+    }
+
+    /// An entry, and what has to be told of a write of it.
+    #[inline]
+    pub(crate) fn find_mut(&mut self, hash: u64, key: &str) -> Option<(&mut Entry, Account<'_>)> {
+        let entry = self.table.find_mut(hash, |entry| entry.name.is(key))?;
+        let (version, writes) = (&mut self.version, &mut self.counts.writes);
+        Some((entry, Account { version, writes, content: &mut self.content }))
+    }
+
+    /// Takes an entry out, if it is there; `Err` says that it may not go just so.
+    #[inline]
+    pub(crate) fn remove_key(
+        &mut self,
+        hash: u64,
+        key: &str,
+        hasher: impl Fn(&[u8]) -> u64,
+    ) -> Result<Option<Entry>, ()> {
+        let Ok(entry) = self.table.find_entry(hash, |entry| entry.name.is(key)) else {
+            return Ok(None);
+        };
+        if self.before.is_some() || entry.get().is_required() {
+            return Err(());
+        }
+        let (entry, _) = entry.remove();
+        self.counts.removals += 1;
+        self.removed(&entry, hasher);
+        Ok(Some(entry))
+    }
+
+    fn removed(&mut self, entry: &Entry, hasher: impl Fn(&[u8]) -> u64) {
+        self.version += 1;
+        self.content = self.content.saturating_sub(entry.bytes());
+        let buckets = self.table.num_buckets();
+        if buckets > SMALL && self.table.len() < buckets / 8 {
+            self.shrink(self.table.len() * 2, hasher);
         }
     }
 
     /// Writes a value over that of an entry; returns the version of the write.
-    pub(crate) fn overwrite(&mut self, index: usize, value: Value, (expires, ends): Term) -> u64 {
+    pub(crate) fn overwrite(&mut self, index: usize, value: Value, term: Term) -> u64 {
         self.remember_bucket(index);
-        self.soonest = self.soonest.min(expires);
+        self.soonest = self.soonest.min(term.expires);
         self.version += 1;
-        self.accesses += 1;
+        self.accesses += u32::from(self.is_stamped);
         self.counts.writes += 1;
         if let Some(entry) = self.table.get_bucket_mut(index) {
-            self.content =
-                (self.content + value.content_bytes()).saturating_sub(entry.value.content_bytes());
+            let before = entry.bytes();
             entry.value = value;
-            entry.version = self.version;
+            entry.set_version(self.version);
             entry.touched = self.accesses;
-            entry.expires = expires;
-            entry.ends = ends;
+            entry.set_term(term);
             entry.writes = entry.writes.saturating_add(1);
+            self.content = (self.content + entry.bytes()).saturating_sub(before);
         }
+        self.keep_countable();
         self.version
     }
 
@@ -223,49 +282,48 @@ impl Shard {
         &mut self,
         hash: u64,
         mut entry: Entry,
-        hasher: impl Fn(&str) -> u64,
+        hasher: impl Fn(&[u8]) -> u64,
     ) -> u64 {
-        self.remember(&entry.key, None);
+        if self.before.is_some() {
+            let name = entry.name.clone();
+            self.remember(&name, None);
+        }
         self.version += 1;
-        self.accesses += 1;
+        self.accesses += u32::from(self.is_stamped);
         self.counts.writes += 1;
-        entry.version = self.version;
+        entry.set_version(self.version);
         entry.touched = self.accesses;
-        self.content += entry.content_bytes();
-        self.soonest = self.soonest.min(entry.expires);
+        self.content += entry.bytes();
+        self.soonest = self.soonest.min(entry.expires());
         if self.table.len() == self.table.capacity() {
             self.layout += 1;
         }
-        self.table.insert_unique(hash, entry, |entry| hasher(&entry.key));
+        self.table.insert_unique(hash, entry, |entry| hasher(entry.name.as_bytes()));
+        self.keep_countable();
         self.version
     }
 
     /// Takes an entry out.
-    pub(crate) fn remove(&mut self, index: usize, hasher: impl Fn(&str) -> u64) -> Option<Entry> {
+    pub(crate) fn remove(&mut self, index: usize, hasher: impl Fn(&[u8]) -> u64) -> Option<Entry> {
         self.remember_bucket(index);
         let (entry, _) = self.table.get_bucket_entry(index).ok()?.remove();
-        self.version += 1;
-        self.content = self.content.saturating_sub(entry.content_bytes());
-        let buckets = self.table.num_buckets();
-        if buckets > SMALL && self.table.len() < buckets / 8 {
-            self.shrink(self.table.len() * 2, hasher);
-        }
+        self.removed(&entry, hasher);
         Some(entry)
     }
 
     /// Gives back what the table does not need for so many entries.
-    pub(crate) fn shrink(&mut self, entries: usize, hasher: impl Fn(&str) -> u64) {
+    pub(crate) fn shrink(&mut self, entries: usize, hasher: impl Fn(&[u8]) -> u64) {
         self.layout += 1;
         if entries == 0 && self.table.is_empty() {
             self.table = HashTable::new();
         } else {
-            self.table.shrink_to(entries, |entry| hasher(&entry.key));
+            self.table.shrink_to(entries, |entry| hasher(entry.name.as_bytes()));
         }
     }
 
     /// Whether the table takes one entry more. A table that is full of the marks of removed entries
     /// is made anew in its size, which leaves room for one in sixteen at least.
-    pub(crate) fn room(&mut self, hasher: impl Fn(&str) -> u64) -> Room {
+    pub(crate) fn room(&mut self, hasher: impl Fn(&[u8]) -> u64) -> Room {
         if self.table.len() < self.table.capacity() {
             return Room::Ready;
         }
@@ -273,7 +331,9 @@ impl Shard {
         if buckets > SMALL && self.table.len() <= full(buckets) / 16 * 15 {
             let mut fresh = HashTable::with_capacity(full(buckets));
             for entry in self.table.drain() {
-                fresh.insert_unique(hasher(&entry.key), entry, |entry| hasher(&entry.key));
+                fresh.insert_unique(hasher(entry.name.as_bytes()), entry, |entry| {
+                    hasher(entry.name.as_bytes())
+                });
             }
             self.table = fresh;
             self.layout += 1;
@@ -295,10 +355,10 @@ impl Shard {
     }
 
     /// Makes room in the table for so many entries more.
-    pub(crate) fn reserve(&mut self, more: usize, hasher: impl Fn(&str) -> u64) {
+    pub(crate) fn reserve(&mut self, more: usize, hasher: impl Fn(&[u8]) -> u64) {
         if self.table.len() + more > self.table.capacity() {
             self.layout += 1;
-            self.table.reserve(more, |entry| hasher(&entry.key));
+            self.table.reserve(more, |entry| hasher(entry.name.as_bytes()));
         }
     }
 
@@ -309,15 +369,15 @@ impl Shard {
             return None;
         }
         let start = start % buckets;
-        let mut best: Option<(u64, u64, usize)> = None;
+        let mut best: Option<(u32, u32, usize)> = None;
         let mut seen = 0;
         for index in (start..buckets).chain(0..start) {
             let Some(entry) = self.table.get_bucket(index) else { continue };
-            if entry.is_required || *entry.key == *spared {
+            if entry.is_required() || entry.name.is(spared) {
                 continue;
             }
             let rank = match eviction {
-                Eviction::LeastRead => (entry.reads.into(), entry.touched, index),
+                Eviction::LeastRead => (entry.reads, entry.touched, index),
                 _ => (entry.touched, 0, index),
             };
             best = Some(best.map_or(rank, |best| best.min(rank)));
@@ -336,7 +396,7 @@ impl Shard {
 
     /// Looks for the soonest end anew, once all that has expired is out.
     pub(crate) fn renew_soonest(&mut self) {
-        self.soonest = self.table.iter().map(|entry| entry.expires).min().unwrap_or(NEVER);
+        self.soonest = self.table.iter().map(|entry| entry.expires()).min().unwrap_or(NEVER);
     }
 
     /// Finds an expired entry among the next few buckets, and remembers where it stopped.
@@ -368,35 +428,27 @@ mod tests {
 
     use super::*;
 
-    fn hash(key: &str) -> u64 {
+    fn hash(key: &[u8]) -> u64 {
         FixedState::with_seed(1).hash_one(key)
     }
 
     fn add(shard: &mut Shard, key: &str) {
-        let entry = Entry {
-            key: key.into(),
-            value: Value::from(1),
-            version: 0,
-            touched: 0,
-            expires: NEVER,
-            ends: NEVER,
-            born: 0,
-            reads: 0,
-            writes: 1,
-            rule: 0,
-            is_required: false,
-        };
-        shard.insert(hash(key), entry, hash);
+        let entry = Entry::new(key, None, Value::from(1), 0, false);
+        shard.insert(hash(key.as_bytes()), entry, hash);
+    }
+
+    fn find(shard: &Shard, key: &str) -> usize {
+        shard.find(hash(key.as_bytes()), key).unwrap()
     }
 
     fn drop_key(shard: &mut Shard, key: &str) {
-        let index = shard.find(hash(key), key).unwrap();
+        let index = find(shard, key);
         shard.remove(index, hash).unwrap();
     }
 
     #[test]
     fn the_growth_told_is_the_growth_at_most() {
-        let mut shard = Shard::default();
+        let mut shard = Shard::new(true);
         for number in 0..5000 {
             let (told, before) = (shard.growth(1), shard.table.allocation_size());
             add(&mut shard, &number.to_string());
@@ -408,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_table_shrinks_as_it_empties() {
-        let mut shard = Shard::default();
+        let mut shard = Shard::new(true);
         for number in 0..4096 {
             add(&mut shard, &number.to_string());
         }
@@ -422,7 +474,7 @@ mod tests {
 
     #[test]
     fn churn_does_not_make_a_table_grow() {
-        let mut shard = Shard::default();
+        let mut shard = Shard::new(true);
         for number in 0..1000 {
             add(&mut shard, &number.to_string());
         }
@@ -439,17 +491,33 @@ mod tests {
     }
 
     #[test]
+    fn stamps_keep_their_order_when_they_are_halved() {
+        let mut shard = Shard::new(true);
+        shard.accesses = u32::MAX - 3;
+        for key in ["a", "b", "c"] {
+            add(&mut shard, key);
+        }
+        assert_eq!(shard.accesses, u32::MAX / 2);
+        shard.read(hash(b"a"), "a").unwrap();
+        let stamp = |key| shard.bucket(find(&shard, key)).unwrap().touched;
+        assert!(stamp("b") <= stamp("c") && stamp("c") < stamp("a"));
+    }
+
+    #[test]
     fn what_was_before_is_put_by_once() {
-        let mut shard = Shard::default();
+        let mut shard = Shard::new(true);
         add(&mut shard, "a");
-        shard.before = Some(Before::new());
-        let index = shard.find(hash("a"), "a").unwrap();
-        shard.overwrite(index, Value::from(2), (NEVER, NEVER));
-        shard.overwrite(index, Value::from(3), (NEVER, NEVER));
+        shard.mark(1);
+        let index = find(&shard, "a");
+        shard.overwrite(index, Value::from(2), Term::NEVER);
+        shard.overwrite(index, Value::from(3), Term::NEVER);
         add(&mut shard, "b");
         drop_key(&mut shard, "b");
         let before = shard.before.take().unwrap();
-        assert_eq!(before["a"].as_ref().map(|entry| entry.value.clone()), Some(Value::from(1)));
-        assert!(before["b"].is_none());
+        assert_eq!(
+            before[&Name::of("a", None)].as_ref().map(|entry| entry.value.clone()),
+            Some(Value::from(1))
+        );
+        assert!(before[&Name::of("b", None)].is_none());
     }
 }

@@ -1,10 +1,14 @@
 //! All entries as they were at one moment, and a way through them that costs less.
 
-use std::sync::Arc;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashMap;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use crate::map::{Inner, SafeMap};
+use crate::name::Name;
 use crate::value::Value;
 
 /// All entries of a map as they were at one moment.
@@ -24,11 +28,42 @@ use crate::value::Value;
 /// # Ok::<(), tophash_safemap::Error>(())
 /// ```
 ///
-/// It costs a key, a value of three words and a hash slot for each entry; contents are shared with the
-/// map, which lets go of them no earlier than the snapshot.
-#[derive(Clone, Debug)]
+/// It costs a key and a value of three words each for an entry, and a slot of an index once the first
+/// key is asked for; contents are shared with the map, which lets go of them no earlier than the
+/// snapshot.
+#[derive(Clone, Default)]
 pub struct Snapshot {
-    entries: HashMap<Arc<str>, Value, foldhash::fast::RandomState>,
+    /// No two of one name.
+    entries: Vec<(Name, Value)>,
+    /// Made when it is first asked.
+    index: OnceLock<Index>,
+}
+
+/// Where the entries of each name lie.
+#[derive(Clone, Default)]
+struct Index {
+    places: HashTable<usize>,
+    state: RandomState,
+}
+
+impl Index {
+    fn of(entries: &[(Name, Value)]) -> Self {
+        let mut index = Self { places: HashTable::with_capacity(entries.len()), ..Self::default() };
+        for place in 0..entries.len() {
+            index.add(entries, place);
+        }
+        index
+    }
+
+    fn add(&mut self, entries: &[(Name, Value)], place: usize) {
+        let hash = |place: &usize| self.state.hash_one(entries[*place].0.as_bytes());
+        self.places.insert_unique(hash(&place), place, hash);
+    }
+
+    fn find(&self, entries: &[(Name, Value)], key: &str) -> Option<usize> {
+        let hash = self.state.hash_one(key.as_bytes());
+        self.places.find(hash, |place| entries[*place].0.is(key)).copied()
+    }
 }
 
 impl Snapshot {
@@ -42,20 +77,37 @@ impl Snapshot {
         self.entries.is_empty()
     }
 
-    /// The value that a key had.
+    /// The value that a key had. The first call goes through all entries.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.get(key)
+        let index = self.index.get_or_init(|| Index::of(&self.entries));
+        index.find(&self.entries, key).map(|place| &self.entries[place].1)
     }
 
     /// The entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.entries.iter().map(|(key, value)| (&**key, value))
+        self.entries.iter().map(|(name, value)| (name.as_str(), value))
     }
 }
 
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Of a key that comes twice, the last counts.
 impl FromIterator<(Arc<str>, Value)> for Snapshot {
-    fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(entries: I) -> Self {
-        Self { entries: entries.into_iter().collect() }
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(pairs: I) -> Self {
+        let (mut entries, mut index) = (Vec::new(), Index::default());
+        for (key, value) in pairs {
+            if let Some(place) = index.find(&entries, &key) {
+                entries[place].1 = value;
+                continue;
+            }
+            entries.push((Name::of(&key, Some(&key)), value));
+            index.add(&entries, entries.len() - 1);
+        }
+        Self { entries, index: OnceLock::from(index) }
     }
 }
 
@@ -64,7 +116,7 @@ impl<'s> IntoIterator for &'s Snapshot {
     type IntoIter = Box<dyn Iterator<Item = Self::Item> + 's>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.entries.iter().map(|(key, value)| (Arc::clone(key), value.clone())))
+        Box::new(self.entries.iter().map(|(name, value)| (name.shared(), value.clone())))
     }
 }
 
@@ -73,7 +125,7 @@ impl<'s> IntoIterator for &'s Snapshot {
 pub struct Iter<'m> {
     map: &'m Inner,
     next_shard: usize,
-    entries: std::vec::IntoIter<(Arc<str>, Value)>,
+    entries: std::vec::IntoIter<(Name, Value)>,
 }
 
 impl Iterator for Iter<'_> {
@@ -81,13 +133,11 @@ impl Iterator for Iter<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(entry) = self.entries.next() {
-                return Some(entry);
+            if let Some((name, value)) = self.entries.next() {
+                return Some((name.shared(), value));
             }
-            let entries = self.map.store.shard_entries(self.next_shard)?;
+            self.entries = self.map.store.shard_entries(self.next_shard)?.into_iter();
             self.next_shard += 1;
-            let pairs = entries.into_iter().map(|entry| (entry.key, entry.value));
-            self.entries = pairs.collect::<Vec<_>>().into_iter();
         }
     }
 }
@@ -95,12 +145,11 @@ impl Iterator for Iter<'_> {
 impl SafeMap {
     /// All entries as they are at one moment.
     ///
-    /// Writers are held up while all shards are marked, some microseconds, and then for as long as
-    /// a few hundred entries of their shard are copied. The first change of an entry that has not been
-    /// copied yet puts its old state by. One snapshot is taken at a time.
+    /// No writer waits for longer than a few hundred slots of its shard take to be copied, should it
+    /// come at that moment. The first change of an entry that has not been copied yet puts its old
+    /// state by. One snapshot is taken at a time.
     pub fn snapshot(&self) -> Snapshot {
-        let (entries, _) = self.inner.store.snapshot();
-        Snapshot { entries: entries.into_iter().map(|entry| (entry.key, entry.value)).collect() }
+        Snapshot { entries: self.inner.store.snapshot(), index: OnceLock::new() }
     }
 
     /// Goes through the entries a shard at a time, each as it is when its turn comes.

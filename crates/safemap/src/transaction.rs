@@ -9,10 +9,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::entry::NEVER;
 use crate::error::Error;
 use crate::key::AsKey;
 use crate::map::{MOST_ATTEMPTS, SafeMap, typed};
-use crate::shard::NEVER;
 use crate::store::{CommitFault, Read, ShardVersions, Write};
 use crate::value::Value;
 
@@ -80,8 +80,8 @@ impl Transaction<'_> {
         self.reads.push(Read {
             hash,
             key: Arc::clone(&text),
-            version: entry.as_ref().map(|entry| entry.version),
-            expires: entry.as_ref().map_or(NEVER, |entry| entry.expires),
+            version: entry.as_ref().map(|entry| entry.version()),
+            expires: entry.as_ref().map_or(NEVER, |entry| entry.expires()),
         });
         let value = entry.map(|entry| entry.value);
         self.keys.insert(text, Seen { value, write: None });

@@ -30,8 +30,11 @@ const SHARED_HEADER: usize = 2 * size_of::<usize>();
 /// ```
 ///
 /// Equality is that of the contents; as ever, a float that is not a number equals nothing.
+// A tag of a whole word: with a smaller one the bytes behind it belong to some variants and not to
+// others, and a copy of the whole is put together from odd pieces, which costs more than to find it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[repr(u64)]
 pub enum Value {
     /// True or false.
     Boolean(bool),
@@ -155,15 +158,19 @@ impl Value {
         if let Self::Object(value) = self { Some(value) } else { None }
     }
 
+    /// Whether all of it lies in the value itself.
+    #[inline]
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self, Self::Boolean(_) | Self::Integer(_) | Self::Float(_))
+    }
+
     /// Bytes that the content takes outside of the value's own three words.
     ///
     /// A content that several values share counts in each of them. What an allocator rounds up, and
     /// the nodes of an object's tree beyond its members, do not count.
+    #[inline]
     pub fn content_bytes(&self) -> usize {
-        match self {
-            Self::Boolean(_) | Self::Integer(_) | Self::Float(_) => 0,
-            _ => self.measure(0),
-        }
+        if self.is_scalar() { 0 } else { self.measure(0) }
     }
 
     fn measure(&self, depth: usize) -> usize {
@@ -297,13 +304,19 @@ pub trait TypedValue: Into<Value> + Sized {
 
     /// The value, if it has the right kind.
     fn from_value(value: &Value) -> Option<Self>;
+
+    /// Whether that costs no more than a count: then it is done where the value lies.
+    #[doc(hidden)]
+    const IS_SHARED: bool = false;
 }
 
 macro_rules! typed {
-    ($($type:ty, $kind:ident, $value:pat => $result:expr;)*) => {$(
+    ($($type:ty, $kind:ident, $is_shared:expr, $value:pat => $result:expr;)*) => {$(
         impl TypedValue for $type {
             const KIND: Option<Kind> = Some(Kind::$kind);
+            const IS_SHARED: bool = $is_shared;
 
+            #[inline]
             fn from_value(value: &Value) -> Option<Self> {
                 if let $value = value { Some($result) } else { None }
             }
@@ -312,19 +325,21 @@ macro_rules! typed {
 }
 
 typed! {
-    bool, Boolean, Value::Boolean(value) => *value;
-    i64, Integer, Value::Integer(value) => *value;
-    f64, Float, Value::Float(value) => *value;
-    String, String, Value::String(value) => value.as_ref().to_owned();
-    Arc<str>, String, Value::String(value) => Arc::clone(value);
-    Arc<[u8]>, Bytes, Value::Bytes(value) => Arc::clone(value);
-    Vec<Value>, List, Value::List(value) => value.to_vec();
-    Object, Object, Value::Object(value) => value.as_ref().clone();
+    bool, Boolean, true, Value::Boolean(value) => *value;
+    i64, Integer, true, Value::Integer(value) => *value;
+    f64, Float, true, Value::Float(value) => *value;
+    String, String, false, Value::String(value) => value.as_ref().to_owned();
+    Arc<str>, String, true, Value::String(value) => Arc::clone(value);
+    Arc<[u8]>, Bytes, true, Value::Bytes(value) => Arc::clone(value);
+    Vec<Value>, List, false, Value::List(value) => value.to_vec();
+    Object, Object, false, Value::Object(value) => value.as_ref().clone();
 }
 
 impl TypedValue for Value {
     const KIND: Option<Kind> = None;
+    const IS_SHARED: bool = true;
 
+    #[inline]
     fn from_value(value: &Value) -> Option<Self> {
         Some(value.clone())
     }
@@ -337,6 +352,7 @@ mod tests {
     #[test]
     fn a_value_is_three_words() {
         assert_eq!(size_of::<Value>(), 3 * size_of::<usize>());
+        assert_eq!(size_of::<Option<Value>>(), size_of::<Value>());
     }
 
     #[test]

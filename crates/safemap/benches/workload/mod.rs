@@ -9,6 +9,11 @@ pub(crate) trait Engine: Sync {
     fn get(&self, key: u64) -> Option<u64>;
     fn set(&self, key: u64, value: u64);
     fn remove(&self, key: u64);
+
+    /// Writes a key that is known not to be there.
+    fn insert(&self, key: u64, value: u64) {
+        self.set(key, value);
+    }
 }
 
 /// Percentages of reads and of removals; the rest writes.
@@ -27,10 +32,10 @@ pub(crate) const MIXES: [Mix; 4] = [
     Mix { name: "insert-only", reads: 0, removals: 0, fresh_keys: true },
 ];
 
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -52,33 +57,46 @@ pub(crate) fn draw_ranks(count: usize, keys: u64, is_zipf: bool, seed: u64) -> V
     (0..count).map(|_| if is_zipf { zipf(random.unit()) } else { random.next() % keys }).collect()
 }
 
+/// One operation of a mix.
+#[inline]
+fn step<E: Engine>(engine: &E, mix: Mix, key: u64, dice: u64) -> u64 {
+    if dice < mix.reads {
+        return engine.get(key).unwrap_or(0);
+    }
+    if dice < mix.reads + mix.removals {
+        engine.remove(key);
+    } else {
+        engine.set(key, dice);
+    }
+    0
+}
+
 /// Nanoseconds an operation, over all threads, from the first start to the last end.
 pub(crate) fn time<E: Engine>(engine: &E, mix: Mix, keys: &[Vec<u64>]) -> f64 {
-    let threads = keys.len();
-    let start_line = Barrier::new(threads);
+    together(keys, |thread, keys| {
+        let mut random = Random(thread as u64 + 99);
+        let mut found = 0_u64;
+        for &key in keys {
+            found = found.wrapping_add(step(engine, mix, key, random.next() % 100));
+        }
+        std::hint::black_box(found);
+    })
+}
+
+/// As [`time`], with an `act` for what each thread does with its keys.
+pub(crate) fn together(keys: &[Vec<u64>], act: impl Fn(usize, &[u64]) + Sync) -> f64 {
+    let start_line = Barrier::new(keys.len());
     let total: usize = keys.iter().map(Vec::len).sum();
     thread::scope(|scope| {
         let workers: Vec<_> = keys
             .iter()
             .enumerate()
             .map(|(thread, keys)| {
-                let start_line = &start_line;
+                let (start_line, act) = (&start_line, &act);
                 scope.spawn(move || {
-                    let mut random = Random(thread as u64 + 99);
-                    let mut found = 0_u64;
                     start_line.wait();
                     let start = Instant::now();
-                    for &key in keys {
-                        let dice = random.next() % 100;
-                        if dice < mix.reads {
-                            found += engine.get(key).unwrap_or(0);
-                        } else if dice < mix.reads + mix.removals {
-                            engine.remove(key);
-                        } else {
-                            engine.set(key, dice);
-                        }
-                    }
-                    std::hint::black_box(found);
+                    act(thread, keys);
                     (start, Instant::now())
                 })
             })

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::entry::{Entry, Term};
 use crate::event::Change;
-use crate::shard::{Entry, Shard};
-use crate::sync::{MutexGuard, Ordering};
-use crate::value::{Value, key_bytes};
+use crate::name::Name;
+use crate::shard::Shard;
+use crate::sync::{Ordering, ShortGuard};
+use crate::value::Value;
 
 use super::room::Lack;
 use super::{Full, Life, MOST_EVICTIONS, Store};
@@ -59,7 +61,7 @@ impl Store {
     ) -> Option<Entry> {
         let now = self.now_if_needed();
         let index = self.index(hash);
-        let mut shard = self.lock(index);
+        let mut shard = self.lock_to_change(index);
         let bucket = self.find(index, &mut shard, hash, key, now);
         if !seen.iter().any(|(shard, _)| *shard == index) {
             seen.push((index, shard.version()));
@@ -134,9 +136,10 @@ impl Store {
         if replaces {
             for (index, shard) in &shards {
                 let gone = shard.entries().filter(|entry| {
-                    writes.binary_search_by(|write| write.key.cmp(&entry.key)).is_err()
+                    let name = entry.name.as_bytes();
+                    writes.binary_search_by(|write| write.key.as_bytes().cmp(name)).is_err()
                 });
-                left_out.extend(gone.map(|entry| (*index, Arc::clone(&entry.key))));
+                left_out.extend(gone.map(|entry| (*index, entry.name.shared())));
             }
         }
         let taken = match self.take_for(&mut shards, writes, &left_out, now) {
@@ -159,7 +162,7 @@ impl Store {
     /// Takes what a commit needs at most: entries and bytes, less what it will give back.
     fn take_for(
         &self,
-        shards: &mut [(usize, MutexGuard<'_, Shard>)],
+        shards: &mut [(usize, ShortGuard<'_, Shard>)],
         writes: &[Write],
         left_out: &[(usize, Arc<str>)],
         now: u64,
@@ -171,7 +174,7 @@ impl Store {
             let (_, shard) = shard_of(shards, *index);
             let bucket = shard.find(self.hash(key), key);
             removed += 1;
-            freed += bucket.and_then(|bucket| shard.bucket(bucket)).map_or(0, Entry::content_bytes);
+            freed += bucket.and_then(|bucket| shard.bucket(bucket)).map_or(0, Entry::bytes);
         }
         for write in writes {
             let (index, shard) = shard_of(shards, self.index(write.hash));
@@ -179,17 +182,19 @@ impl Store {
             let old = bucket.and_then(|bucket| shard.bucket(bucket));
             match (&write.value, old) {
                 (Some(value), Some(old)) => {
-                    taken.bytes += value.content_bytes();
+                    taken.bytes += value.content_bytes() + size_of::<Term>();
                     freed += old.value.content_bytes();
                 }
                 (Some(value), None) => {
                     taken.entries += 1;
-                    taken.bytes += value.content_bytes() + key_bytes(&write.key);
+                    let name = Name::of(&write.key, Some(&write.key)).content_bytes();
+                    let own = size_of::<Term>();
+                    taken.bytes += value.content_bytes() + name + own;
                     added[index] += 1;
                 }
                 (None, Some(old)) => {
                     removed += 1;
-                    freed += old.content_bytes();
+                    freed += old.bytes();
                 }
                 (None, None) => {}
             }
@@ -214,7 +219,7 @@ impl Store {
         }
         for (index, shard) in shards.iter_mut() {
             let before = shard.bytes();
-            shard.reserve(added[*index], |key| self.hash(key));
+            shard.reserve(added[*index], |key| self.hash_bytes(key));
             taken.used += shard.bytes().saturating_sub(before);
         }
         Ok(taken)
@@ -223,7 +228,7 @@ impl Store {
     /// Puts what room was taken for; can't fail.
     fn apply(
         &self,
-        shards: &mut [(usize, MutexGuard<'_, Shard>)],
+        shards: &mut [(usize, ShortGuard<'_, Shard>)],
         writes: &[Write],
         now: u64,
         taken: &Taken,
@@ -237,16 +242,21 @@ impl Store {
             let version = match bucket {
                 Some(bucket) => shard.overwrite(bucket, value.clone(), write.life.from(now)),
                 None => {
-                    let (key, value) = (Arc::clone(&write.key), value.clone());
-                    let term = write.life.from(now);
+                    let key = (&*write.key, Some(&write.key));
+                    let (term, value) = (write.life.from(now), value.clone());
                     let entry = self.entry(key, value, write.rule, write.life, term);
-                    shard.insert(write.hash, entry, |key| self.hash(key))
+                    shard.insert(write.hash, entry, |key| self.hash_bytes(key))
                 }
             };
             // What was taken by estimate is set right below, over all writes.
             used = (used + shard.bytes()).wrapping_sub(before);
             self.publish(index, shard);
-            self.tell(Change::Written, &write.key, Some(value), version);
+            self.tell(
+                Change::Written,
+                &Name::of(&write.key, Some(&write.key)),
+                Some(value),
+                version,
+            );
         }
         if self.limits.are_set() {
             // As wrapping arithmetic: writes may have freed more than they took.
@@ -257,12 +267,12 @@ impl Store {
 
 fn is_current(shard: &Shard, read: &Read) -> bool {
     let bucket = shard.find(read.hash, &read.key);
-    bucket.and_then(|bucket| shard.bucket(bucket)).map(|entry| entry.version) == read.version
+    bucket.and_then(|bucket| shard.bucket(bucket)).map(|entry| entry.version()) == read.version
 }
 
 /// One of the locked shards; each that is asked for was locked.
 fn shard_of<'s>(
-    shards: &'s mut [(usize, MutexGuard<'_, Shard>)],
+    shards: &'s mut [(usize, ShortGuard<'_, Shard>)],
     index: usize,
 ) -> (usize, &'s mut Shard) {
     let at = shards.partition_point(|(shard, _)| *shard < index);

@@ -1,36 +1,80 @@
 //! Copies of all entries: as they were at one moment, or a shard at a time.
+//!
+//! Writers are held up for no longer than a few hundred slots take to be looked at. So nothing is
+//! marked under all locks together, and copies go to a buffer that is in memory already: fresh memory
+//! is fetched from the system, and the snapshot grows, with no lock held.
 
-use crate::shard::{Before, Entry};
-use crate::sync::lock;
+use crate::entry::Entry;
+use crate::name::Name;
+use crate::shard::Before;
+use crate::sync::{Ordering, lock};
+use crate::value::Value;
 
 use super::Store;
 
-/// Buckets that a snapshot copies under a lock at a time.
-const CHUNK: usize = 512;
+/// Slots that a snapshot looks at under a lock at a time.
+const CHUNK: usize = 256;
 
-impl Store {
-    /// Copies of all entries as they were at one moment, and that moment.
-    pub(crate) fn snapshot(&self) -> (Vec<Entry>, u64) {
-        let _one_at_a_time = lock(&self.snapshots);
-        let marks = Marks::set(self);
-        let now = marks.now;
-        let mut entries = Vec::with_capacity(marks.entries);
-        for index in 0..self.cells.len() {
-            self.copy_shard(index, &mut entries);
-        }
-        drop(marks);
-        entries.retain(|entry| !entry.is_expired(now));
-        (entries, now)
+/// What a snapshot takes of an entry.
+pub(crate) trait Taken: From<Entry> {
+    fn of(entry: &Entry) -> Self;
+    fn name(&self) -> &Name;
+}
+
+impl Taken for Entry {
+    fn of(entry: &Entry) -> Self {
+        entry.clone()
     }
 
-    /// Copies a shard as it was when it was marked, and takes the mark away.
-    fn copy_shard(&self, index: usize, entries: &mut Vec<Entry>) {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl From<Entry> for (Name, Value) {
+    fn from(entry: Entry) -> Self {
+        (entry.name, entry.value)
+    }
+}
+
+impl Taken for (Name, Value) {
+    fn of(entry: &Entry) -> Self {
+        (entry.name.clone(), entry.value.clone())
+    }
+
+    fn name(&self) -> &Name {
+        &self.0
+    }
+}
+
+impl Store {
+    /// Copies of all entries as they were at one moment.
+    pub(crate) fn snapshot<T: Taken>(&self) -> Vec<T> {
+        let _one_at_a_time = lock(&self.snapshots);
+        let marks = Marks(self);
+        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+        // Read after that, so that no writer before the moment has seen a later time.
+        let now = self.now_if_needed();
+        let mut entries = Vec::with_capacity(self.len());
+        for index in 0..self.cells.len() {
+            self.copy_shard(index, epoch, now, &mut entries);
+        }
+        drop(marks);
+        entries
+    }
+
+    /// Copies a shard as it was at the moment of the epoch, and takes the mark away.
+    fn copy_shard<T: Taken>(&self, index: usize, epoch: u64, now: u64, entries: &mut Vec<T>) {
         let start = entries.len();
+        let mut chunk: Vec<T> = Vec::with_capacity(CHUNK);
         let mut layout = None;
         let mut restarts = 0;
         let mut next = 0;
         loop {
             let mut shard = self.lock(index);
+            if shard.epoch() != epoch {
+                shard.mark(epoch);
+            }
             if layout.replace(shard.layout()).is_some_and(|layout| layout != shard.layout()) {
                 // Entries have moved: begin again, and the third time in one go.
                 entries.truncate(start);
@@ -39,67 +83,55 @@ impl Store {
             }
             let buckets = shard.buckets();
             let end = if restarts < 2 { buckets.min(next + CHUNK) } else { buckets };
-            let before = shard.before.as_ref();
-            let is_same = |entry: &&Entry| before.is_none_or(|old| !old.contains_key(&entry.key));
-            entries.extend(
-                (next..end).filter_map(|bucket| shard.bucket(bucket)).filter(is_same).cloned(),
-            );
+            let changed = shard.before.as_ref();
+            let is_same = |entry: &&Entry| {
+                changed.is_none_or(|before| before.is_empty() || !before.contains_key(&entry.name))
+                    && !entry.is_expired(now)
+            };
+            let found = (next..end).filter_map(|bucket| shard.bucket(bucket));
+            chunk.extend(found.filter(is_same).map(T::of));
             next = end;
-            if next == buckets {
-                let before = shard.before.take().unwrap_or_default();
-                drop(shard);
+            let before = (next == buckets).then(|| shard.before.take().unwrap_or_default());
+            drop(shard);
+            entries.append(&mut chunk);
+            if let Some(before) = before {
                 // What was copied before its first change is here a second time.
-                self.mend(entries, start, before);
+                mend(entries, start, now, *before);
                 return;
             }
         }
     }
 
-    fn mend(&self, entries: &mut Vec<Entry>, start: usize, before: Before) {
-        if before.is_empty() {
-            return;
-        }
-        let copied = entries.split_off(start);
-        entries.extend(copied.into_iter().filter(|entry| !before.contains_key(&entry.key)));
-        entries.extend(before.into_values().flatten());
-    }
-
     /// Copies of the entries of one shard as they are now; `None` past the last shard.
-    pub(crate) fn shard_entries(&self, index: usize) -> Option<Vec<Entry>> {
+    pub(crate) fn shard_entries(&self, index: usize) -> Option<Vec<(Name, Value)>> {
         if index >= self.cells.len() {
             return None;
         }
         let now = self.now_if_needed();
         let shard = self.lock(index);
-        Some(shard.entries().filter(|entry| !entry.is_expired(now)).cloned().collect())
+        Some(shard.entries().filter(|entry| !entry.is_expired(now)).map(Taken::of).collect())
     }
 }
 
-/// Every shard marked for a snapshot; marks that are left are taken away at the end.
-struct Marks<'a> {
-    store: &'a Store,
-    now: u64,
-    entries: usize,
+fn mend<T: Taken>(entries: &mut Vec<T>, start: usize, now: u64, before: Before) {
+    if before.is_empty() {
+        return;
+    }
+    let copied = entries.split_off(start);
+    entries.extend(copied.into_iter().filter(|taken| !before.contains_key(taken.name())));
+    let old = before.into_values().flatten().filter(|entry| !entry.is_expired(now));
+    entries.extend(old.map(|entry| T::from(*entry)));
 }
 
-impl<'a> Marks<'a> {
-    fn set(store: &'a Store) -> Self {
-        let mut shards = store.lock_all(&[], &[], true);
-        let now = store.now_if_needed();
-        let mut entries = 0;
-        for (_, shard) in &mut shards {
-            shard.before = Some(Before::new());
-            entries += shard.len();
-        }
-        Self { store, now, entries }
-    }
-}
+/// Takes marks away that a snapshot leaves behind which comes to no end.
+struct Marks<'a>(&'a Store);
 
 impl Drop for Marks<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for index in 0..self.store.cells.len() {
-                self.store.lock(index).before = None;
+            for index in 0..self.0.cells.len() {
+                let mut shard = self.0.lock_to_change(index);
+                shard.before = None;
             }
         }
     }

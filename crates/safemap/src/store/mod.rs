@@ -10,9 +10,11 @@
 //!   read still has its version, and writes all or nothing.
 //! - Whoever reads several keys before a commit sees one state: a shard's version is raised while a
 //!   writer holds its lock, and [`Store::still`] compares those of all shards read so far.
-//! - A [snapshot](Store::snapshot) is one moment: all locks are held for as long as it takes to mark
-//!   each shard, some microseconds, and entries are copied afterwards, a few hundred under the lock
-//!   at a time. Until a shard has been copied, a first change of an entry puts by what it was.
+//! - A [snapshot](Store::snapshot) is one moment: that at which it raises the `epoch`. A writer looks
+//!   at the epoch once it holds all the locks it needs, and so belongs before that moment or after it
+//!   as a whole. Who belongs after it marks its shards: in them a first change of an entry puts by
+//!   what it was, until the snapshot has copied them, a few hundred entries under the lock at a time.
+//!   A writer that belongs before still holds its locks, so the snapshot meets only what it has done.
 //!
 //! Eviction is an operation of its own, done with no other lock held before a write is tried again.
 
@@ -20,16 +22,18 @@ mod commit;
 mod copy;
 mod room;
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use crate::bounds::Limits;
+use crate::bounds::{Eviction, Limits};
 use crate::clock::Clock;
+use crate::entry::{Entry, NEVER, Term};
 use crate::event::{Change, Event, Hub};
-use crate::shard::{Counts, Entry, NEVER, Room, Shard, Term};
-use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
+use crate::name::Name;
+use crate::schema::{Schema, hash_of};
+use crate::shard::{Counts, Room, Shard};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, ShortGuard, ShortLock};
 use crate::value::Value;
 
 pub(crate) use commit::{CommitFault, Read, ShardVersions, Write};
@@ -46,10 +50,10 @@ const FEW: usize = 64;
 const MOST_EVICTIONS: usize = 1000;
 
 /// A shard on cache lines of its own.
-#[repr(align(128))]
+#[repr(C, align(128))]
 #[derive(Debug)]
 struct Cell {
-    shard: Mutex<Shard>,
+    shard: ShortLock<Shard>,
     /// The shard's version, to be read without its lock.
     version: AtomicU64,
 }
@@ -65,8 +69,14 @@ pub(crate) struct Store {
     next_victim: AtomicUsize,
     /// One snapshot at a time.
     snapshots: Mutex<()>,
+    /// How many snapshots were begun.
+    epoch: AtomicU64,
     clock: Arc<dyn Clock>,
+    /// When the store was made, in milliseconds of the clock.
+    started: u64,
     can_expire: bool,
+    /// Whether there is a limit of any kind, in time or in size.
+    is_bound: bool,
     hub: Arc<Hub>,
 }
 
@@ -78,12 +88,6 @@ pub(crate) struct Place<'a> {
     pub(crate) shared: Option<&'a Arc<str>>,
     pub(crate) rule: u16,
     pub(crate) life: Life,
-}
-
-impl Place<'_> {
-    fn shared_key(&self) -> Arc<str> {
-        self.shared.map_or_else(|| self.key.into(), Arc::clone)
-    }
 }
 
 /// How long an entry stays, in milliseconds.
@@ -99,7 +103,7 @@ impl Life {
     fn from(self, now: u64) -> Term {
         let end = |time: Option<u64>| time.map_or(NEVER, |time| now.saturating_add(time));
         let ends = end(self.ttl);
-        (ends.min(end(self.idle)), ends)
+        Term { expires: ends.min(end(self.idle)), ends }
     }
 }
 
@@ -120,27 +124,38 @@ impl Store {
         shards: usize,
         limits: Limits,
         clock: Arc<dyn Clock>,
-        can_expire: bool,
+        schema: &Schema,
         hub: Arc<Hub>,
     ) -> Self {
-        let cell = |_| Cell { shard: Mutex::new(Shard::default()), version: AtomicU64::new(0) };
+        let is_stamped = limits.are_set() && limits.eviction != Eviction::Refuse;
+        let shard = || ShortLock::new(Shard::new(is_stamped));
+        let cell = |_| Cell { shard: shard(), version: AtomicU64::new(0) };
         let shards = shards.clamp(1, 1 << 12).next_power_of_two();
         Self {
             cells: (0..shards).map(cell).collect(),
-            hasher: FixedState::with_seed(seed()),
+            hasher: schema.hasher(),
+            is_bound: schema.can_expire() || limits.are_set(),
             limits,
             used_entries: AtomicUsize::new(0),
             used_bytes: AtomicUsize::new(0),
             next_victim: AtomicUsize::new(0),
             snapshots: Mutex::new(()),
+            epoch: AtomicU64::new(0),
+            started: milliseconds(&*clock),
             clock,
-            can_expire,
+            can_expire: schema.can_expire(),
             hub,
         }
     }
 
+    #[inline]
     pub(crate) fn hash(&self, key: &str) -> u64 {
-        self.hasher.hash_one(key)
+        self.hash_bytes(key.as_bytes())
+    }
+
+    #[inline]
+    fn hash_bytes(&self, key: &[u8]) -> u64 {
+        hash_of(&self.hasher, key)
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -149,7 +164,12 @@ impl Store {
 
     /// Milliseconds of the clock.
     pub(crate) fn now(&self) -> u64 {
-        u64::try_from(self.clock.now().as_millis()).unwrap_or(NEVER - 1)
+        milliseconds(&*self.clock)
+    }
+
+    /// When the store was made.
+    pub(crate) fn started(&self) -> u64 {
+        self.started
     }
 
     /// The time, if any entry can expire; without need the clock is not asked.
@@ -157,13 +177,33 @@ impl Store {
         if self.can_expire { self.now() } else { 0 }
     }
 
+    #[inline]
     fn index(&self, hash: u64) -> usize {
         // The table takes its bits from both ends of the hash.
         (hash >> 40) as usize & (self.cells.len() - 1)
     }
 
-    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        lock(&self.cells[index].shard)
+    /// Takes the lock of a shard to look at it, or to note how it is used.
+    #[inline]
+    fn lock(&self, index: usize) -> ShortGuard<'_, Shard> {
+        self.cells[index].shard.lock()
+    }
+
+    /// Takes the lock of a shard to change it.
+    #[inline]
+    fn lock_to_change(&self, index: usize) -> ShortGuard<'_, Shard> {
+        let mut shard = self.lock(index);
+        self.mark(&mut shard);
+        shard
+    }
+
+    /// Marks a shard for a snapshot that has begun since it was last changed; under its lock.
+    #[inline]
+    fn mark(&self, shard: &mut Shard) {
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        if shard.epoch() != epoch {
+            shard.mark(epoch);
+        }
     }
 
     /// Makes the version of a shard known; still under its lock.
@@ -171,9 +211,9 @@ impl Store {
         self.cells[index].version.store(shard.version(), Ordering::Release);
     }
 
-    fn tell(&self, change: Change, key: &Arc<str>, value: Option<&Value>, version: u64) {
+    fn tell(&self, change: Change, name: &Name, value: Option<&Value>, version: u64) {
         if self.hub.is_observed() {
-            let (key, value) = (Arc::clone(key), value.cloned());
+            let (key, value) = (name.shared(), value.cloned());
             self.hub.tell(&Event { change, key, value, version, error: None });
         }
     }
@@ -181,7 +221,7 @@ impl Store {
     /// Takes an entry out, for whatever reason, and keeps the accounts.
     fn take(&self, index: usize, shard: &mut Shard, bucket: usize, why: Change) -> Option<Entry> {
         let bytes = if self.limits.are_set() { shard.bytes() } else { 0 };
-        let entry = shard.remove(bucket, |key| self.hash(key))?;
+        let entry = shard.remove(bucket, |key| self.hash_bytes(key))?;
         match why {
             Change::Expired => shard.counts.expirations += 1,
             Change::Evicted => shard.counts.evictions += 1,
@@ -189,14 +229,14 @@ impl Store {
         }
         if why == Change::Evicted && shard.len() == 0 {
             // Small tables are kept for the next entry, but not when room is needed.
-            shard.shrink(0, |key| self.hash(key));
+            shard.shrink(0, |key| self.hash_bytes(key));
         }
         if self.limits.are_set() {
             self.used_entries.fetch_sub(1, Ordering::Relaxed);
             self.settle(bytes, shard, 0);
         }
         self.publish(index, shard);
-        self.tell(why, &entry.key, Some(&entry.value), shard.version());
+        self.tell(why, &entry.name, Some(&entry.value), shard.version());
         Some(entry)
     }
 
@@ -219,6 +259,30 @@ impl Store {
         Some(bucket)
     }
 
+    /// Whether anything expires in time.
+    #[inline]
+    pub(crate) fn can_expire(&self) -> bool {
+        self.can_expire
+    }
+
+    /// The shard of a key, for who changes an entry where nothing expires.
+    #[inline]
+    pub(crate) fn lock_to_change_of(&self, hash: u64) -> ShortGuard<'_, Shard> {
+        self.lock_to_change(self.index(hash))
+    }
+
+    /// Makes the version of the shard of a key known; still under its lock.
+    #[inline]
+    pub(crate) fn publish_of(&self, hash: u64, shard: &Shard) {
+        self.publish(self.index(hash), shard);
+    }
+
+    /// The shard of a key, for who reads an entry where nothing expires.
+    #[inline]
+    pub(crate) fn lock_of(&self, hash: u64) -> ShortGuard<'_, Shard> {
+        self.lock(self.index(hash))
+    }
+
     /// Reads an entry, which counts as use of it.
     pub(crate) fn get<R>(
         &self,
@@ -228,11 +292,11 @@ impl Store {
         read: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
         let index = self.index(hash);
-        let mut shard = self.lock(index);
         if !self.can_expire {
-            return shard.read(hash, key, read);
+            return self.lock(index).read(hash, key).map(read);
         }
         let now = self.now();
+        let mut shard = self.lock_to_change(index);
         let Some(bucket) = self.find(index, &mut shard, hash, key, now) else {
             shard.counts.misses += 1;
             return None;
@@ -246,6 +310,43 @@ impl Store {
         let entry = shard.bucket(bucket).filter(|_| self.can_expire);
         let idle = entry.and_then(|entry| life(entry.rule).idle);
         shard.touch(bucket, idle.map(|idle| now.saturating_add(idle)));
+    }
+
+    /// Adds an entry that is not there, where nothing is bounded, expires or is watched.
+    pub(crate) fn add_at_once(
+        &self,
+        hash: u64,
+        mut shard: ShortGuard<'_, Shard>,
+        key: (&str, Option<&Arc<str>>),
+        value: Value,
+        rule: u16,
+        life: Life,
+    ) {
+        shard.room(|key| self.hash_bytes(key));
+        let entry = self.entry(key, value, rule, life, Term::NEVER);
+        shard.insert(hash, entry, |key| self.hash_bytes(key));
+        self.publish_of(hash, &shard);
+    }
+
+    /// Removes an entry the short way, if it is there; `Err` says that there is none.
+    #[inline]
+    pub(crate) fn remove_at_once(&self, hash: u64, key: &str) -> Result<Option<Entry>, ()> {
+        if self.is_guarded() {
+            return Err(());
+        }
+        let index = self.index(hash);
+        let mut shard = self.lock_to_change(index);
+        let removed = shard.remove_key(hash, key, |key| self.hash_bytes(key));
+        if let Ok(Some(_)) = &removed {
+            self.publish(index, &shard);
+        }
+        removed
+    }
+
+    /// Whether there is more to do about a write than to do it.
+    #[inline]
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.is_bound || self.hub.is_observed()
     }
 
     /// Decides about an entry and does it, in one step. `decide` is called again when room had to be
@@ -272,7 +373,7 @@ impl Store {
         decide: &mut impl FnMut(Option<&Entry>) -> (Action, R),
     ) -> Result<R, Lack> {
         let index = self.index(place.hash);
-        let mut shard = self.lock(index);
+        let mut shard = self.lock_to_change(index);
         let shard = &mut *shard;
         for _ in 0..SWEPT_BY_A_WRITE {
             let Some(bucket) = shard.next_expired(now, SWEPT_BY_A_WRITE) else { break };
@@ -298,7 +399,7 @@ impl Store {
                 self.settle(before, shard, more);
                 self.publish(index, shard);
                 if let (Some(value), Some(entry)) = (told, shard.bucket(bucket)) {
-                    self.tell(Change::Written, &entry.key, Some(&value), version);
+                    self.tell(Change::Written, &entry.name, Some(&value), version);
                 }
             }
             (Action::Put(value), None) => self.add(index, shard, place, value, now)?,
@@ -315,17 +416,17 @@ impl Store {
         now: u64,
     ) -> Result<(), Lack> {
         let term = place.life.from(now);
-        let entry = self.entry(place.shared_key(), value, place.rule, place.life, term);
+        let entry = self.entry((place.key, place.shared), value, place.rule, place.life, term);
         let mut reserved = 0;
         let mut before = 0;
         if self.limits.are_set() {
-            let growth = match shard.room(|key| self.hash(key)) {
+            let growth = match shard.room(|key| self.hash_bytes(key)) {
                 Room::Ready => 0,
                 Room::Grown(bytes) => bytes,
             };
             before = shard.bytes();
             self.take_entries(1).map_err(|()| Lack::Entries(1))?;
-            let content = entry.content_bytes();
+            let content = entry.bytes();
             if let Err(lacking) = self.take_bytes(content + growth) {
                 self.used_entries.fetch_sub(1, Ordering::Relaxed);
                 // Of a table worth growing, a few entries go rather than the bytes it would take.
@@ -335,10 +436,10 @@ impl Store {
             reserved = content + growth;
         } else {
             // Makes a table anew that is full of marks only.
-            shard.room(|key| self.hash(key));
+            shard.room(|key| self.hash_bytes(key));
         }
-        let told = self.hub.is_observed().then(|| (Arc::clone(&entry.key), entry.value.clone()));
-        let version = shard.insert(place.hash, entry, |key| self.hash(key));
+        let told = self.hub.is_observed().then(|| (entry.name.clone(), entry.value.clone()));
+        let version = shard.insert(place.hash, entry, |key| self.hash_bytes(key));
         self.settle(before, shard, reserved);
         self.publish(index, shard);
         if let Some((key, value)) = told {
@@ -347,20 +448,20 @@ impl Store {
         Ok(())
     }
 
-    fn entry(&self, key: Arc<str>, value: Value, rule: u16, life: Life, term: Term) -> Entry {
-        Entry {
-            key,
-            value,
-            version: 0,
-            touched: 0,
-            expires: term.0,
-            ends: term.1,
-            born: self.now(),
-            reads: 0,
-            writes: 1,
-            rule,
-            is_required: life.is_required,
-        }
+    /// An entry for a key that is not there.
+    #[inline]
+    fn entry(
+        &self,
+        (key, shared): (&str, Option<&Arc<str>>),
+        value: Value,
+        rule: u16,
+        life: Life,
+        term: Term,
+    ) -> Entry {
+        let mut entry = Entry::new(key, shared, value, rule, life.is_required);
+        entry.set_born(self.now().saturating_sub(self.started));
+        entry.set_term(term);
+        entry
     }
 
     fn lock_all(
@@ -368,7 +469,7 @@ impl Store {
         reads: &[Read],
         writes: &[Write],
         all: bool,
-    ) -> Vec<(usize, MutexGuard<'_, Shard>)> {
+    ) -> Vec<(usize, ShortGuard<'_, Shard>)> {
         let mut indices: Vec<usize> = if all {
             (0..self.cells.len()).collect()
         } else {
@@ -377,7 +478,14 @@ impl Store {
         };
         indices.sort_unstable();
         indices.dedup();
-        indices.into_iter().map(|index| (index, self.lock(index))).collect()
+        let mut shards: Vec<_> =
+            indices.into_iter().map(|index| (index, self.lock(index))).collect();
+        // Once all are held: so all of them are changed before a snapshot, or after it.
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        for (_, shard) in shards.iter_mut().filter(|(_, shard)| shard.epoch() != epoch) {
+            shard.mark(epoch);
+        }
+        shards
     }
 
     /// Looks at every shard in turn.
@@ -420,12 +528,7 @@ impl Store {
     }
 }
 
-/// A seed that whoever picks the keys can't know; under shuttle always the same, since its
-/// schedules must be repeatable.
-fn seed() -> u64 {
-    if cfg!(feature = "shuttle") {
-        1
-    } else {
-        std::collections::hash_map::RandomState::new().hash_one(0)
-    }
+/// Milliseconds of a clock.
+fn milliseconds(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.coarse_now().as_millis()).unwrap_or(NEVER - 1)
 }

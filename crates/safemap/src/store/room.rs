@@ -105,7 +105,7 @@ impl Store {
 
     fn evict_from(&self, index: usize, spared: &str) -> Option<usize> {
         let now = self.now_if_needed();
-        let mut shard = self.lock(index);
+        let mut shard = self.lock_to_change(index);
         let before = shard.bytes();
         if self.sweep_shard(index, &mut shard, now) == 0 {
             let start = scatter(self.next_victim.load(Ordering::Relaxed)) >> 7;
@@ -133,7 +133,7 @@ impl Store {
     /// Takes out all that has expired; tells how many.
     pub(crate) fn sweep(&self) -> usize {
         let now = self.now_if_needed();
-        let sweep = |index| self.sweep_shard(index, &mut self.lock(index), now);
+        let sweep = |index| self.sweep_shard(index, &mut self.lock_to_change(index), now);
         (0..self.cells.len()).map(sweep).sum()
     }
 
@@ -142,7 +142,7 @@ impl Store {
         for index in 0..self.cells.len() {
             let mut shard = self.lock(index);
             let (before, len) = (shard.bytes(), shard.len());
-            shard.shrink(len, |key| self.hash(key));
+            shard.shrink(len, |key| self.hash_bytes(key));
             self.settle(before, &shard, 0);
         }
     }
