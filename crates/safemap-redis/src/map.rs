@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tophash_safemap::{
-    AsKey, ChangeFeed, Error as Refusal, Key, KeyPattern, Schema, Swap, Type, TypedValue, Value,
-    WatchBuilder,
+    AsKey, ChangeFeed, Error as Refusal, IntoTyped, Key, KeyPattern, Schema, Swap, Type,
+    TypedValue, Value, WatchBuilder,
 };
 
 use crate::address::Address;
@@ -222,8 +222,8 @@ impl SharedMap {
     ///
     /// Fails when the schema does not know the key, or asks for another value, and when the server does
     /// not answer: [`Error::is_unknown`] says whether it may be written all the same.
-    pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
-        let write = self.core.checked_write(key.text(), Some(value.into().into()))?;
+    pub fn set<K: AsKey>(&self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
+        let write = self.core.checked_write(key.text(), Some(value.into_typed().into()))?;
         self.core.commit(&[], &[write], false).map(drop)
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tophash_safemap::{
-    AsKey, Conflict, Error as Refusal, Key, KeyPattern, Merged, SafeMap, Schema, Snapshot, Swap,
-    TypedValue, Value, WatchBuilder,
+    AsKey, Conflict, Error as Refusal, IntoTyped, Key, KeyPattern, Merged, SafeMap, Schema,
+    Snapshot, Swap, TypedValue, Value, WatchBuilder,
 };
 
 use crate::error::Error;
@@ -106,7 +106,7 @@ impl OpenMap {
     /// # Errors
     ///
     /// As there.
-    pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
+    pub fn set<K: AsKey>(&self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
         either!(self, map => map.set(key, value))
     }
 
@@ -274,7 +274,7 @@ impl OpenTransaction<'_, '_> {
     /// # Errors
     ///
     /// As there.
-    pub fn set<K: AsKey>(&mut self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
+    pub fn set<K: AsKey>(&mut self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
         match self {
             Self::Memory(inner) => Ok(inner.set(key, value)?),
             Self::Shared(inner) => inner.set(key, value),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tophash_safemap::{AsKey, Error as Refusal, Value};
+use tophash_safemap::{AsKey, Error as Refusal, IntoTyped, Value};
 
 use crate::core::{Core, Read, Write, typed};
 use crate::error::Error;
@@ -81,8 +81,8 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// Fails when the schema does not know the key, or asks for another value.
-    pub fn set<K: AsKey>(&mut self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
-        self.change(key.text(), Some(value.into().into()))
+    pub fn set<K: AsKey>(&mut self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
+        self.change(key.text(), Some(value.into_typed().into()))
     }
 
     /// Removes an entry, once the transaction is done.

@@ -131,4 +131,4 @@ pub use snapshot::{Iter, Snapshot};
 #[cfg(feature = "derive")]
 pub use tophash_safemap_derive::Schema;
 pub use transaction::Transaction;
-pub use value::{Kind, Object, TypedValue, Value};
+pub use value::{IntoTyped, Kind, Object, TypedValue, Value};

@@ -22,7 +22,7 @@ use crate::pattern::KeyPattern;
 use crate::refusals::Refusals;
 use crate::schema::Schema;
 use crate::store::{Action, Full, Life, Place, Store};
-use crate::value::{TypedValue, Value};
+use crate::value::{IntoTyped, TypedValue, Value};
 
 /// How often an optimistic operation is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 10_000;
@@ -167,8 +167,8 @@ impl SafeMap {
     ///
     /// Fails when the schema does not know the key, or asks for another value; when a bound would be
     /// passed; while the breaker is open; and when an observer that makes writers wait has no room.
-    pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
-        let value: Value = value.into().into();
+    pub fn set<K: AsKey>(&self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
+        let value: Value = value.into_typed().into();
         self.write(&key, |place| {
             self.inner.schema.admit(place.rule, place.key, &value)?;
             let put = self.inner.store.alter(place, |_| (Action::Put(value.clone()), ()));
