@@ -1,10 +1,12 @@
 //! A map in memory or a shared one, as a URL says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tophash_safemap::{
-    AsKey, Conflict, Error as Refusal, IntoTyped, Key, KeyPattern, Merged, SafeMap, Schema,
-    Snapshot, Swap, TypedValue, Value, WatchBuilder,
+    AsKey, AuditRecord, Auditor, BreakerState, Conflict, Error as Refusal, Growth, HookError,
+    IntoTyped, Key, KeyFamily, KeyPattern, Merged, Operations, SafeMap, Schema, Snapshot, Swap,
+    TypedValue, Value, WatchBuilder,
 };
 
 use crate::error::Error;
@@ -24,7 +26,8 @@ use crate::transaction::Transaction;
 /// # Ok::<(), tophash_safemap_redis::Error>(())
 /// ```
 ///
-/// It has what both have. For bounds, a breaker or a cache, build the map itself and put it in here.
+/// It has what both have. For bounds, a breaker, metrics or a cache, build the map itself and put it in
+/// here.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OpenMap {
@@ -81,6 +84,15 @@ impl OpenMap {
     /// As there.
     pub fn key<T: TypedValue>(&self, text: &str) -> Result<Key<T>, Error> {
         Ok(self.schema().key(text)?)
+    }
+
+    /// As [`SafeMap::family`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn family<T: TypedValue>(&self, pattern: &str) -> Result<KeyFamily<T>, Error> {
+        Ok(self.schema().family(pattern)?)
     }
 
     /// As [`SharedMap::get`].
@@ -219,6 +231,68 @@ impl OpenMap {
         match self {
             Self::Memory(map) => Ok(map.watch(pattern)),
             Self::Shared(map) => map.watch(pattern),
+        }
+    }
+
+    /// As [`SharedMap::audit`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn audit(&self) -> Result<AuditRecord, Error> {
+        match self {
+            Self::Memory(map) => Ok(map.audit()),
+            Self::Shared(map) => map.audit(),
+        }
+    }
+
+    /// As [`SharedMap::audit_every`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn audit_every(
+        &self,
+        interval: Duration,
+        sink: impl FnMut(&AuditRecord) -> Result<(), HookError> + Send + 'static,
+    ) -> Result<Auditor, Error> {
+        match self {
+            Self::Memory(map) => map
+                .audit_every(interval, sink)
+                .map_err(|error| Error::Thread { reason: error.to_string() }),
+            Self::Shared(map) => map.audit_every(interval, sink),
+        }
+    }
+
+    /// As [`SharedMap::operations`].
+    pub fn operations(&self) -> Operations {
+        match self {
+            Self::Memory(map) => map.operations(),
+            Self::Shared(map) => map.operations(),
+        }
+    }
+
+    /// As [`SharedMap::growths`].
+    pub fn growths(&self) -> Vec<Growth> {
+        match self {
+            Self::Memory(map) => map.growths(),
+            Self::Shared(map) => map.growths(),
+        }
+    }
+
+    /// As [`SharedMap::breaker_state`].
+    pub fn breaker_state(&self) -> BreakerState {
+        match self {
+            Self::Memory(map) => map.breaker_state(),
+            Self::Shared(map) => map.breaker_state(),
+        }
+    }
+
+    /// As [`SharedMap::write_failure_rate`].
+    pub fn write_failure_rate(&self) -> f64 {
+        match self {
+            Self::Memory(map) => map.write_failure_rate(),
+            Self::Shared(map) => map.write_failure_rate(),
         }
     }
 

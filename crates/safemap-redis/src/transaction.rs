@@ -134,14 +134,15 @@ impl SharedMap {
                 // An error that comes of something that is no longer so is none.
                 Err(Error::Map(refusal)) if refusal != Refusal::Stale => {
                     let is_so = transaction.reads.is_empty() || transaction.still()?;
-                    return Err(if is_so { refusal.into() } else { Refusal::Stale.into() });
+                    let error = if is_so { refusal } else { Refusal::Stale };
+                    return self.guarded("", || Err(error.into()));
                 }
                 Err(error) => return Err(error),
             };
             let writes: Vec<Write> =
                 transaction.keys.into_values().filter_map(|seen| seen.write).collect();
             if !writes.is_empty() {
-                self.core.commit(&transaction.reads, &writes, false)?;
+                self.guarded("", || self.core.commit(&transaction.reads, &writes, false))?;
             }
             Ok(result)
         })

@@ -490,7 +490,7 @@ impl SafeMap {
         }
         if let Some(circuit) = circuit {
             let store = &self.inner.store;
-            let hint = || self.inner.refusals.hint(|key| store.writes_of(key));
+            let hint = || self.inner.refusals.hint(Some(&|key| store.writes_of(key)));
             if let Some(hint) = circuit.failed(pass, store.now(), store.counts().writes, hint) {
                 self.alert(BreakerState::Open, hint);
             }
@@ -537,7 +537,7 @@ impl SafeMap {
 }
 
 /// Whether an error speaks against what was to be written, not of who else was writing.
-fn is_refusal(error: &Error) -> bool {
+pub(crate) fn is_refusal(error: &Error) -> bool {
     !matches!(
         error,
         Error::Conflict { .. }
