@@ -32,6 +32,7 @@ mod cache;
 mod core;
 mod door;
 mod encoding;
+mod encryption;
 mod error;
 mod link;
 mod listener;

@@ -14,6 +14,7 @@ use crate::address::Address;
 use crate::cache::Cache;
 use crate::core::{Bounds, Core, MOST_ATTEMPTS, Read, full, milliseconds, typed};
 use crate::door;
+use crate::encryption::Encryption;
 use crate::error::Error;
 use crate::link::Link;
 use crate::listener;
@@ -82,6 +83,7 @@ pub struct SharedMapBuilder {
     feed_length: usize,
     bounds: Bounds,
     supervisor: SupervisorBuilder,
+    encryption: Encryption,
 }
 
 impl SharedMapBuilder {
@@ -162,6 +164,26 @@ impl SharedMapBuilder {
         self
     }
 
+    /// The certificates to trust in place of the system's, in PEM, for `rediss://`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.encryption.roots = Some(pem.into());
+        self
+    }
+
+    /// The certificate to show a server that asks for one, with its chain, and its key; in PEM.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        chain: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.encryption.identity = Some((chain.into(), key.into()));
+        self
+    }
+
     /// Connects, and opens the namespace.
     ///
     /// # Errors
@@ -172,7 +194,7 @@ impl SharedMapBuilder {
         let address = Address::parse(&self.url)?;
         let rules = door::rules(&self.schema);
         let core = Arc::new(Core {
-            link: Link::new(&address, self.timeout)?,
+            link: Link::new(&address, &self.encryption, self.timeout)?,
             keys: address.keys(),
             supervisor: Arc::new(self.supervisor.build(&address.namespace, self.schema.clone())),
             schema: self.schema,
@@ -214,6 +236,7 @@ impl SharedMap {
             feed_length: 10_000,
             bounds: Bounds::default(),
             supervisor: Supervisor::builder(),
+            encryption: Encryption::default(),
         }
     }
 
