@@ -82,6 +82,14 @@ impl Figures {
         either!(self, map => map.breaker_state())
     }
 
+    /// Why the breaker is not closed.
+    pub(crate) fn cause(&self) -> Option<String> {
+        match self {
+            Self::Memory(map) => map.inner.circuit.as_ref().and_then(Circuit::cause),
+            Self::Far(map) => map.cause(),
+        }
+    }
+
     pub(crate) fn times_opened(&self) -> u64 {
         match self {
             Self::Memory(map) => map.inner.circuit.as_ref().map_or(0, Circuit::times_opened),

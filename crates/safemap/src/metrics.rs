@@ -46,6 +46,9 @@ pub struct MapMetrics {
     maps: Arc<Mutex<Vec<Told>>>,
 }
 
+/// The longest cause that is told, in bytes.
+const LONGEST_CAUSE: usize = 256;
+
 type Labels = Vec<(&'static str, String)>;
 
 impl MapMetrics {
@@ -101,6 +104,7 @@ impl Collector for MapMetrics {
             BreakerState::HalfOpen => 1.0,
             BreakerState::Open => 2.0,
         })?;
+        causes(out, &maps)?;
         let growing = "Patterns whose entries only grew over the last audits";
         gauges(out, &maps, "safe_map_growing_patterns", growing, |map| {
             map.growing_patterns() as f64
@@ -146,6 +150,22 @@ fn gauges(
     for map in maps {
         let labels: Labels = vec![("namespace", map.name().to_owned())];
         write_gauge(&mut family.encode_family(&labels)?, &value(map))?;
+    }
+    Ok(())
+}
+
+/// Why breakers are not closed, as a label: nothing while they are.
+fn causes(encoder: &mut DescriptorEncoder<'_>, maps: &[Figures]) -> fmt::Result {
+    let told: Vec<_> = maps.iter().filter_map(|map| Some((map.name(), map.cause()?))).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let (name, help) = ("safe_map_breaker_cause", "Probable cause of a breaker that is not closed");
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (name, mut cause) in told {
+        cause.truncate(cause.floor_char_boundary(LONGEST_CAUSE));
+        let labels: Labels = vec![("namespace", name.to_owned()), ("cause", cause)];
+        write_gauge(&mut family.encode_family(&labels)?, &1.0)?;
     }
     Ok(())
 }

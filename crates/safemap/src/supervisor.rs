@@ -505,6 +505,10 @@ impl Supervisor {
         &self.latency
     }
 
+    pub(crate) fn cause(&self) -> Option<String> {
+        self.circuit.as_ref().and_then(Circuit::cause)
+    }
+
     pub(crate) fn times_opened(&self) -> u64 {
         self.circuit.as_ref().map_or(0, Circuit::times_opened)
     }
