@@ -55,7 +55,7 @@ pub enum Fixture {
 
 impl Fixture {
     /// Every program, in the order in which they are described above.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Maps,
         Self::MapCost,
         Self::Leaky,

@@ -24,6 +24,7 @@ const RUNS: &[&[&str]] = &[
         "--features",
         "derive,json-schema,nats,redis,tracing,webhook",
     ],
+    &["test", "--package", "tophash-safemap-redis", "--features", "tls"],
     &["test", "--package", "tophash-safemap", "--features", "shuttle", "--test", "shuttle"],
 ];
 

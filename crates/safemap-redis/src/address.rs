@@ -1,4 +1,5 @@
-//! Where a shared map lies: `redis://[user:password@]host[:port]/namespace[?db=n]`.
+//! Where a shared map lies: `redis://[user:password@]host[:port]/namespace[?db=n]`, or `rediss://` for a
+//! connection that is encrypted.
 
 use crate::error::Error;
 
@@ -10,6 +11,7 @@ const LONGEST_NAMESPACE: usize = 64;
 pub(crate) struct Address {
     /// As the client takes it, with a database in place of the namespace; may hold a password.
     pub(crate) url: String,
+    pub(crate) is_encrypted: bool,
     /// Host and port, for people.
     pub(crate) server: String,
     pub(crate) namespace: String,
@@ -18,7 +20,14 @@ pub(crate) struct Address {
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, Error> {
         let fault = |reason| Error::Url { reason };
-        let rest = url.strip_prefix("redis://").ok_or(fault("it does not begin with redis://"))?;
+        let (scheme, rest) = url
+            .split_once("://")
+            .filter(|(scheme, _)| ["redis", "rediss"].contains(scheme))
+            .ok_or(fault("it begins neither with redis:// nor with rediss://"))?;
+        let is_encrypted = scheme == "rediss";
+        if is_encrypted && cfg!(not(feature = "tls")) {
+            return Err(fault("rediss:// needs the feature `tls`"));
+        }
         let (rest, query) =
             rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
         let database: u32 = match query {
@@ -43,7 +52,8 @@ impl Address {
             ));
         }
         Ok(Self {
-            url: format!("redis://{authority}/{database}"),
+            url: format!("{scheme}://{authority}/{database}"),
+            is_encrypted,
             server: server.to_owned(),
             namespace: namespace.to_owned(),
         })
@@ -66,6 +76,21 @@ mod tests {
         assert_eq!(address.url, "redis://ada:secret@cache:6380/3");
         assert_eq!(address.server, "cache:6380");
         assert_eq!(address.keys()[0], "{safemap:risk-policy}:meta");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn what_can_not_be_encrypted_is_not_sent_in_the_open() {
+        let refused = Address::parse("rediss://cache/flags").unwrap_err();
+        assert!(refused.to_string().contains("needs the feature"), "{refused}");
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn an_encrypted_one_stays_so() {
+        let address = Address::parse("rediss://cache/flags").unwrap();
+        assert!(address.is_encrypted);
+        assert_eq!(address.url, "rediss://cache/0");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tophash_safemap::{Conflict, Error as Refusal, Merged, Snapshot, Value};
 
@@ -29,8 +30,10 @@ impl SharedMap {
         K: Into<Arc<str>>,
         V: Into<Value>,
     {
-        let writes = self.checked(entries, true)?;
-        self.core.commit(&[], &writes, true).map(drop)
+        self.guarded("", || {
+            let writes = self.checked(entries, true)?;
+            self.core.commit(&[], &writes, true).map(drop)
+        })
     }
 
     /// Writes entries, all or nothing, under a rule for keys that both have. Of a key that comes
@@ -49,17 +52,19 @@ impl SharedMap {
         K: Into<Arc<str>>,
         V: Into<Value>,
     {
-        let theirs = self.checked(entries, false)?;
-        if theirs.len() > MOST_WRITES {
-            return Err(Error::TooMany { entries: theirs.len(), most: MOST_WRITES });
-        }
-        self.repeated(|| {
-            let (reads, writes) = self.resolve(&theirs, &conflict)?;
-            self.core.commit(&reads, &writes, false)?;
-            let mut merged = Merged::default();
-            merged.written = writes.len();
-            merged.kept = theirs.len() - writes.len();
-            Ok(merged)
+        self.guarded("", || {
+            let theirs = self.checked(entries, false)?;
+            if theirs.len() > MOST_WRITES {
+                return Err(Error::TooMany { entries: theirs.len(), most: MOST_WRITES });
+            }
+            self.repeated(|| {
+                let (reads, writes) = self.resolve(&theirs, &conflict)?;
+                self.core.commit(&reads, &writes, false)?;
+                let mut merged = Merged::default();
+                merged.written = writes.len();
+                merged.kept = theirs.len() - writes.len();
+                Ok(merged)
+            })
         })
     }
 
@@ -138,27 +143,58 @@ impl SharedMap {
     ///
     /// Fails when the server does not answer.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        let (_, mut parts) = self.core.run(&Call::all())?;
-        let now = parts.number()?;
-        let mut entries = parts.parts()?;
-        let mut all = Vec::new();
-        while !entries.is_empty() {
-            let key = entries.text()?;
-            if let Some(value) = self.held(&entries.bytes()?, now)? {
-                all.push((Arc::from(key), value));
-            }
-        }
-        Ok(all.into_iter().collect())
+        let all = self.all()?;
+        Ok(all.entries.into_iter().map(|(key, held)| (key, held.value)).collect())
     }
 
-    /// The value of an entry as it lies on the server, unless it has expired.
-    fn held(&self, raw: &[u8], now: u64) -> Result<Option<Value>, Error> {
-        let fault = || self.core.link.damaged("an entry has not the expected form");
-        // Version, end and deadline come before the payload.
-        let mut parts = raw.splitn(4, |byte| *byte == b' ').skip(1);
-        let expires = parts.next().and_then(|part| std::str::from_utf8(part).ok());
-        let expires: u64 = expires.and_then(|part| part.parse().ok()).ok_or_else(fault)?;
-        let payload = parts.nth(1).ok_or_else(fault)?;
-        if expires > 0 && expires <= now { Ok(None) } else { self.core.decode(payload).map(Some) }
+    /// All entries, with what the server knows of each.
+    pub(crate) fn all(&self) -> Result<All, Error> {
+        let (_, mut parts) = self.core.run(&Call::all())?;
+        let now = parts.number()?;
+        let mut bound = || -> Result<Option<u64>, Error> { Ok(parts.text()?.parse().ok()) };
+        let (max_entries, max_bytes) = (bound()?, bound()?);
+        let mut raw = parts.parts()?;
+        let mut entries = Vec::new();
+        while !raw.is_empty() {
+            let key = raw.text()?;
+            if let Some(held) = self.held(&raw.bytes()?, now)? {
+                entries.push((Arc::from(key), held));
+            }
+        }
+        Ok(All { entries, max_entries, max_bytes })
     }
+
+    /// An entry as it lies on the server, unless it has expired.
+    fn held(&self, raw: &[u8], now: u64) -> Result<Option<Held>, Error> {
+        let fault = || self.core.link.damaged("an entry has not the expected form");
+        // Version, end, deadline, birth and writes come before the payload.
+        let mut parts = raw.splitn(6, |byte| *byte == b' ').skip(1);
+        let mut number = || {
+            let text = parts.next().and_then(|part| std::str::from_utf8(part).ok());
+            text.and_then(|text| text.parse::<u64>().ok()).ok_or_else(fault)
+        };
+        let (expires, _deadline, born, writes) = (number()?, number()?, number()?, number()?);
+        let payload = parts.next().ok_or_else(fault)?;
+        if expires > 0 && expires <= now {
+            return Ok(None);
+        }
+        let age = Duration::from_millis(now.saturating_sub(born));
+        let value = self.core.decode(payload)?;
+        Ok(Some(Held { value, age, writes, payload_bytes: payload.len() as u64 }))
+    }
+}
+
+/// All that a namespace holds, at one moment.
+pub(crate) struct All {
+    pub(crate) entries: Vec<(Arc<str>, Held)>,
+    pub(crate) max_entries: Option<u64>,
+    pub(crate) max_bytes: Option<u64>,
+}
+
+/// An entry, and what the server knows of it.
+pub(crate) struct Held {
+    value: Value,
+    pub(crate) age: Duration,
+    pub(crate) writes: u64,
+    pub(crate) payload_bytes: u64,
 }

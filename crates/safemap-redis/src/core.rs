@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::Connection;
-use tophash_safemap::{AsKey, ChangeFeed, Error as Refusal, Rule, Schema, TypedValue, Value};
+use tophash_safemap::{AsKey, Error as Refusal, Rule, Schema, Supervisor, TypedValue, Value};
 
 use crate::cache::Cache;
 use crate::door;
@@ -25,13 +25,21 @@ pub(crate) struct Core {
     pub(crate) link: Link,
     pub(crate) keys: [String; 4],
     pub(crate) schema: Schema,
+    pub(crate) bounds: Bounds,
     pub(crate) rules: String,
     pub(crate) mark: String,
     /// How many events the feed keeps, as text.
     pub(crate) keep: String,
-    pub(crate) feed: ChangeFeed,
+    pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) cache: Option<Cache>,
     pub(crate) is_closing: AtomicBool,
+}
+
+/// The bounds that this process asks for; what it leaves open is as the namespace has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bounds {
+    pub(crate) entries: Option<u64>,
+    pub(crate) bytes: Option<u64>,
 }
 
 /// An entry as it was read.
@@ -62,7 +70,7 @@ pub(crate) struct Write {
 impl Core {
     /// Opens the namespace with our schema.
     pub(crate) fn claim(&self) -> Result<(), Error> {
-        let call = Call::claim();
+        let call = Call::claim(&self.bounds);
         let first = [self.mark.as_str(), self.rules.as_str()];
         let answer = self
             .link
@@ -107,6 +115,10 @@ impl Core {
         match word.as_str() {
             "gone" => Err(Error::Forgotten { namespace: self.link.namespace().to_owned() }),
             "other" => Err(self.other_schema(None)),
+            "ok" => {
+                self.supervisor.note_size(parts.number()?, parts.number()?);
+                Ok((word, parts))
+            }
             _ => Ok((word, parts)),
         }
     }
@@ -190,9 +202,15 @@ impl Core {
             call.arg(write.value.as_ref().map(encode).unwrap_or_default());
         }
         let (word, mut parts) = self.run(&call)?;
-        if word == "stale" {
-            return Err(Refusal::Stale.into());
+        match word.as_str() {
+            "ok" => {}
+            "stale" => return Err(Refusal::Stale.into()),
+            _ => {
+                let key = writes.first().map_or_else(|| "".into(), |write| Arc::clone(&write.key));
+                return Err(full(key, &parts.text()?));
+            }
         }
+        let written = writes.iter().filter(|write| write.value.is_some()).count() as u64;
         let number = parts.number()?;
         if let Some(cache) = &self.cache {
             match writes {
@@ -200,7 +218,9 @@ impl Core {
                 _ => cache.all_changed(number),
             }
         }
-        parts.bytes_or_nil()?.map(|bytes| self.decode(&bytes)).transpose()
+        let removed = parts.bytes_or_nil()?.map(|bytes| self.decode(&bytes)).transpose()?;
+        self.supervisor.note_changes(written, writes.len() as u64 - written);
+        Ok(removed)
     }
 
     /// A write, if the schema admits it.
@@ -226,6 +246,12 @@ impl Core {
     pub(crate) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::Acquire)
     }
+}
+
+/// What a bound's name in a script's answer means.
+pub(crate) fn full(key: Arc<str>, bound: &str) -> Error {
+    let bound = if bound == "entries" { "entries" } else { "bytes" };
+    Refusal::Full { key, bound }.into()
 }
 
 /// A time as a script takes it: whole milliseconds, rounded up; 0 for none.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tophash_safemap::{Failure, StoreError};
+
 /// Why an operation failed.
 ///
 /// ```
@@ -109,6 +111,15 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+}
+
+impl StoreError for Error {
+    fn failure(&self) -> Failure<'_> {
+        match self {
+            Self::Map(refusal) => Failure::Refused(refusal),
+            fault => Failure::Faulty(fault.to_string()),
+        }
+    }
 }
 
 impl Error {

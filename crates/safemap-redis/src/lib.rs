@@ -21,15 +21,18 @@
 //! with `everysec`, all but the last second before a crash. It must not evict (`maxmemory-policy
 //! noeviction`).
 //!
-//! [`OpenMap`] is a map in memory or a shared one, as a URL says. Bounds, breaker, audits and metrics
-//! are those of a map in memory alone.
+//! Bounds are the namespace's, and the server holds every process to them. Breaker, alerts and metrics
+//! are each process's own; an audit counts what all have written. [`OpenMap`] is a map in memory or a
+//! shared one, as a URL says.
 
 mod address;
+mod audit;
 mod bulk;
 mod cache;
 mod core;
 mod door;
 mod encoding;
+mod encryption;
 mod error;
 mod link;
 mod listener;

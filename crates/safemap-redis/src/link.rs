@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use redis::{Client, Connection, ConnectionLike, RedisError, RedisResult};
 
 use crate::address::Address;
+use crate::encryption::Encryption;
 use crate::error::Error;
 
 /// How many connections lie ready at most; others are closed after use.
@@ -35,10 +36,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(address: &Address, timeout: Duration) -> Result<Self, Error> {
-        // What the client says of a URL may repeat it, and with it a password.
-        let client = Client::open(address.url.as_str())
-            .map_err(|_| Error::Url { reason: "host, port, user or password can't be read" })?;
+    pub(crate) fn new(
+        address: &Address,
+        encryption: &Encryption,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let client = encryption.client(address)?;
         Ok(Self {
             client,
             server: address.server.clone(),

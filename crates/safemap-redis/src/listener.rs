@@ -105,7 +105,7 @@ impl Listener {
 
     /// The server came back without its last changes: what was told of them is no longer so.
     fn rewind(&mut self, last: u64) {
-        self.core.feed.miss(self.position - last);
+        self.core.supervisor.feed().miss(self.position - last);
         self.position = last;
         if let Some(cache) = &self.core.cache {
             cache.reset(last);
@@ -144,15 +144,17 @@ impl Listener {
         let Told { number, change, key, payload } = event;
         let missed = number.saturating_sub(self.position.saturating_add(1));
         if missed > 0 {
-            self.core.feed.miss(if missed > LONGEST_GAP { 1 } else { missed });
+            self.core.supervisor.feed().miss(if missed > LONGEST_GAP { 1 } else { missed });
         }
         if let Some(cache) = &self.core.cache {
             if missed > 0 { cache.all_changed(number) } else { cache.changed(&key, number) }
         }
         self.position = number;
         match change {
-            Some(change) => self.core.feed.tell(change, &key, decode(&payload), number),
-            None => self.core.feed.miss(1),
+            Some(change) => {
+                self.core.supervisor.feed().tell(change, &key, decode(&payload), number)
+            }
+            None => self.core.supervisor.feed().miss(1),
         }
     }
 

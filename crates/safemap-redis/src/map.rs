@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tophash_safemap::{
-    AsKey, ChangeFeed, Error as Refusal, Key, KeyPattern, Schema, Swap, Type, TypedValue, Value,
-    WatchBuilder,
+    Alert, AsKey, Breaker, BreakerState, Clock, Error as Refusal, IntoTyped, Key, KeyFamily,
+    KeyPattern, Schema, Supervisor, SupervisorBuilder, Swap, Type, TypedValue, Value, WatchBuilder,
 };
 
 use crate::address::Address;
 use crate::cache::Cache;
-use crate::core::{Core, MOST_ATTEMPTS, Read, milliseconds, typed};
+use crate::core::{Bounds, Core, MOST_ATTEMPTS, Read, full, milliseconds, typed};
 use crate::door;
+use crate::encryption::Encryption;
 use crate::error::Error;
 use crate::link::Link;
 use crate::listener;
@@ -37,19 +38,19 @@ use crate::script::Call;
 #[derive(Clone)]
 pub struct SharedMap {
     pub(crate) core: Arc<Core>,
-    handle: Arc<Handle>,
+    pub(crate) handle: Arc<Handle>,
 }
 
 /// Ends the listener when the last handle goes.
-struct Handle {
-    core: Arc<Core>,
+pub(crate) struct Handle {
+    pub(crate) core: Arc<Core>,
     is_listening: Mutex<bool>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.core.is_closing.store(true, Ordering::Release);
-        self.core.feed.close();
+        self.core.supervisor.close();
     }
 }
 
@@ -80,6 +81,9 @@ pub struct SharedMapBuilder {
     cache: usize,
     lease: Duration,
     feed_length: usize,
+    bounds: Bounds,
+    supervisor: SupervisorBuilder,
+    encryption: Encryption,
 }
 
 impl SharedMapBuilder {
@@ -116,6 +120,70 @@ impl SharedMapBuilder {
         self
     }
 
+    /// Bounds the number of entries of the namespace, expired ones that were not met yet included.
+    ///
+    /// The server holds every process to it, whichever asked for it; the last that does so decides.
+    /// Nothing is evicted: a write for which there is no room is refused. A map that is to forget what
+    /// is not used gives its keys an idle time.
+    #[must_use]
+    pub fn max_entries(mut self, entries: u64) -> Self {
+        self.bounds.entries = Some(entries);
+        self
+    }
+
+    /// Bounds the bytes of the namespace's keys and contents together, for every process as
+    /// [`SharedMapBuilder::max_entries`] does. What the server spends around them does not count.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.bounds.bytes = Some(bytes);
+        self
+    }
+
+    /// Lets this process write nothing while too many of its writes fail, be they refused or the server
+    /// at fault; there is no breaker unless said.
+    #[must_use]
+    pub fn breaker(mut self, breaker: Breaker) -> Self {
+        self.supervisor = self.supervisor.breaker(breaker);
+        self
+    }
+
+    /// Who is told when the breaker opens or closes; each one that is given, in that order.
+    ///
+    /// The function runs on the thread of the write that made it so.
+    #[must_use]
+    pub fn on_alert(mut self, listener: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
+        self.supervisor = self.supervisor.on_alert(listener);
+        self
+    }
+
+    /// Where the breaker and audits of this process have the time from; the system unless said. Entries
+    /// end by the server's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.supervisor = self.supervisor.clock(clock);
+        self
+    }
+
+    /// The certificates to trust in place of the system's, in PEM, for `rediss://`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.encryption.roots = Some(pem.into());
+        self
+    }
+
+    /// The certificate to show a server that asks for one, with its chain, and its key; in PEM.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        chain: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.encryption.identity = Some((chain.into(), key.into()));
+        self
+    }
+
     /// Connects, and opens the namespace.
     ///
     /// # Errors
@@ -126,13 +194,14 @@ impl SharedMapBuilder {
         let address = Address::parse(&self.url)?;
         let rules = door::rules(&self.schema);
         let core = Arc::new(Core {
-            link: Link::new(&address, self.timeout)?,
+            link: Link::new(&address, &self.encryption, self.timeout)?,
             keys: address.keys(),
+            supervisor: Arc::new(self.supervisor.build(&address.namespace, self.schema.clone())),
             schema: self.schema,
+            bounds: self.bounds,
             mark: door::mark(&rules),
             rules,
             keep: self.feed_length.to_string(),
-            feed: ChangeFeed::default(),
             cache: (self.cache > 0).then(|| Cache::new(self.cache, self.lease)),
             is_closing: AtomicBool::new(false),
         });
@@ -165,6 +234,9 @@ impl SharedMap {
             cache: 0,
             lease: Duration::from_secs(1),
             feed_length: 10_000,
+            bounds: Bounds::default(),
+            supervisor: Supervisor::builder(),
+            encryption: Encryption::default(),
         }
     }
 
@@ -187,6 +259,24 @@ impl SharedMap {
         Ok(self.core.schema.key(text)?)
     }
 
+    /// Handles for the keys of a pattern, which read and write as one type.
+    ///
+    /// # Errors
+    ///
+    /// Fails on text that is no pattern, when the schema has no rule for its keys, or another type.
+    pub fn family<T: TypedValue>(&self, pattern: &str) -> Result<KeyFamily<T>, Error> {
+        Ok(self.core.schema.family(pattern)?)
+    }
+
+    /// A write of any kind, behind the breaker.
+    pub(crate) fn guarded<R>(
+        &self,
+        key: &str,
+        write: impl FnOnce() -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.core.supervisor.write(key, write)
+    }
+
     /// Opens the namespace anew after [`Error::Forgotten`]: empty, unless another process was first.
     ///
     /// # Errors
@@ -202,7 +292,7 @@ impl SharedMap {
     ///
     /// Fails when the schema does not know the key, or the server does not answer.
     pub fn get<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
-        let value = self.core.look_up(key.text())?;
+        let value = self.core.supervisor.read(key.text(), || self.core.look_up(key.text()))?;
         value.map(|value| typed::<K>(&key, &value)).transpose()
     }
 
@@ -212,8 +302,10 @@ impl SharedMap {
     ///
     /// As [`SharedMap::get`].
     pub fn contains<K: AsKey>(&self, key: K) -> Result<bool, Error> {
-        let (_, found) = self.core.read([key.text()], false)?;
-        Ok(found.iter().any(Option::is_some))
+        self.core.supervisor.peek(key.text(), || {
+            let (_, found) = self.core.read([key.text()], false)?;
+            Ok(found.iter().any(Option::is_some))
+        })
     }
 
     /// Writes a value.
@@ -222,9 +314,12 @@ impl SharedMap {
     ///
     /// Fails when the schema does not know the key, or asks for another value, and when the server does
     /// not answer: [`Error::is_unknown`] says whether it may be written all the same.
-    pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
-        let write = self.core.checked_write(key.text(), Some(value.into().into()))?;
-        self.core.commit(&[], &[write], false).map(drop)
+    pub fn set<K: AsKey>(&self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
+        let value = value.into_typed().into();
+        self.guarded(key.text(), || {
+            let write = self.core.checked_write(key.text(), Some(value))?;
+            self.core.commit(&[], &[write], false).map(drop)
+        })
     }
 
     /// Removes an entry, and returns what it held.
@@ -233,8 +328,10 @@ impl SharedMap {
     ///
     /// As [`SharedMap::set`]; and fails when the schema asks that the entry be there.
     pub fn remove<K: AsKey>(&self, key: K) -> Result<Option<K::Value>, Error> {
-        let write = self.core.checked_write(key.text(), None)?;
-        let removed = self.core.commit(&[], &[write], false)?;
+        let removed = self.guarded(key.text(), || {
+            let write = self.core.checked_write(key.text(), None)?;
+            self.core.commit(&[], &[write], false)
+        })?;
         removed.map(|value| typed::<K>(&key, &value)).transpose()
     }
 
@@ -245,7 +342,10 @@ impl SharedMap {
     /// As [`SharedMap::set`]; and fails when the sum does not fit an integer or its range, or the entry
     /// is no integer.
     pub fn inc<K: AsKey>(&self, key: K, by: i64) -> Result<i64, Error> {
-        let text = key.text();
+        self.guarded(key.text(), || self.inc_there(key.text(), by))
+    }
+
+    fn inc_there(&self, text: &str, by: i64) -> Result<i64, Error> {
         let rule = self.core.schema.rule_of(text)?;
         let Some((least, greatest)) = rule.value_type().integer_limits() else {
             return self.inc_here(text, by);
@@ -260,8 +360,11 @@ impl SharedMap {
                 if let Some(cache) = &self.core.cache {
                     cache.changed(text, number);
                 }
-                parts.number()
+                let sum = parts.number()?;
+                self.core.supervisor.note_changes(1, 0);
+                Ok(sum)
             }
+            "full" => Err(full(text.into(), &parts.text()?)),
             "overflow" => {
                 Err(Refusal::Overflow { key: text.into(), value: parts.number()?, by }.into())
             }
@@ -309,17 +412,19 @@ impl SharedMap {
         new: Option<K::Value>,
     ) -> Result<Swap<K::Value>, Error> {
         let expected: Option<Value> = expected.map(Into::into);
-        let write = self.core.checked_write(key.text(), new.map(Into::into))?;
-        self.repeated(|| {
-            let (_, found) = self.core.read_one(key.text())?;
-            let (version, current) = found.map(|found| (found.version, found.value)).unzip();
-            if current != expected {
-                let current = current.map(|value| typed::<K>(&key, &value)).transpose()?;
-                return Ok(Swap::Differs(current));
-            }
-            let read = Read { key: Arc::clone(&write.key), version };
-            self.core.commit(&[read], std::slice::from_ref(&write), false)?;
-            Ok(Swap::Done)
+        self.guarded(key.text(), || {
+            let write = self.core.checked_write(key.text(), new.map(Into::into))?;
+            self.repeated(|| {
+                let (_, found) = self.core.read_one(key.text())?;
+                let (version, current) = found.map(|found| (found.version, found.value)).unzip();
+                if current != expected {
+                    let current = current.map(|value| typed::<K>(&key, &value)).transpose()?;
+                    return Ok(Swap::Differs(current));
+                }
+                let read = Read { key: Arc::clone(&write.key), version };
+                self.core.commit(&[read], std::slice::from_ref(&write), false)?;
+                Ok(Swap::Done)
+            })
         })
     }
 
@@ -336,7 +441,7 @@ impl SharedMap {
         key: K,
         mut change: impl FnMut(Option<K::Value>) -> Option<K::Value>,
     ) -> Result<Option<K::Value>, Error> {
-        self.repeated(|| {
+        let attempt = || {
             let (_, found) = self.core.read_one(key.text())?;
             let (version, old) = found.map(|found| (found.version, found.value)).unzip();
             let old = old.map(|value| typed::<K>(&key, &value)).transpose()?;
@@ -344,7 +449,8 @@ impl SharedMap {
             let read = Read { key: Arc::clone(&write.key), version };
             self.core.commit(&[read], std::slice::from_ref(&write), false)?;
             write.value.map(|value| typed::<K>(&key, &value)).transpose()
-        })
+        };
+        self.guarded(key.text(), || self.repeated(attempt))
     }
 
     /// The value of a key, made and written first when it is not there.
@@ -362,24 +468,28 @@ impl SharedMap {
     ) -> Result<K::Value, Error> {
         // Not from the cache: that an entry is there can be as old as the cache, and it is returned
         // as if it had just been so.
-        if let Some(found) = self.core.read_one(key.text())?.1 {
-            return typed::<K>(&key, &found.value);
+        let read = || Ok(self.core.read_one(key.text())?.1.map(|found| found.value));
+        if let Some(value) = self.core.supervisor.read::<_, Error>(key.text(), read)? {
+            return typed::<K>(&key, &value);
         }
-        let write = self.core.checked_write(key.text(), Some(make().into()))?;
-        let absent = Read { key: Arc::clone(&write.key), version: None };
-        let held = self.repeated(|| {
-            match self.core.commit(
-                std::slice::from_ref(&absent),
-                std::slice::from_ref(&write),
-                false,
-            ) {
-                Ok(_) => Ok(write.value.clone()),
-                Err(error) if error.is_stale() => match self.core.read_one(key.text())?.1 {
-                    Some(found) => Ok(Some(found.value)),
-                    None => Err(error),
-                },
-                Err(error) => Err(error),
-            }
+        let value = make().into();
+        let held = self.guarded(key.text(), || {
+            let write = self.core.checked_write(key.text(), Some(value))?;
+            let absent = Read { key: Arc::clone(&write.key), version: None };
+            self.repeated(|| {
+                match self.core.commit(
+                    std::slice::from_ref(&absent),
+                    std::slice::from_ref(&write),
+                    false,
+                ) {
+                    Ok(_) => Ok(write.value.clone()),
+                    Err(error) if error.is_stale() => match self.core.read_one(key.text())?.1 {
+                        Some(found) => Ok(Some(found.value)),
+                        None => Err(error),
+                    },
+                    Err(error) => Err(error),
+                }
+            })
         })?;
         match held {
             Some(value) => typed::<K>(&key, &value),
@@ -408,6 +518,18 @@ impl SharedMap {
         Ok(self.len()? == 0)
     }
 
+    /// What the breaker of this process lets through; a map without one is closed, which lets all
+    /// through.
+    pub fn breaker_state(&self) -> BreakerState {
+        self.core.supervisor.breaker_state()
+    }
+
+    /// The share of this process's writes that failed lately, from 0 to 1, as its breaker sees it; 0
+    /// without one.
+    pub fn write_failure_rate(&self) -> f64 {
+        self.core.supervisor.write_failure_rate()
+    }
+
     /// How often the cache had what was asked for.
     pub fn cache_hits(&self) -> u64 {
         self.core.cache.as_ref().map_or(0, Cache::hits)
@@ -417,14 +539,15 @@ impl SharedMap {
     ///
     /// Events come in the order of their versions, of all keys. When this process was away for longer
     /// than the feed keeps, or the server came back without its last writes, watchers get a
-    /// [`Notice::Missed`](tophash_safemap::Notice::Missed). Refusals are not told.
+    /// [`Notice::Missed`](tophash_safemap::Notice::Missed). Refusals are told in the process that was
+    /// refused, when they happen.
     ///
     /// # Errors
     ///
     /// Fails when the server can't be asked where its feed is.
     pub fn watch(&self, pattern: KeyPattern) -> Result<WatchBuilder, Error> {
         self.listen()?;
-        Ok(self.core.feed.watch(pattern))
+        Ok(self.core.supervisor.feed().watch(pattern))
     }
 
     /// Starts the listener if it does not run.

@@ -1,9 +1,11 @@
 //! A map in memory or a shared one, as a URL says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tophash_safemap::{
-    AsKey, Conflict, Error as Refusal, Key, KeyPattern, Merged, SafeMap, Schema, Snapshot, Swap,
+    AsKey, AuditRecord, Auditor, BreakerState, Conflict, Error as Refusal, Growth, HookError,
+    IntoTyped, Key, KeyFamily, KeyPattern, Merged, Operations, SafeMap, Schema, Snapshot, Swap,
     TypedValue, Value, WatchBuilder,
 };
 
@@ -24,7 +26,8 @@ use crate::transaction::Transaction;
 /// # Ok::<(), tophash_safemap_redis::Error>(())
 /// ```
 ///
-/// It has what both have. For bounds, a breaker or a cache, build the map itself and put it in here.
+/// It has what both have. For bounds, a breaker, metrics or a cache, build the map itself and put it in
+/// here.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OpenMap {
@@ -83,6 +86,15 @@ impl OpenMap {
         Ok(self.schema().key(text)?)
     }
 
+    /// As [`SafeMap::family`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn family<T: TypedValue>(&self, pattern: &str) -> Result<KeyFamily<T>, Error> {
+        Ok(self.schema().family(pattern)?)
+    }
+
     /// As [`SharedMap::get`].
     ///
     /// # Errors
@@ -106,7 +118,7 @@ impl OpenMap {
     /// # Errors
     ///
     /// As there.
-    pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
+    pub fn set<K: AsKey>(&self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
         either!(self, map => map.set(key, value))
     }
 
@@ -222,6 +234,68 @@ impl OpenMap {
         }
     }
 
+    /// As [`SharedMap::audit`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn audit(&self) -> Result<AuditRecord, Error> {
+        match self {
+            Self::Memory(map) => Ok(map.audit()),
+            Self::Shared(map) => map.audit(),
+        }
+    }
+
+    /// As [`SharedMap::audit_every`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn audit_every(
+        &self,
+        interval: Duration,
+        sink: impl FnMut(&AuditRecord) -> Result<(), HookError> + Send + 'static,
+    ) -> Result<Auditor, Error> {
+        match self {
+            Self::Memory(map) => map
+                .audit_every(interval, sink)
+                .map_err(|error| Error::Thread { reason: error.to_string() }),
+            Self::Shared(map) => map.audit_every(interval, sink),
+        }
+    }
+
+    /// As [`SharedMap::operations`].
+    pub fn operations(&self) -> Operations {
+        match self {
+            Self::Memory(map) => map.operations(),
+            Self::Shared(map) => map.operations(),
+        }
+    }
+
+    /// As [`SharedMap::growths`].
+    pub fn growths(&self) -> Vec<Growth> {
+        match self {
+            Self::Memory(map) => map.growths(),
+            Self::Shared(map) => map.growths(),
+        }
+    }
+
+    /// As [`SharedMap::breaker_state`].
+    pub fn breaker_state(&self) -> BreakerState {
+        match self {
+            Self::Memory(map) => map.breaker_state(),
+            Self::Shared(map) => map.breaker_state(),
+        }
+    }
+
+    /// As [`SharedMap::write_failure_rate`].
+    pub fn write_failure_rate(&self) -> f64 {
+        match self {
+            Self::Memory(map) => map.write_failure_rate(),
+            Self::Shared(map) => map.write_failure_rate(),
+        }
+    }
+
     /// As [`SharedMap::transaction`].
     ///
     /// # Errors
@@ -274,7 +348,7 @@ impl OpenTransaction<'_, '_> {
     /// # Errors
     ///
     /// As there.
-    pub fn set<K: AsKey>(&mut self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
+    pub fn set<K: AsKey>(&mut self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
         match self {
             Self::Memory(inner) => Ok(inner.set(key, value)?),
             Self::Shared(inner) => inner.set(key, value),

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use redis::{Connection, RedisResult, Script, Value as Answer};
 
+use crate::core::Bounds;
 use crate::error::Error;
 use crate::link::{Link, Purpose};
 
@@ -45,9 +46,12 @@ impl Call {
     }
 
     /// Opens a namespace: the mark and the rules stand in place of the mark and the feed's length.
-    pub(crate) fn claim() -> Self {
+    pub(crate) fn claim(bounds: &Bounds) -> Self {
+        let text = |bound: Option<u64>| bound.map(|bound| bound.to_string()).unwrap_or_default();
+        let arguments =
+            vec![format!("{} {}", text(bounds.entries), text(bounds.bytes)).into_bytes()];
         // To do it twice is to do it once.
-        Self { script: &CLAIM, purpose: Purpose::Read, arguments: Vec::new() }
+        Self { script: &CLAIM, purpose: Purpose::Read, arguments }
     }
 
     pub(crate) fn arg(&mut self, argument: impl Into<Vec<u8>>) -> &mut Self {

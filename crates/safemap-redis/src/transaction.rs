@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tophash_safemap::{AsKey, Error as Refusal, Value};
+use tophash_safemap::{AsKey, Error as Refusal, IntoTyped, Value};
 
 use crate::core::{Core, Read, Write, typed};
 use crate::error::Error;
@@ -81,8 +81,8 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// Fails when the schema does not know the key, or asks for another value.
-    pub fn set<K: AsKey>(&mut self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
-        self.change(key.text(), Some(value.into().into()))
+    pub fn set<K: AsKey>(&mut self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
+        self.change(key.text(), Some(value.into_typed().into()))
     }
 
     /// Removes an entry, once the transaction is done.
@@ -134,14 +134,15 @@ impl SharedMap {
                 // An error that comes of something that is no longer so is none.
                 Err(Error::Map(refusal)) if refusal != Refusal::Stale => {
                     let is_so = transaction.reads.is_empty() || transaction.still()?;
-                    return Err(if is_so { refusal.into() } else { Refusal::Stale.into() });
+                    let error = if is_so { refusal } else { Refusal::Stale };
+                    return self.guarded("", || Err(error.into()));
                 }
                 Err(error) => return Err(error),
             };
             let writes: Vec<Write> =
                 transaction.keys.into_values().filter_map(|seen| seen.write).collect();
             if !writes.is_empty() {
-                self.core.commit(&transaction.reads, &writes, false)?;
+                self.guarded("", || self.core.commit(&transaction.reads, &writes, false))?;
             }
             Ok(result)
         })

@@ -1,37 +1,61 @@
-//! Configuration that is loaded anew while the service runs: all of it or none of it.
+//! Configuration from a file that is loaded anew while the service runs: all of it or none of it, with
+//! every fault told at once, and with news for whoever has to act on a change.
 
-use tophash_safemap::{SafeMap, Schema, Type};
+use std::path::Path;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+use tophash_safemap::{Change, Error, Notice, SafeMap, Schema, Type};
+
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let schema = Schema::builder()
         .key("http.port", Type::integer().range(1..=65_535).required())
         .key("http.host", Type::string().max_size(255).required())
         .key("log.level", Type::one_of(["debug", "info", "warn"]))
         .build()?;
     let config = SafeMap::builder(schema).name("config").build();
+
+    // Whoever reads a setting often keeps a handle: no parsing, and the compiler knows the type.
     let port = config.key::<i64>("http.port")?;
+    // Whoever must act on a change is told of it.
+    let level = config.watch("log.level".parse()?).changes([Change::Written]).start();
 
-    config.load(parse("http.port=8080 http.host=localhost log.level=info"))?;
-    println!("port {:?}", config.get(&port)?);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("service.json");
+    std::fs::write(
+        &file,
+        r#"{ "http": { "port": 8080, "host": "localhost" }, "log": { "level": "info" } }"#,
+    )?;
+    reload(&config, &file)?;
+    assert_eq!(config.get(&port)?, Some(8080));
 
-    // Every fault is told, and what was there stays.
-    let refused = config.load(parse("http.prot=8081 log.level=wran"));
-    if let Err(tophash_safemap::Error::Invalid { faults }) = refused {
+    // A slip in the file: nothing of it is taken, and the service goes on with what it had.
+    std::fs::write(&file, r#"{ "http": { "prot": 8081 }, "log": { "level": "wran" } }"#)?;
+    let refused = reload(&config, &file).expect_err("there are faults in it");
+    if let Some(Error::Invalid { faults }) = refused.downcast_ref::<Error>() {
         for fault in faults {
-            println!("  {fault}");
+            println!("{fault}");
         }
+        assert_eq!(faults.len(), 4);
     }
-    println!("port {:?}", config.get(&port)?);
+    assert_eq!(config.get(&port)?, Some(8080));
+
+    std::fs::write(
+        &file,
+        r#"{ "http": { "port": 8081, "host": "localhost" }, "log": { "level": "debug" } }"#,
+    )?;
+    reload(&config, &file)?;
+    assert_eq!(config.get(&port)?, Some(8081));
+
+    let mut levels = Vec::new();
+    while let Some(Notice::Event(event)) = level.try_next() {
+        levels.extend(event.value.and_then(|value| value.as_str().map(str::to_owned)));
+    }
+    assert_eq!(levels, ["info", "debug"]);
+    println!("levels: {levels:?}");
     Ok(())
 }
 
-/// Words of the form `key=value`; what reads as a number is one.
-fn parse(text: &str) -> Vec<(String, tophash_safemap::Value)> {
-    let pairs = text.split_whitespace().filter_map(|word| word.split_once('='));
-    pairs
-        .map(|(key, value)| {
-            let value = value.parse::<i64>().map_or_else(|_| value.into(), Into::into);
-            (key.to_owned(), value)
-        })
-        .collect()
+/// What a service calls when it gets a SIGHUP, or sees that the file has another date.
+fn reload(config: &SafeMap, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    config.load_json(&std::fs::read_to_string(file)?)?;
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::name::Name;
 use crate::value::Kind;
 
 /// How many keys of each sort a record names.
-const MOST_NAMED: usize = 5;
+pub(crate) const MOST_NAMED: usize = 5;
 
 /// How many past shapes a map remembers.
 const MOST_SHAPES: usize = 16;
@@ -32,7 +32,7 @@ const MOST_SHAPES: usize = 16;
 /// map.get("user.2")?;
 /// let _ = map.set("user.3", 7);
 /// let record = map.audit();
-/// assert_eq!((record.entries, record.patterns[0].never_read), (2, 1));
+/// assert_eq!((record.entries, record.patterns[0].never_read), (2, Some(1)));
 /// assert_eq!(record.refused[0].key, "user.3");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -111,8 +111,8 @@ pub struct PatternShape {
     pub entries: u64,
     /// Bytes of the entries with their keys and contents.
     pub bytes: u64,
-    /// How many of them were never read.
-    pub never_read: u64,
+    /// How many of them were never read, where reads are counted.
+    pub never_read: Option<u64>,
 }
 
 /// A key that was refused.
@@ -177,7 +177,7 @@ impl AuditState {
         inner.peak_bytes
     }
 
-    fn note_shape(&self, record: &AuditRecord) {
+    pub(crate) fn note_shape(&self, record: &AuditRecord) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.shapes.len() == MOST_SHAPES {
             inner.shapes.pop_front();
@@ -188,7 +188,7 @@ impl AuditState {
         inner.growths = growths(&shapes);
     }
 
-    fn growths(&self) -> Vec<Growth> {
+    pub(crate) fn growths(&self) -> Vec<Growth> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).growths.clone()
     }
 }
@@ -212,7 +212,7 @@ impl SafeMap {
                 pattern: inner.schema.pattern(rule as u16).as_str().to_owned(),
                 entries,
                 bytes,
-                never_read,
+                never_read: Some(never_read),
             },
         );
         let oldest = named(&entries, |entry| (u64::MAX - entry.born(), &entry.name));
@@ -268,16 +268,18 @@ impl SafeMap {
             count: refused.count,
             expected: refused.expected.map(|kind| kind.name().to_owned()),
             written: self.inner.store.writes_of(&key).into(),
-            came: Kind::ALL
-                .into_iter()
-                .map(|kind| (kind.name().to_owned(), refused.kinds[kind as usize]))
-                .filter(|(_, count)| *count > 0)
-                .collect(),
+            came: came(&refused.kinds),
             last: refused.last,
             key: key.as_ref().to_owned(),
         });
         refused.collect()
     }
+}
+
+/// The kinds that came, and how often.
+pub(crate) fn came(kinds: &[u64; 7]) -> Vec<(String, u64)> {
+    let counts = Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), kinds[kind as usize]));
+    counts.filter(|(_, count)| *count > 0).collect()
 }
 
 /// The keys of the highest ranks, highest first; in one pass, with memory for a few.
@@ -305,7 +307,7 @@ fn bound(limit: usize) -> Option<u64> {
     (limit != usize::MAX).then_some(limit as u64)
 }
 
-fn seconds_since_1970(time: SystemTime) -> u64 {
+pub(crate) fn seconds_since_1970(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
@@ -373,7 +375,7 @@ mod tests {
             record.hottest.iter().map(|hot| (hot.key.as_str(), hot.reads)).collect();
         assert_eq!(hottest[..2], [("key.19", 19), ("key.18", 18)]);
         assert_eq!((oldest.len(), hottest.len()), (MOST_NAMED, MOST_NAMED));
-        assert_eq!(record.patterns[0].never_read, 1);
+        assert_eq!(record.patterns[0].never_read, Some(1));
     }
 
     #[test]

@@ -8,12 +8,14 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use crate::audit::AuditRecord;
+use crate::clock::Clock;
 use crate::hook::HookError;
 use crate::map::{Inner, SafeMap};
+use crate::supervisor::Supervisor;
 
 /// Audits more often than this are a slip, and would do nothing else.
 const LEAST_INTERVAL: Duration = Duration::from_millis(1);
@@ -32,9 +34,66 @@ pub struct AuditorOutcome {
 
 /// Audits a map now and then; stops when it is dropped, or the map is.
 pub struct Auditor {
-    map: Weak<Inner>,
+    map: Box<dyn Audited>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A map as its auditor holds it, which keeps it alive no longer than it looks at it.
+trait Audited: Send + Sync {
+    /// The map's clock; `None` once the map is gone.
+    fn clock(&self) -> Option<Arc<dyn Clock>>;
+
+    /// Takes the map's shape; `None` once the map is gone.
+    fn audit(&self) -> Option<Result<AuditRecord, HookError>>;
+
+    /// Works on the threads that are to be woken when the map goes.
+    fn with_threads(&self, work: &mut dyn FnMut(&mut Vec<Thread>));
+}
+
+impl Audited for Weak<Inner> {
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        self.upgrade().map(|inner| Arc::clone(&inner.clock))
+    }
+
+    fn audit(&self) -> Option<Result<AuditRecord, HookError>> {
+        self.upgrade().map(|inner| Ok(SafeMap { inner }.audit()))
+    }
+
+    fn with_threads(&self, work: &mut dyn FnMut(&mut Vec<Thread>)) {
+        if let Some(inner) = self.upgrade() {
+            work(&mut inner.auditors.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+/// A map that lies in another store, and how to take its shape.
+struct Far<F> {
+    supervisor: Weak<Supervisor>,
+    audit: Arc<F>,
+}
+
+impl<F> Clone for Far<F> {
+    fn clone(&self) -> Self {
+        Self { supervisor: self.supervisor.clone(), audit: Arc::clone(&self.audit) }
+    }
+}
+
+impl<F: Fn() -> Option<Result<AuditRecord, HookError>> + Send + Sync> Audited for Far<F> {
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        let supervisor = self.supervisor.upgrade()?;
+        (!supervisor.is_closed()).then(|| Arc::clone(supervisor.clock()))
+    }
+
+    fn audit(&self) -> Option<Result<AuditRecord, HookError>> {
+        (self.audit)()
+    }
+
+    fn with_threads(&self, work: &mut dyn FnMut(&mut Vec<Thread>)) {
+        if let Some(supervisor) = self.supervisor.upgrade() {
+            work(&mut supervisor.auditors());
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -82,39 +141,61 @@ impl SafeMap {
         interval: Duration,
         sink: impl FnMut(&AuditRecord) -> Result<(), HookError> + Send + 'static,
     ) -> std::io::Result<Auditor> {
-        let shared = Arc::new(Shared::default());
-        let (map, notes) = (Arc::downgrade(&self.inner), Arc::clone(&shared));
-        let interval = interval.max(LEAST_INTERVAL);
-        let thread = std::thread::Builder::new()
-            .name("safemap-audit".to_owned())
-            .spawn(move || work(&map, interval, sink, &notes))?;
-        let handle = thread.thread().clone();
-        self.inner.auditors.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
-        Ok(Auditor { map: Arc::downgrade(&self.inner), shared, thread: Some(thread) })
+        start(Arc::downgrade(&self.inner), interval, sink)
     }
 }
 
+impl Supervisor {
+    /// As [`SafeMap::audit_every`], for a map in another store: `audit` takes its shape, or says that
+    /// the map is gone. An audit that failed is counted as one that was lost.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system has no thread to give.
+    pub fn audit_every(
+        self: &Arc<Self>,
+        interval: Duration,
+        audit: impl Fn() -> Option<Result<AuditRecord, HookError>> + Send + Sync + 'static,
+        sink: impl FnMut(&AuditRecord) -> Result<(), HookError> + Send + 'static,
+    ) -> std::io::Result<Auditor> {
+        start(Far { supervisor: Arc::downgrade(self), audit: Arc::new(audit) }, interval, sink)
+    }
+}
+
+fn start(
+    map: impl Audited + Clone + 'static,
+    interval: Duration,
+    sink: impl FnMut(&AuditRecord) -> Result<(), HookError> + Send + 'static,
+) -> std::io::Result<Auditor> {
+    let shared = Arc::new(Shared::default());
+    let (watched, notes) = (map.clone(), Arc::clone(&shared));
+    let interval = interval.max(LEAST_INTERVAL);
+    let thread = std::thread::Builder::new()
+        .name("safemap-audit".to_owned())
+        .spawn(move || work(&watched, interval, sink, &notes))?;
+    let handle = thread.thread().clone();
+    map.with_threads(&mut |threads| threads.push(handle.clone()));
+    Ok(Auditor { map: Box::new(map), shared, thread: Some(thread) })
+}
+
 fn work(
-    map: &Weak<Inner>,
+    map: &impl Audited,
     interval: Duration,
     mut sink: impl FnMut(&AuditRecord) -> Result<(), HookError>,
     shared: &Shared,
 ) {
     let mut due = None;
     while !shared.is_over.load(Ordering::Acquire) {
-        let Some(inner) = map.upgrade() else { return };
-        let now = inner.clock.now();
+        let Some(clock) = map.clock() else { return };
+        let now = clock.now();
         match due {
-            Some(due) if now < due => {
-                // The map may go while this thread sleeps; it is woken then.
-                let clock = Arc::clone(&inner.clock);
-                drop(inner);
-                clock.park_until(due);
-            }
+            // The map may go while this thread sleeps; it is woken then.
+            Some(due) if now < due => clock.park_until(due),
             _ => {
                 due = Some(now.saturating_add(interval));
-                let record = SafeMap { inner }.audit();
-                let fault = match catch_unwind(AssertUnwindSafe(|| sink(&record))) {
+                let Some(record) = map.audit() else { return };
+                let hand_on = || record.and_then(|record| sink(&record));
+                let fault = match catch_unwind(AssertUnwindSafe(hand_on)) {
                     Ok(Ok(())) => None,
                     Ok(Err(error)) => Some(error.to_string()),
                     Err(_) => Some("the function panicked".to_owned()),
@@ -153,10 +234,8 @@ impl Auditor {
     fn end(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return };
-        if let Some(map) = self.map.upgrade() {
-            let mut auditors = map.auditors.lock().unwrap_or_else(PoisonError::into_inner);
-            auditors.retain(|other| other.id() != thread.thread().id());
-        }
+        let id = thread.thread().id();
+        self.map.with_threads(&mut |threads| threads.retain(|other| other.id() != id));
         thread.thread().unpark();
         // A function that drops the handle can't wait for itself.
         if thread.thread().id() != std::thread::current().id() {

@@ -196,6 +196,13 @@ impl Circuit {
         self.lock().times_opened
     }
 
+    /// Why it is not closed.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn cause(&self) -> Option<String> {
+        let inner = self.lock();
+        (self.state() != BreakerState::Closed).then(|| inner.hint.clone())
+    }
+
     /// Lets a write through, or says for how long none is, and why. `now` is asked only when it
     /// matters.
     pub(crate) fn admit(&self, now: impl FnOnce() -> u64) -> Result<Pass, (Duration, String)> {

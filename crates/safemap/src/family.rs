@@ -66,7 +66,7 @@ impl<T: TypedValue> KeyFamily<T> {
     }
 }
 
-impl SafeMap {
+impl Schema {
     /// Handles for the keys of a pattern, which read and write as one type.
     ///
     /// # Errors
@@ -78,8 +78,19 @@ impl SafeMap {
             reason: "it is no key pattern",
         })?;
         // A star is a segment as any other, so the pattern is a key of its own rule.
-        self.schema().key::<T>(pattern.as_str())?;
-        Ok(KeyFamily { pattern, schema: self.schema().clone(), value_type: PhantomData })
+        self.key::<T>(pattern.as_str())?;
+        Ok(KeyFamily { pattern, schema: self.clone(), value_type: PhantomData })
+    }
+}
+
+impl SafeMap {
+    /// As [`Schema::family`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn family<T: TypedValue>(&self, pattern: &str) -> Result<KeyFamily<T>, Error> {
+        self.schema().family(pattern)
     }
 }
 

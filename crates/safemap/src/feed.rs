@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::error::Error;
 use crate::event::{Change, Event, Hub, WatchBuilder};
 use crate::pattern::KeyPattern;
 use crate::value::Value;
@@ -38,6 +39,24 @@ impl ChangeFeed {
         if self.hub.is_observed() {
             self.hub.tell_waiting(&Event { change, key: key.into(), value, version, error: None });
         }
+    }
+
+    /// Tells the observers of a key that something was refused; never waits for them.
+    pub fn refuse(&self, key: &str, error: &Error) {
+        if self.hub.is_observed() {
+            self.hub.tell(&Event {
+                change: Change::Refused,
+                key: key.into(),
+                value: None,
+                version: 0,
+                error: Some(Arc::new(error.clone())),
+            });
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// Tells all observers that so many events can't be told.

@@ -51,8 +51,8 @@ pub struct Growth {
     pub rises: usize,
     /// The time between the first of them and the last, in seconds.
     pub seconds: u64,
-    /// The share of entries that were never read, from 0 to 1.
-    pub never_read: f64,
+    /// The share of entries that were never read, from 0 to 1, where reads are counted.
+    pub never_read: Option<f64>,
     /// When the map's bound on entries is reached if it goes on, in seconds after the last audit.
     pub seconds_to_bound: Option<u64>,
 }
@@ -92,7 +92,7 @@ pub(crate) fn growths(records: &[&AuditRecord]) -> Vec<Growth> {
             to,
             rises,
             seconds,
-            never_read: shape.never_read as f64 / shape.entries.max(1) as f64,
+            never_read: shape.never_read.map(|count| count as f64 / shape.entries.max(1) as f64),
             seconds_to_bound: left.map(|left| (left as f64 / pace) as u64),
         })
     };
@@ -119,7 +119,7 @@ mod tests {
     fn what_only_rises_is_growth() {
         let growths = after(&[500, 100, 200, 300, 400, 500]);
         assert_eq!((growths[0].from, growths[0].to, growths[0].rises), (100, 500, 4));
-        assert!((growths[0].never_read - 1.0).abs() < 1e-9);
+        assert_eq!(growths[0].never_read, Some(1.0));
     }
 
     #[test]

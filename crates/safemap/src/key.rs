@@ -18,7 +18,7 @@ use crate::value::{TypedValue, Value};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// `map.set(&visits, "one")` does not compile. A handle is made by
+/// `map.set(&visits, "one")` does not compile, nor does `map.set(&visits, true)`. A handle is made by
 /// [`SafeMap::key`](crate::SafeMap::key), which looks the key up in the schema once, so that
 /// operations through the handle need not; it serves the map that made it and those with the same
 /// schema.

@@ -92,7 +92,7 @@ impl Latency {
             histogram.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         let buckets = counts.iter().enumerate().map(|(power, count)| {
             let is_last = power == BUCKETS - 1;
-            let bound = if is_last { f64::MAX } else { (1_u64 << power) as f64 * 1e-9 };
+            let bound = if is_last { f64::INFINITY } else { (1_u64 << power) as f64 * 1e-9 };
             (bound, *count)
         });
         let sum = histogram.nanoseconds.load(Ordering::Relaxed) as f64 * 1e-9;

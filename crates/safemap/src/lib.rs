@@ -58,6 +58,8 @@ mod error;
 mod event;
 mod family;
 mod feed;
+#[cfg(feature = "metrics")]
+mod figures;
 mod growth;
 mod hook;
 #[cfg(feature = "json")]
@@ -83,6 +85,7 @@ mod sink;
 mod snapshot;
 mod store;
 mod suggestion;
+mod supervisor;
 mod sync;
 mod transaction;
 mod value;
@@ -130,7 +133,8 @@ pub use sink::SinkError;
 pub use sink::{AlertWebhook, WebhookSink};
 pub use sink::{ChannelSink, Sink};
 pub use snapshot::{Iter, Snapshot};
+pub use supervisor::{Failure, HeldEntry, Holding, StoreError, Supervisor, SupervisorBuilder};
 #[cfg(feature = "derive")]
 pub use tophash_safemap_derive::Schema;
 pub use transaction::Transaction;
-pub use value::{Kind, Object, TypedValue, Value};
+pub use value::{IntoTyped, Kind, Object, TypedValue, Value};

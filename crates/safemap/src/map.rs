@@ -24,7 +24,7 @@ use crate::pattern::KeyPattern;
 use crate::refusals::Refusals;
 use crate::schema::Schema;
 use crate::store::{Action, Full, Life, Place, Store};
-use crate::value::{TypedValue, Value};
+use crate::value::{IntoTyped, TypedValue, Value};
 
 /// How often an optimistic operation is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 10_000;
@@ -240,8 +240,8 @@ impl SafeMap {
     /// Fails when the schema does not know the key, or asks for another value; when a bound would be
     /// passed; while the breaker is open; and when an observer that makes writers wait has no room.
     #[inline]
-    pub fn set<K: AsKey>(&self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
-        let value: Value = value.into().into();
+    pub fn set<K: AsKey>(&self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
+        let value: Value = value.into_typed().into();
         if self.inner.latency.is_due() {
             return self.set_timed(&key, value);
         }
@@ -684,7 +684,7 @@ impl SafeMap {
         }
         if let Some(circuit) = circuit {
             let store = &self.inner.store;
-            let hint = || self.inner.refusals.hint(|key| store.writes_of(key));
+            let hint = || self.inner.refusals.hint(Some(&|key| store.writes_of(key)));
             if let Some(hint) = circuit.failed(pass, store.now(), store.counts().writes, hint) {
                 self.alert(BreakerState::Open, hint);
             }
@@ -731,7 +731,7 @@ impl SafeMap {
 }
 
 /// Whether an error speaks against what was to be written, not of who else was writing.
-fn is_refusal(error: &Error) -> bool {
+pub(crate) fn is_refusal(error: &Error) -> bool {
     !matches!(
         error,
         Error::Conflict { .. }

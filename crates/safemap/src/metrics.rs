@@ -4,16 +4,18 @@
 //! shards up, each under its lock for a moment, and costs operations nothing.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 
-use crate::breaker::{BreakerState, Circuit};
+use crate::breaker::BreakerState;
+use crate::figures::{Figures, Told};
 use crate::latency::Sort;
-use crate::map::{Inner, SafeMap};
+use crate::map::SafeMap;
+use crate::supervisor::Supervisor;
 
 /// Metrics of maps, for a registry.
 ///
@@ -41,8 +43,11 @@ use crate::map::{Inner, SafeMap};
 /// gone from the metrics. Two maps of one name would be told under one label; give them two names.
 #[derive(Clone, Debug, Default)]
 pub struct MapMetrics {
-    maps: Arc<Mutex<Vec<Weak<Inner>>>>,
+    maps: Arc<Mutex<Vec<Told>>>,
 }
+
+/// The longest cause that is told, in bytes.
+const LONGEST_CAUSE: usize = 256;
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -55,14 +60,28 @@ impl MapMetrics {
     /// Tells of a map from now on. One in 64 of its operations is timed from then.
     pub fn add(&self, map: &SafeMap) {
         map.inner.latency.turn_on();
-        let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
-        maps.retain(|map| map.strong_count() > 0);
-        maps.push(Arc::downgrade(&map.inner));
+        self.tell_of(Told::Memory(Arc::downgrade(&map.inner)));
     }
 
-    fn maps(&self) -> Vec<SafeMap> {
-        let maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
-        maps.iter().filter_map(Weak::upgrade).map(|inner| SafeMap { inner }).collect()
+    /// Tells of a map that lies in another store, with the size that it was said to have last. A
+    /// scrape asks the store nothing.
+    pub fn add_supervised(&self, supervisor: &Arc<Supervisor>) {
+        supervisor.latency().turn_on();
+        self.tell_of(Told::Far(Arc::downgrade(supervisor)));
+    }
+
+    fn tell_of(&self, map: Told) {
+        let mut maps = self.lock();
+        maps.retain(|map| !map.is_gone());
+        maps.push(map);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Told>> {
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn maps(&self) -> Vec<Figures> {
+        self.lock().iter().filter_map(Told::figures).collect()
     }
 }
 
@@ -73,29 +92,30 @@ impl Collector for MapMetrics {
             return Ok(());
         }
         let out = &mut encoder;
-        gauges(out, &maps, "safe_map_entries", "Entries held", |map| map.len() as f64)?;
+        gauges(out, &maps, "safe_map_entries", "Entries held", |map| map.entries() as f64)?;
         gauges(out, &maps, "safe_map_bytes", "Bytes of tables, keys and contents", |map| {
-            let bytes = map.bytes();
-            map.inner.audit.note_bytes(bytes as u64);
-            bytes as f64
+            map.bytes() as f64
         })?;
         let failures = "Share of writes that failed lately, from 0 to 1";
-        gauges(out, &maps, "safe_map_write_failure_rate", failures, SafeMap::write_failure_rate)?;
+        gauges(out, &maps, "safe_map_write_failure_rate", failures, Figures::write_failure_rate)?;
         let state = "What the breaker lets through: 0 all writes, 1 a few, 2 none";
         gauges(out, &maps, "safe_map_breaker_state", state, |map| match map.breaker_state() {
             BreakerState::Closed => 0.0,
             BreakerState::HalfOpen => 1.0,
             BreakerState::Open => 2.0,
         })?;
+        causes(out, &maps)?;
         let growing = "Patterns whose entries only grew over the last audits";
-        gauges(out, &maps, "safe_map_growing_patterns", growing, |map| map.growths().len() as f64)?;
+        gauges(out, &maps, "safe_map_growing_patterns", growing, |map| {
+            map.growing_patterns() as f64
+        })?;
         let waiting = "Events in the fullest queue of an observer";
         gauges(out, &maps, "safe_map_observer_lag", waiting, |map| {
-            let counts = map.inner.store.hub().counts();
+            let counts = map.queues();
             counts.iter().map(|counts| counts.waiting).max().unwrap_or(0) as f64
         })?;
         counters(out, &maps, "safe_map_observer_events", "Events for observers", |map| {
-            let counts = map.inner.store.hub().counts();
+            let counts = map.queues();
             let taken = counts.iter().map(|counts| counts.taken).sum();
             let dropped = counts.iter().map(|counts| counts.dropped).sum();
             vec![("taken", taken), ("dropped", dropped)]
@@ -113,8 +133,7 @@ impl Collector for MapMetrics {
             ]
         })?;
         counters(out, &maps, "safe_map_breaker", "How often the breaker has changed", |map| {
-            let circuit = map.inner.circuit.as_ref();
-            vec![("opened", circuit.map_or(0, Circuit::times_opened))]
+            vec![("opened", map.times_opened())]
         })?;
         latencies(out, &maps)
     }
@@ -122,15 +141,31 @@ impl Collector for MapMetrics {
 
 fn gauges(
     encoder: &mut DescriptorEncoder<'_>,
-    maps: &[SafeMap],
+    maps: &[Figures],
     name: &str,
     help: &str,
-    value: impl Fn(&SafeMap) -> f64,
+    value: impl Fn(&Figures) -> f64,
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for map in maps {
         let labels: Labels = vec![("namespace", map.name().to_owned())];
         write_gauge(&mut family.encode_family(&labels)?, &value(map))?;
+    }
+    Ok(())
+}
+
+/// Why breakers are not closed, as a label: nothing while they are.
+fn causes(encoder: &mut DescriptorEncoder<'_>, maps: &[Figures]) -> fmt::Result {
+    let told: Vec<_> = maps.iter().filter_map(|map| Some((map.name(), map.cause()?))).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let (name, help) = ("safe_map_breaker_cause", "Probable cause of a breaker that is not closed");
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (name, mut cause) in told {
+        cause.truncate(cause.floor_char_boundary(LONGEST_CAUSE));
+        let labels: Labels = vec![("namespace", name.to_owned()), ("cause", cause)];
+        write_gauge(&mut family.encode_family(&labels)?, &1.0)?;
     }
     Ok(())
 }
@@ -144,10 +179,10 @@ fn write_gauge(
 
 fn counters(
     encoder: &mut DescriptorEncoder<'_>,
-    maps: &[SafeMap],
+    maps: &[Figures],
     name: &str,
     help: &str,
-    values: impl Fn(&SafeMap) -> Vec<(&'static str, u64)>,
+    values: impl Fn(&Figures) -> Vec<(&'static str, u64)>,
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for map in maps {
@@ -160,12 +195,12 @@ fn counters(
     Ok(())
 }
 
-fn latencies(encoder: &mut DescriptorEncoder<'_>, maps: &[SafeMap]) -> fmt::Result {
+fn latencies(encoder: &mut DescriptorEncoder<'_>, maps: &[Figures]) -> fmt::Result {
     let (name, help) = ("safe_map_latency_seconds", "Time of operations, one in 64 of them");
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for map in maps {
         for (sort, named) in [(Sort::Read, "read"), (Sort::Write, "write")] {
-            let (sum, count, buckets) = map.inner.latency.sums(sort);
+            let (sum, count, buckets) = map.latency().sums(sort);
             let labels: Labels =
                 vec![("namespace", map.name().to_owned()), ("operation", named.to_owned())];
             family

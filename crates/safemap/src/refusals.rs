@@ -85,8 +85,9 @@ impl Refusals {
         keys
     }
 
-    /// The probable cause of the refusals, in words. `writes` tells how often a key was written.
-    pub(crate) fn hint(&self, writes: impl Fn(&str) -> u32) -> String {
+    /// The probable cause of the refusals, in words. `writes` tells how often a key was written, where
+    /// that is known.
+    pub(crate) fn hint(&self, writes: Option<&dyn Fn(&str) -> u32>) -> String {
         let worst = self.worst(1);
         let Some((key, refused)) = worst.first() else {
             return "no refusals are known".to_owned();
@@ -98,12 +99,17 @@ impl Refusals {
             .max_by_key(|(count, _)| *count)
             .filter(|(count, _)| *count > 0);
         match (foreign, refused.expected) {
-            (Some((count, came)), Some(expected)) => format!(
-                "{key:?} was written {} as {expected} and came {} as {came}: writers disagree about \
-                 its type; let all write {expected}, or change the schema",
-                times(writes(key).into()),
-                times(count),
-            ),
+            (Some((count, came)), Some(expected)) => {
+                let written = writes.map(|writes| {
+                    format!("was written {} as {expected} and ", times(writes(key).into()))
+                });
+                format!(
+                    "{key:?} {}came {} as {came}: writers disagree about its type; let all write \
+                     {expected}, or change the schema",
+                    written.unwrap_or_default(),
+                    times(count),
+                )
+            }
             _ => format!("{key:?} was refused {}: {}", times(refused.count), refused.last),
         }
     }
@@ -133,7 +139,7 @@ mod tests {
         }
         refusals.note("other", &mismatch("other", 1.5), Some(Kind::Integer));
         assert_eq!(
-            refusals.hint(|_| 412),
+            refusals.hint(Some(&|_| 412)),
             "\"config.version\" was written 412 times as integer and came 388 times as string: \
              writers disagree about its type; let all write integer, or change the schema"
         );

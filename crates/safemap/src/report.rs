@@ -91,9 +91,12 @@ impl<'r> MapReport<'r> {
         self.last.refused.iter().filter(|refused| refused.is_drift())
     }
 
-    /// How many entries were never read.
-    pub fn never_read(&self) -> u64 {
-        self.last.patterns.iter().fold(0, |sum, shape| sum.saturating_add(shape.never_read))
+    /// How many entries were never read; `None` of a map whose reads are not counted.
+    pub fn never_read(&self) -> Option<u64> {
+        let shapes = &self.last.patterns;
+        let counted = shapes.is_empty() || shapes.iter().any(|shape| shape.never_read.is_some());
+        let counts = shapes.iter().filter_map(|shape| shape.never_read);
+        counted.then(|| counts.fold(0_u64, u64::saturating_add))
     }
 
     /// What there is to know, a line each.
@@ -112,8 +115,7 @@ impl<'r> MapReport<'r> {
             let hottest = hottest.map(|hot| format!("{} {}", quoted(&hot.key), times(hot.reads)));
             bullets.push(format!("read most: {}", listed(hottest)));
         }
-        let never_read = self.never_read();
-        if never_read > 0 {
+        if let Some(never_read) = self.never_read().filter(|count| *count > 0) {
             bullets.push(format!("never read: {never_read} of {} keys", last.entries));
         }
         bullets.extend(self.growths.iter().map(growth));
@@ -207,15 +209,16 @@ fn is_bidirectional(c: char) -> bool {
 
 fn growth(growth: &Growth) -> String {
     let mut text = format!(
-        "looks like a leak: {} grew at each of {} audits, from {} to {} keys in {}; {:.0} % were \
-         never read",
+        "looks like a leak: {} grew at each of {} audits, from {} to {} keys in {}",
         quoted(&growth.pattern),
         growth.rises,
         growth.from,
         growth.to,
         age(growth.seconds),
-        100.0 * growth.never_read,
     );
+    if let Some(share) = growth.never_read {
+        let _ = write!(text, "; {:.0} % were never read", 100.0 * share);
+    }
     if let Some(left) = growth.seconds_to_bound {
         let _ = write!(text, "; the bound is reached in {}", age(left));
     }
@@ -349,7 +352,7 @@ mod tests {
             pattern: "a\u{1b}[2J".to_owned(),
             entries,
             bytes: u64::MAX,
-            never_read: u64::MAX,
+            never_read: Some(u64::MAX),
         };
         record.map = "a\n[2026-06-15 00:00:01] SafeMap@b:\u{202e}".to_owned();
         record.entries = u64::MAX;

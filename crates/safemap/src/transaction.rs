@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::key::AsKey;
 use crate::map::{MOST_ATTEMPTS, SafeMap, typed};
 use crate::store::{CommitFault, Read, ShardVersions, Write};
-use crate::value::Value;
+use crate::value::{IntoTyped, Value};
 
 /// What a transaction sees and does.
 ///
@@ -93,8 +93,8 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// Fails when the schema does not know the key, or asks for another value.
-    pub fn set<K: AsKey>(&mut self, key: K, value: impl Into<K::Value>) -> Result<(), Error> {
-        self.change(&key, Some(value.into().into()))
+    pub fn set<K: AsKey>(&mut self, key: K, value: impl IntoTyped<K::Value>) -> Result<(), Error> {
+        self.change(&key, Some(value.into_typed().into()))
     }
 
     /// Removes an entry, once the transaction is done.

@@ -4,6 +4,7 @@
 //! costs no copy of the content, and a snapshot, an event and a reader may hold the same string.
 //! A value is three words. Contents cannot change once made: a new content is a new value.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::size_of;
@@ -298,7 +299,7 @@ impl From<Object> for Value {
 /// assert_eq!(i64::from_value(&Value::from(7)), Some(7));
 /// assert_eq!(i64::from_value(&Value::from("7")), None);
 /// ```
-pub trait TypedValue: Into<Value> + Sized {
+pub trait TypedValue: Into<Value> + IntoTyped<Self> {
     /// The kind that values of this type have; `None` for [`Value`] itself.
     const KIND: Option<Kind>;
 
@@ -333,6 +334,75 @@ typed! {
     Arc<[u8]>, Bytes, true, Value::Bytes(value) => Arc::clone(value);
     Vec<Value>, List, false, Value::List(value) => value.to_vec();
     Object, Object, false, Value::Object(value) => value.as_ref().clone();
+}
+
+/// What may be written through a key of the type `T`.
+///
+/// By text that is all that makes a [`Value`]. Through a [`Key`](crate::Key) it is the key's own type,
+/// and what holds the same without a loss: a shorter integer, a shorter float, borrowed text.
+///
+/// ```
+/// use tophash_safemap::{SafeMap, Schema};
+///
+/// let map = SafeMap::new(Schema::open());
+/// let (count, name) = (map.key::<i64>("count")?, map.key::<String>("name")?);
+/// map.set(&count, 7_u8)?;
+/// map.set(&name, "Ada")?;
+/// map.set("text", true)?;
+/// # Ok::<(), tophash_safemap::Error>(())
+/// ```
+///
+/// It is narrower than [`Into`], by which `true` is a number too:
+///
+/// ```compile_fail,E0277
+/// use tophash_safemap::{SafeMap, Schema};
+///
+/// let map = SafeMap::new(Schema::open());
+/// let count = map.key::<i64>("count").unwrap();
+/// map.set(&count, true).unwrap();
+/// ```
+///
+/// ```compile_fail,E0277
+/// use tophash_safemap::{SafeMap, Schema};
+///
+/// let map = SafeMap::new(Schema::open());
+/// let share = map.key::<f64>("share").unwrap();
+/// map.set(&share, 1).unwrap();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a key of `{T}` does not take `{Self}`",
+    label = "not what the key is for"
+)]
+pub trait IntoTyped<T>: Sized {
+    /// The same, as the key's type.
+    fn into_typed(self) -> T;
+}
+
+impl<V: Into<Value>> IntoTyped<Value> for V {
+    fn into_typed(self) -> Value {
+        self.into()
+    }
+}
+
+macro_rules! into_typed {
+    ($($typed:ty: $($from:ty),+;)*) => {$($(
+        impl IntoTyped<$typed> for $from {
+            fn into_typed(self) -> $typed {
+                self.into()
+            }
+        }
+    )+)*};
+}
+
+into_typed! {
+    bool: bool;
+    i64: i64, i32, i16, i8, u32, u16, u8;
+    f64: f64, f32;
+    String: String, &String, &str, Box<str>, Cow<'_, str>;
+    Arc<str>: Arc<str>, String, &str, Box<str>, Cow<'_, str>;
+    Arc<[u8]>: Arc<[u8]>, Vec<u8>, &[u8];
+    Vec<Value>: Vec<Value>;
+    Object: Object;
 }
 
 impl TypedValue for Value {

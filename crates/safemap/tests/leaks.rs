@@ -1,11 +1,28 @@
 //! Two leaks that real services had, written with a SafeMap: found before they pass the bound.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use tophash_safemap::{Error, Eviction, ManualClock, SafeMap, Schema, Type, audit_report};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tophash_safemap::{
+    Error, Eviction, ManualClock, MapMetrics, SafeMap, Schema, Type, audit_report,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// What a scrape says of how many patterns grow.
+fn growing(map: &SafeMap) -> String {
+    let (mut registry, metrics) = (Registry::default(), MapMetrics::new());
+    metrics.add(map);
+    registry.register_collector(Box::new(metrics));
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    let line = text.lines().find(|line| line.starts_with("safe_map_growing_patterns{"));
+    line.unwrap().to_owned()
+}
 
 /// A lock a file path, made at the first request and never removed, so that whoever asks for paths
 /// that are not there makes the map grow (valyala/fasthttp#2256).
@@ -30,7 +47,10 @@ fn a_lock_for_every_path_that_was_ever_asked_for() {
             }
         }
         records.push(locks.audit());
-        if found_at.is_none() && !locks.growths().is_empty() {
+        let is_growth =
+            growing(&locks) == "safe_map_growing_patterns{namespace=\"file-locks\"} 1.0";
+        assert_eq!(is_growth, !locks.growths().is_empty());
+        if found_at.is_none() && is_growth {
             found_at = Some(locks.len());
             let report = audit_report(&records);
             assert!(report.contains("looks like a leak: \"lock.**\" grew"), "{report}");
@@ -61,11 +81,16 @@ fn clients_that_never_come_back() {
         .max_entries(20_000)
         .eviction(Eviction::LeastRecentlyUsed)
         .build();
+    let mut records = Vec::new();
     for hour in 0..5 {
+        assert_eq!(growing(&forever), "safe_map_growing_patterns{namespace=\"map\"} 0.0");
         visit(&forever, hour);
-        forever.audit();
+        records.push(forever.audit());
     }
     assert_eq!(forever.growths()[0].to, 2500);
+    assert_eq!(growing(&forever), "safe_map_growing_patterns{namespace=\"map\"} 1.0");
+    let report = audit_report(&records);
+    assert!(report.contains("looks like a leak: \"client.*\" grew"), "{report}");
     // With one, every write collects a few of those that have ended.
     let limited = SafeMap::builder(schema(hits().ttl(HOUR)).unwrap()).clock(clock.clone()).build();
     let mut most = 0;

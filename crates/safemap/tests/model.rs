@@ -393,6 +393,20 @@ fn merge(map: &SafeMap, model: &mut Model, pairs: &[(usize, i64)], rule: u8) {
     }
 }
 
+#[test]
+fn writes_that_free_more_than_they_take_can_be_one_write() {
+    let map = SafeMap::builder(Schema::open()).shards(1).max_bytes(1 << 20).build();
+    let all = |text: &str| ["a", "b", "c"].map(|key| (key, text.to_owned()));
+    map.load(all("")).unwrap();
+    let bytes = map.bytes();
+    map.load(all("a longer text")).unwrap();
+    map.merge(all(""), Conflict::Theirs).unwrap();
+    assert_eq!(map.bytes(), bytes);
+    map.load(all("a longer text")).unwrap();
+    map.load(all("")).unwrap();
+    assert_eq!(map.bytes(), bytes);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

@@ -293,6 +293,8 @@ fn an_alert_goes_to_slack_and_a_webhook_that_hangs_holds_no_write() {
             text.starts_with("SafeMap@config is read-only: 50.0 % of writes failed."),
             "{text}"
         );
+        // With the probable cause.
+        assert!(text.contains("\"version\" was written 51 times as integer and came"), "{text}");
     }
     assert_eq!(map.get("version").unwrap(), Some(7.into()));
 }

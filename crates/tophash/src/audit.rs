@@ -268,7 +268,7 @@ fn print_table(out: &mut dyn Write, reports: &[(&Path, MapReport<'_>)]) -> io::R
             report.entries_day_before.map(count).unwrap_or_default(),
             bytes(last.bytes),
             bytes(last.peak_bytes),
-            count(report.never_read()),
+            report.never_read().map(count).unwrap_or_default(),
             count(report.drifts().count() as u64),
             count(report.growths.len() as u64),
             last.process.to_string(),

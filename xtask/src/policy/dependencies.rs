@@ -109,6 +109,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("rustls-native-certs", SAFEMAP),
     ("ureq", SAFEMAP),
     ("async-nats", SAFEMAP),
+    ("rustls", SAFEMAP_REDIS),
 ];
 
 /// Lists what is wrong with the packages.

@@ -8,6 +8,30 @@ for _ = 1, reads do
   at = at + 2
 end
 sweep(16)
+local bound = full(function()
+  local entries, bytes = 0, 0
+  if replaces then
+    entries, bytes = -redis.call('HLEN', data), -bytes_before - grown
+  end
+  for write = at, #ARGV, 5 do
+    local key, payload = ARGV[write], ARGV[write + 4]
+    if replaces then
+      entries, bytes = entries + 1, bytes + #key + #payload
+    else
+      local more, longer = need(key, payload)
+      if ARGV[write + 1] == 'd' then
+        -- What is not there frees nothing.
+        if more == 1 then more, longer = 0, 0 else more, longer = -1, longer - #key end
+      end
+      entries, bytes = entries + more, bytes + longer
+    end
+  end
+  return entries, bytes
+end)
+if bound then
+  account()
+  return {'full', bound}
+end
 local removed = false
 if replaces then
   local stays = {}
@@ -18,13 +42,17 @@ if replaces then
 end
 for write = at, #ARGV, 5 do
   local key = ARGV[write]
-  local version, _, _, old = entry(key)
-  if not version then drop(key, 'e') end
   if ARGV[write + 1] == 'p' then
     put(key, ARGV[write + 4], tonumber(ARGV[write + 2]), tonumber(ARGV[write + 3]))
-  elseif version then
-    removed = old
-    drop(key, 'r')
+  else
+    local version, _, _, old = entry(key)
+    if version then
+      removed = old
+      drop(key, 'r')
+    else
+      drop(key, 'e')
+    end
   end
 end
-return {'ok', sequence(), removed}
+account()
+return done(sequence(), removed)

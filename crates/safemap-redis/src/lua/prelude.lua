@@ -1,13 +1,18 @@
 -- What all scripts begin with. KEYS: meta (hash), data (hash), expiry (sorted set), feed (stream).
 -- ARGV: the schema's mark, how many events the feed keeps; then what is the script's own.
--- An entry is "version expires deadline payload"; times are milliseconds, 0 for never.
+-- An entry is "version expires deadline born writes payload"; times are milliseconds, 0 for never.
+-- Bytes are those of keys and payloads.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local mark = redis.call('HGET', meta, 'schema')
-if not mark then return {'gone'} end
-if mark ~= ARGV[1] then return {'other'} end
+local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes')
+if not about[1] then return {'gone'} end
+if about[1] ~= ARGV[1] then return {'other'} end
 local keep = ARGV[2]
+local bytes_before = tonumber(about[2]) or 0
+local most_entries, most_bytes = tonumber(about[3]), tonumber(about[4])
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+-- By how much the bytes have grown in this script.
+local grown = 0
 
 local function text(number)
   return string.format('%.0f', number)
@@ -17,21 +22,31 @@ local function sequence()
   return redis.call('HGET', meta, 'seq')
 end
 
-local function fields(raw)
-  local first = string.find(raw, ' ', 1, true)
-  local second = string.find(raw, ' ', first + 1, true)
-  local third = string.find(raw, ' ', second + 1, true)
-  return string.sub(raw, 1, first - 1), tonumber(string.sub(raw, first + 1, second - 1)),
-    tonumber(string.sub(raw, second + 1, third - 1)), string.sub(raw, third + 1)
+-- The beginning of every answer to what was done: how large the map is.
+local function done(...)
+  return {'ok', text(redis.call('HLEN', data)), text(bytes_before + grown), ...}
 end
 
--- The version, end, deadline and payload of a key; nothing if it is not there or has expired.
+local function fields(raw)
+  local _, last, version, expires, deadline, born, writes =
+    string.find(raw, '^(%d+) (%d+) (%d+) (%d+) (%d+) ')
+  return version, tonumber(expires), tonumber(deadline), string.sub(raw, last + 1), born, writes
+end
+
+local function write(key, version, expires, deadline, born, writes, payload)
+  redis.call('HSET', data, key,
+    version .. ' ' .. text(expires) .. ' ' .. text(deadline) .. ' ' .. born .. ' ' .. writes
+      .. ' ' .. payload)
+end
+
+-- The version, end, deadline, payload, birth and writes of a key; nothing if it is not there or has
+-- expired.
 local function entry(key)
   local raw = redis.call('HGET', data, key)
   if not raw then return nil end
-  local version, expires, deadline, payload = fields(raw)
+  local version, expires, deadline, payload, born, writes = fields(raw)
   if expires > 0 and expires <= now then return nil end
-  return version, expires, deadline, payload
+  return version, expires, deadline, payload, born, writes
 end
 
 -- Takes the next number and tells the feed; before the change itself, so that a server that is out
@@ -50,22 +65,64 @@ local function drop(key, change)
   local version = tell(change, key, payload)
   redis.call('HDEL', data, key)
   if expires > 0 then redis.call('ZREM', expiry, key) end
+  grown = grown - #key - #payload
   return version
 end
 
+-- Takes out what has expired, no more than so many; tells how many there were.
 local function sweep(most)
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', text(now), 'LIMIT', 0, most)) do
+  local keys = redis.call('ZRANGEBYSCORE', expiry, '-inf', text(now), 'LIMIT', 0, most)
+  for _, key in ipairs(keys) do
     if not drop(key, 'e') then redis.call('ZREM', expiry, key) end
   end
+  return #keys
 end
 
 local function put(key, payload, ttl, idle)
   local deadline, expires = 0, 0
   if ttl > 0 then deadline = now + ttl; expires = deadline end
   if idle > 0 and (expires == 0 or now + idle < expires) then expires = now + idle end
+  local known, _, _, old, born, writes = entry(key)
+  if not known then drop(key, 'e') end
   local version = tell('w', key, payload)
-  redis.call('HSET', data, key,
-    version .. ' ' .. text(expires) .. ' ' .. text(deadline) .. ' ' .. payload)
+  if known then
+    grown = grown + #payload - #old
+    writes = text(tonumber(writes) + 1)
+  else
+    grown = grown + #key + #payload
+    born, writes = text(now), '1'
+  end
+  write(key, version, expires, deadline, born, writes, payload)
   if expires > 0 then redis.call('ZADD', expiry, text(expires), key) end
   return version
+end
+
+-- Notes by how much the bytes have grown. What changed anything ends with it.
+local function account()
+  if grown ~= 0 then redis.call('HINCRBY', meta, 'bytes', text(grown)) end
+end
+
+-- By how many entries and bytes the map grows when a key is written.
+local function need(key, payload)
+  local raw = redis.call('HGET', data, key)
+  if not raw then return 1, #key + #payload end
+  local _, _, _, old = fields(raw)
+  return 0, #payload - #old
+end
+
+-- The bound that would be passed, if any, by growth that a function tells; what has expired makes
+-- room first.
+local function full(growth)
+  if not (most_entries or most_bytes) then return nil end
+  repeat
+    local entries, bytes = growth()
+    local bound = nil
+    if most_entries and entries > 0 and redis.call('HLEN', data) + entries > most_entries then
+      bound = 'entries'
+    elseif most_bytes and bytes > 0 and bytes_before + grown + bytes > most_bytes then
+      bound = 'bytes'
+    end
+    if not bound then return nil end
+    if sweep(10000) == 0 then return bound end
+  until false
 end

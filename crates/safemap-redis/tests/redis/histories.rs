@@ -3,9 +3,10 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Barrier, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use tophash_safemap::{Conflict, Error as Refusal, Schema, Swap, Value};
-use tophash_safemap_redis::{Error, OpenMap};
+use tophash_safemap_redis::{Error, OpenMap, SharedMap};
 
 use crate::server::{Server, wait_until};
 use crate::support::{Call, KEYS, Op, Outcome, Random, Subject, call, is_linearizable};
@@ -142,21 +143,27 @@ fn the_same_operations_over_memory_have_an_order() {
     }
 }
 
-#[test]
-fn no_answered_write_is_lost_when_the_server_is_killed() {
+/// Runs histories, in each of which something befalls the server while the maps are at their work.
+fn trouble(seed: u64, timeout: Duration, befalls: impl Fn(&mut Server, &Patient) + Sync) {
     let server = Mutex::new(Server::start());
-    let mut random = Random(8);
+    let mut random = Random(seed);
     let (mut unknown, mut known) = (0, 0);
     for round in 0..25 {
         let url = server.lock().unwrap().url(&format!("round-{round}"));
-        let maps: Vec<Patient> = (0..3).map(|_| open(&url)).collect();
-        let place_of_death = 1 + random.below(6) as usize;
-        // One thread kills the server and starts it again, while the others are at their work.
+        let connect = || {
+            let mut map = None;
+            wait_until("the server takes a connection", || {
+                map = SharedMap::builder(&url, Schema::open()).timeout(timeout).connect().ok();
+                map.is_some()
+            });
+            Patient(OpenMap::Shared(map.unwrap()))
+        };
+        let maps: Vec<Patient> = (0..3).map(|_| connect()).collect();
+        let place_of_trouble = 1 + random.below(6) as usize;
+        // One thread makes the trouble, while the others are at their work.
         let history = record(&maps, &plans(&mut random, 3), |thread, place| {
-            if thread == 0 && place == place_of_death {
-                let mut server = server.lock().unwrap();
-                server.kill();
-                server.restart();
+            if thread == 0 && place == place_of_trouble {
+                befalls(&mut server.lock().unwrap(), &maps[0]);
             }
         });
         unknown += history.iter().filter(|call| call.outcome == Outcome::Unknown).count();
@@ -165,4 +172,34 @@ fn no_answered_write_is_lost_when_the_server_is_killed() {
     }
     eprintln!("{known} operations were answered, {unknown} were not");
     assert!(known > unknown);
+}
+
+#[test]
+fn no_answered_write_is_lost_when_the_server_is_killed() {
+    trouble(8, Duration::from_secs(2), |server, _| {
+        server.kill();
+        server.restart();
+    });
+}
+
+/// As behind a network that takes everything and brings nothing: what was sent meanwhile may be done
+/// when it is whole again, long after its sender was told that the outcome is unknown.
+#[test]
+fn no_answered_write_is_lost_when_the_server_can_not_be_heard() {
+    trouble(9, Duration::from_millis(100), |server, map| {
+        server.freeze();
+        // As long as a call takes to give up, so that the others' have begun by then.
+        let error = map.0.get(KEYS[0]).unwrap_err();
+        assert!(error.is_passing() && !error.is_unknown(), "{error}");
+        server.thaw();
+    });
+}
+
+#[test]
+fn no_answered_write_is_lost_when_connections_are_cut() {
+    trouble(10, Duration::from_secs(2), |server, _| {
+        for _ in 0..3 {
+            server.command("CLIENT KILL TYPE normal");
+        }
+    });
 }

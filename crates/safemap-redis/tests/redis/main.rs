@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod bounds;
 mod failures;
 mod feed;
 mod histories;
 mod operations;
 mod processes;
+mod same;
 mod server;
 #[path = "../../../safemap/tests/support/mod.rs"]
 mod support;
+mod watch;

@@ -1,5 +1,7 @@
 //! A Redis server at a loopback port and in a folder of its own, gone with the value.
 
+#![allow(dead_code, reason = "a part of several tests")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -23,19 +25,32 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub(crate) struct Server {
     dir: TempDir,
     port: u16,
+    arguments: Vec<String>,
     child: Child,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with(&|| (Vec::new(), ())).0
+    }
+
+    /// Starts one that takes encrypted connections as well, by arguments for a second port.
+    pub(crate) fn start_encrypted(arguments: &dyn Fn(u16) -> Vec<String>) -> (Self, u16) {
+        Self::start_with(&|| {
+            let port = free_port();
+            (arguments(port), port)
+        })
+    }
+
+    fn start_with<T>(arguments: &dyn Fn() -> (Vec<String>, T)) -> (Self, T) {
         // Another process may take the port before the server does; then another is tried.
         for _ in 0..20 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let (port, (arguments, about)) = (free_port(), arguments());
             let dir = tempfile::tempdir().unwrap();
-            let child = launch(&dir, port);
-            let mut server = Self { dir, port, child };
+            let child = launch(&dir, port, &arguments);
+            let mut server = Self { dir, port, arguments, child };
             if server.is_up() {
-                return server;
+                return (server, about);
             }
         }
         panic!("twenty ports were taken");
@@ -54,7 +69,7 @@ impl Server {
     /// Starts it again after a kill, with what it had written.
     pub(crate) fn restart(&mut self) {
         wait_until("the server is back", || {
-            self.child = launch(&self.dir, self.port);
+            self.child = launch(&self.dir, self.port, &self.arguments);
             self.is_up()
         });
     }
@@ -96,7 +111,11 @@ impl Server {
     }
 }
 
-fn launch(dir: &TempDir, port: u16) -> Child {
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn launch(dir: &TempDir, port: u16, arguments: &[String]) -> Child {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL"])
@@ -104,6 +123,7 @@ fn launch(dir: &TempDir, port: u16) -> Child {
         .args(["--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"])
         .args(["--appendonly", "yes", "--appendfsync", "always"])
         .args(["--port", &port.to_string()])
+        .args(arguments)
         .arg("--dir")
         .arg(dir.path())
         .stdout(Stdio::null())

@@ -24,8 +24,8 @@ use crate::value::Value;
 /// ```
 ///
 /// It connects with the first event, and anew with the next event after a connection broke. An event
-/// is delivered once Redis has said so; what Redis loses after that, it loses. Connections are not
-/// encrypted: `rediss://` is refused.
+/// is delivered once Redis has said so; what Redis loses after that, it loses. `rediss://` encrypts, and
+/// trusts the certificates that the system trusts; without the feature `redis-tls` it is refused.
 pub struct RedisSink {
     client: Client,
     connection: Option<Connection>,
@@ -78,6 +78,11 @@ impl RedisSink {
     }
 
     fn new(url: &str, form: Form) -> Result<Self, SinkError> {
+        #[cfg(feature = "redis-tls")]
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Where there are two to choose from, the client would panic. Another thread may be first.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         let client = Client::open(url)
             .map_err(|fault| SinkError::Url { reason: fault.category().to_owned() })?;
         Ok(Self { client, connection: None, form, timeout: TIMEOUT })

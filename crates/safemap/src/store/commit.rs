@@ -249,7 +249,7 @@ impl Store {
                 }
             };
             // What was taken by estimate is set right below, over all writes.
-            used = (used + shard.bytes()).wrapping_sub(before);
+            used = used.wrapping_add(shard.bytes()).wrapping_sub(before);
             self.publish(index, shard);
             self.tell(
                 Change::Written,
