@@ -66,6 +66,7 @@ impl Checker<'_> {
 
     fn fields(&mut self, node: &ast::LiteralValue, fields: &[Field]) {
         for (number, value) in node.values.iter().enumerate() {
+            self.universe.steps(fields.len());
             let field = match &value.key {
                 Some(Element::Expr(Expression::Ident(name))) => {
                     fields.iter().find(|field| *field.name == *name.name)
