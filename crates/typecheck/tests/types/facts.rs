@@ -254,3 +254,27 @@ fn types_can_be_assigned_as_the_language_says() {
     }
     assert!(universe.assignable(of("i"), error) && universe.assignable(of("p"), error));
 }
+
+#[test]
+fn arguments_are_put_in_for_type_parameters() {
+    let text = "package a
+        type M[K comparable, V any] struct{ m map[K][]V }
+        func (m *M[A, B]) Get(a A) []B { return m.m[a] }
+        func Map[E, R any](list []E, f func(E) R) []R { return nil }
+        var x = Map([]string{}, func(s string) M[string, int] { return M[string, int]{} })";
+    let (universe, checked) = checked(text);
+    let member = |name: &str| universe.member(checked.package, name).expect("it is declared");
+    assert_eq!(universe.spell(universe.type_of(member("x"))), "[]a.M[string,int]");
+    let generic = universe.type_of(member("M"));
+    let methods = universe.declared_methods(generic);
+    let params = universe.type_params(methods[0]);
+    let spelled: Vec<String> = params.iter().map(|param| universe.spell(*param)).collect();
+    assert_eq!(spelled, ["A", "B"]);
+    let signature = universe.type_of(methods[0]);
+    let args = [universe.error_type(), universe.any_type()];
+    let put = universe.substitute(signature, &params, &args);
+    assert_eq!(universe.spell(put), "func(error) []interface{}");
+    assert_eq!(universe.type_params(member("Map")).len(), 2);
+    let instance = universe.instantiate(member("M"), &args);
+    assert_eq!(universe.spell(universe.underlying(instance)), "struct{m map[error][]interface{}}");
+}
