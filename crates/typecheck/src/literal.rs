@@ -8,11 +8,7 @@ use crate::operand::Operand;
 use crate::types::{Basic, Field, Type, TypeId};
 
 impl Checker<'_> {
-    pub(crate) fn composite(
-        &mut self,
-        node: &ast::CompositeLit,
-        _wanted: Option<TypeId>,
-    ) -> Operand {
+    pub(crate) fn composite(&mut self, node: &ast::CompositeLit) -> Operand {
         // `[...]T{…}` has as many elements as are listed.
         if let Expression::TypeArray(array) = &*node.typ
             && let Expression::Ellipsis(_) = &*array.len

@@ -61,6 +61,15 @@ impl Universe {
         package
     }
 
+    /// Lets packages that are looked at later import this one, unless they have its source already.
+    pub(crate) fn know(&self, path: &str, package: PackageId) {
+        for key in [path.to_owned(), format!("={path}")] {
+            if self.known_import(&key).flatten().is_none() {
+                self.set_import(&key, Some(package));
+            }
+        }
+    }
+
     /// Resolves an object, if it was not.
     pub(crate) fn resolve(&self, id: ObjectId) {
         let object = self.object(id);

@@ -278,3 +278,19 @@ fn arguments_are_put_in_for_type_parameters() {
     let instance = universe.instantiate(member("M"), &args);
     assert_eq!(universe.spell(universe.underlying(instance)), "struct{m map[error][]interface{}}");
 }
+
+#[test]
+fn a_package_that_was_checked_is_what_later_ones_import() {
+    let universe = Universe::new(Box::new(NoImports));
+    let first =
+        parse_texts([("b.go", "package b\ntype T struct{ N int }\nfunc F() *T { return nil }")]);
+    let first = check(&universe, Source::new("example.com/b", first.files));
+    let text = "package a\nimport \"example.com/b\"\nvar x = b.F()\nvar n = x.N";
+    let second = check(&universe, Source::new("a", parse_texts([("a.go", text)]).files));
+    assert!(second.unresolved().is_empty());
+    let of =
+        |name: &str| universe.member(second.package, name).map(|object| universe.type_of(object));
+    let declared = universe.member(first.package, "T").map(|object| universe.type_of(object));
+    assert_eq!(of("x"), declared.map(|declared| universe.pointer_to(declared)));
+    assert_eq!(of("n").map(|typ| universe.spell(typ)).as_deref(), Some("int"));
+}
