@@ -510,7 +510,7 @@ impl Run<'_> {
         self.out.dedup_by(|next, before| next.0 == before.0 && next.1 == before.1);
         // Of generic functions of other packages nothing is said here.
         let own = self.checked.files.len();
-        self.out.retain(|(at, ..)| (at.file as usize) < own);
+        self.out.retain(|(at, ..)| (at.file as usize) < own && at.line > 0);
         self.unknown.retain(|(at, _)| (at.file as usize) < own);
         self.unknown.sort();
         self.unknown.dedup();

@@ -42,7 +42,7 @@ impl Lower<'_> {
     }
 
     /// What is called, or whose method is called: if that needs a call itself, it is kept in a variable.
-    fn called_once(&mut self, x: NodeId, at: Pos) -> (NodeId, Vec<NodeId>) {
+    pub(super) fn called_once(&mut self, x: NodeId, at: Pos) -> (NodeId, Vec<NodeId>) {
         let mut has_call = false;
         self.program.visit(x, &mut |_, node| {
             has_call |= matches!(
