@@ -304,7 +304,8 @@ impl Program {
         }
     }
 
-    fn children(&self, id: NodeId, each: &mut dyn FnMut(NodeId)) {
+    /// Calls `each` with the nodes right below one, but for those that are done before it.
+    pub(crate) fn children(&self, id: NodeId, each: &mut dyn FnMut(NodeId)) {
         match &self.node(id).op {
             Op::Literal(_)
             | Op::Nil

@@ -32,9 +32,9 @@ impl Lower<'_> {
             Expression::Ident(name) => self.ident(name, typ, at),
             Expression::FuncLit(literal) => self.function_literal(literal, typ),
             Expression::CompositeLit(literal) => {
-                let id = self.literal(&literal.val);
+                let id = self.literal(&literal.val, Some(&literal.typ));
                 if !matches!(self.program.node(id).op, Op::PtrLit(_)) {
-                    self.spell_literal(id, &literal.typ);
+                    self.spell(id, &literal.typ);
                 }
                 id
             }
@@ -65,10 +65,6 @@ impl Lower<'_> {
             }
             _ => self.unknown("an expression", Vec::new(), typ, at),
         }
-    }
-
-    fn spell_literal(&mut self, id: NodeId, typ: &Expression) {
-        self.spell(id, typ);
     }
 
     fn constant(&mut self, x: &Expression, info: &ExprInfo, at: Pos) -> NodeId {
@@ -387,19 +383,28 @@ impl Lower<'_> {
 /// A string constant as it is printed.
 fn quoted(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
-    for letter in String::from_utf8_lossy(bytes).chars() {
-        match letter {
-            '"' | '\\' => {
-                text.push('\\');
-                text.push(letter);
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '"' | '\\' => {
+                    text.push('\\');
+                    text.push(letter);
+                }
+                '\n' => text.push_str("\\n"),
+                '\t' => text.push_str("\\t"),
+                '\r' => text.push_str("\\r"),
+                '\x07' => text.push_str("\\a"),
+                '\x08' => text.push_str("\\b"),
+                '\x0c' => text.push_str("\\f"),
+                '\x0b' => text.push_str("\\v"),
+                letter if letter.is_ascii_control() => {
+                    text.push_str(&format!("\\x{:02x}", u32::from(letter)));
+                }
+                letter => text.push(letter),
             }
-            '\n' => text.push_str("\\n"),
-            '\t' => text.push_str("\\t"),
-            '\r' => text.push_str("\\r"),
-            letter if u32::from(letter) < 0x20 || letter == '\x7f' => {
-                text.push_str(&format!("\\x{:02x}", u32::from(letter)));
-            }
-            letter => text.push(letter),
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
         }
     }
     text.push('"');
