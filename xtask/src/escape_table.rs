@@ -149,12 +149,7 @@ fn score(file: &TestFile, release: Release, goroot: &Path) -> Result<Score> {
         command.arg("--flows");
     }
     let output = command.arg(&file.path).output().context("cannot run cargo")?;
-    ensure!(
-        output.status.success(),
-        "{}: {}",
-        file.name,
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "{}: {}", file.name, String::from_utf8_lossy(&output.stderr));
     let messages: Vec<_> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| {
@@ -176,7 +171,10 @@ fn table(files: &[TestFile], columns: &[Vec<Score>]) -> String {
             (column.iter().filter(|score| score.is_whole()).count(), total)
         })
         .collect();
-    let _ = writeln!(out, "| release | files matched in full | expectations matched | messages too many |");
+    let _ = writeln!(
+        out,
+        "| release | files matched in full | expectations matched | messages too many |"
+    );
     let _ = writeln!(out, "| --- | ---: | ---: | ---: |");
     for (name, (whole, total)) in RELEASES.iter().zip(&totals) {
         let share = 100.0 * total.matched as f64 / total.expected.max(1) as f64;

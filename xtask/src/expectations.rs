@@ -64,7 +64,8 @@ impl Expectations {
             let mut wanted = Vec::new();
             for text in quoted.captures_iter(&found[1]) {
                 let text = relative.replace_all(&text[1], "${3}");
-                let regex = Regex::new(&plain_braces(&text)).with_context(|| format!("line {number}: {text}"))?;
+                let regex = Regex::new(&plain_braces(&text))
+                    .with_context(|| format!("line {number}: {text}"))?;
                 wanted.push(regex);
             }
             lines.push((number, wanted));

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use gosyn::ast;
 use tophash_escape_engine::{GoVersion, Leaks};
+use tophash_typecheck::ast;
 use tophash_typecheck::{SourceFile, on_deep_stack, parse};
 
 /// What was said, by file, line and column.
@@ -116,7 +116,8 @@ fn functions(file: &SourceFile, said: &Said) -> Vec<(String, String)> {
             for name in &field.name {
                 let place = file.line_byte_column(name.pos);
                 let lines = said.get(&place).map(Vec::as_slice).unwrap_or_default();
-                any |= lines.iter().any(|line| line.contains("param") || line.contains(" does not "));
+                any |=
+                    lines.iter().any(|line| line.contains("param") || line.contains(" does not "));
                 unnamed &= name.name == "_";
                 row.push(leaks(&name.name, lines, &results));
             }

@@ -10,7 +10,7 @@ use crate::build::{self, Built, Surroundings};
 use crate::components::components;
 use crate::dead_locals;
 use crate::devirtualize::devirtualize;
-use crate::graph::{ESCAPES, Graph, HEAP, Hole, Holds, LocId, MUTATES, NoteAt};
+use crate::graph::{ESCAPES, Graph, HEAP, Holds, Hole, LocId, MUTATES, NoteAt};
 use crate::ir::{Class, FuncId, Literal, NodeId, Op, Pos, Program};
 use crate::leaks::{Leaks, RESULTS};
 use crate::lower::{self, Lowered};
@@ -182,12 +182,7 @@ impl Run<'_> {
     }
 
     /// Puts constants in the place of variables that are always one.
-    fn see_literals(
-        &mut self,
-        graph: &Graph,
-        id: LocId,
-        statics: &HashMap<FuncId, Rc<Statics>>,
-    ) {
+    fn see_literals(&mut self, graph: &Graph, id: LocId, statics: &HashMap<FuncId, Rc<Statics>>) {
         let location = graph.at(id);
         let (Holds::Node(node), Some(function)) = (location.holds, location.function) else {
             return;
@@ -243,7 +238,12 @@ impl Run<'_> {
                 let inner = statics.value(&self.program, *args.first()?);
                 let Op::SliceLit { len, .. } = self.program.node(inner).op else { return None };
                 let text: Rc<str> = len.to_string().into();
-                Some(Literal { raw: text.clone(), text, int: i64::try_from(len).ok(), length: None })
+                Some(Literal {
+                    raw: text.clone(),
+                    text,
+                    int: i64::try_from(len).ok(),
+                    length: None,
+                })
             }
             _ => None,
         }
@@ -285,11 +285,7 @@ impl Run<'_> {
             let name = self.program.func(function).name.clone();
             let text = self.printer().expr(statement);
             let at = self.program.node(statement).at;
-            self.out.push((
-                at,
-                format!("{name} ignoring self-assignment in {text}"),
-                Vec::new(),
-            ));
+            self.out.push((at, format!("{name} ignoring self-assignment in {text}"), Vec::new()));
         }
         for &id in batch {
             let leaks = self.params(id, built);
@@ -352,8 +348,7 @@ impl Run<'_> {
     fn flow(&self, graph: &Graph, id: LocId, why: &Explanation) -> Vec<String> {
         let function = graph.at(id).function;
         let name = function.map_or_else(String::new, |id| self.program.func(id).name.to_string());
-        let mut lines =
-            vec![format!("{} escapes to heap in {name}:", self.source_of(graph, id))];
+        let mut lines = vec![format!("{} escapes to heap in {name}:", self.source_of(graph, id))];
         for way in &why.ways {
             let derefs = match way.derefs {
                 ..0 => "&".to_owned(),

@@ -63,7 +63,9 @@ fn small_constant(program: &Program, id: NodeId) -> Option<i64> {
 
 fn is_bounded(program: &Program, types: &Types<'_>, index: NodeId, length: u64) -> bool {
     let node = program.node(index);
-    let Some(basic) = types.basic(node.typ).filter(|basic| basic.is_integer()) else { return false };
+    let Some(basic) = types.basic(node.typ).filter(|basic| basic.is_integer()) else {
+        return false;
+    };
     let Some(bytes) = types.size(node.typ) else { return false };
     let is_signed = !basic.is_unsigned();
     let mut bits = bytes.saturating_mul(8);

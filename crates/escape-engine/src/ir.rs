@@ -60,9 +60,16 @@ pub(crate) enum Op {
     Name(VarId),
     /// A variable of a package.
     Global(Rc<str>),
-    Function { name: Rc<str>, callee: Callee },
+    Function {
+        name: Rc<str>,
+        callee: Callee,
+    },
     /// `T.f`, also as the function of a method call, whose receiver is then its first argument.
-    MethodExpr { receiver: TypeId, name: Rc<str>, callee: Option<Callee> },
+    MethodExpr {
+        receiver: TypeId,
+        name: Rc<str>,
+        callee: Option<Callee>,
+    },
     Unary(&'static str, NodeId),
     Binary(&'static str, NodeId, NodeId),
     Addr(NodeId),
@@ -77,7 +84,12 @@ pub(crate) enum Op {
     /// Of a slice, string or pointer.
     Index(NodeId, NodeId),
     IndexMap(NodeId, NodeId),
-    Slice { x: NodeId, low: Option<NodeId>, high: Option<NodeId>, max: Option<NodeId> },
+    Slice {
+        x: NodeId,
+        low: Option<NodeId>,
+        high: Option<NodeId>,
+        max: Option<NodeId>,
+    },
     /// Between numbers, and the like.
     Convert(NodeId),
     /// Between types of one representation.
@@ -88,16 +100,40 @@ pub(crate) enum Op {
     SliceToArray(NodeId),
     SliceToArrayPtr(NodeId),
     Receive(NodeId),
-    Call { function: NodeId, args: List, spread: bool },
-    CallInterface { x: NodeId, name: Rc<str>, args: List, spread: bool },
-    Builtin { which: Builtin, args: List, spread: bool },
+    Call {
+        function: NodeId,
+        args: List,
+        spread: bool,
+    },
+    CallInterface {
+        x: NodeId,
+        name: Rc<str>,
+        args: List,
+        spread: bool,
+    },
+    Builtin {
+        which: Builtin,
+        args: List,
+        spread: bool,
+    },
     New,
-    MakeSlice { len: NodeId, cap: Option<NodeId> },
+    MakeSlice {
+        len: NodeId,
+        cap: Option<NodeId>,
+    },
     MakeChan(Option<NodeId>),
     MakeMap(Option<NodeId>),
-    MethodValue { x: NodeId, name: Rc<str>, callee: Option<Callee>, results: usize },
+    MethodValue {
+        x: NodeId,
+        name: Rc<str>,
+        callee: Option<Callee>,
+        results: usize,
+    },
     ArrayLit(List),
-    SliceLit { values: List, len: u64 },
+    SliceLit {
+        values: List,
+        len: u64,
+    },
     StructLit(List),
     MapLit(Rc<[(NodeId, NodeId)]>),
     Closure(FuncId),
@@ -107,20 +143,61 @@ pub(crate) enum Op {
 
     // Statements.
     Declare(VarId),
-    Assign { to: Option<NodeId>, from: Option<NodeId>, defines: bool },
-    AssignOp { to: NodeId, op: &'static str, from: NodeId, is_step: bool },
-    AssignList { to: List, from: List, kind: ListKind, defines: bool },
-    AssignCall { to: List, call: NodeId, defines: bool },
+    Assign {
+        to: Option<NodeId>,
+        from: Option<NodeId>,
+        defines: bool,
+    },
+    AssignOp {
+        to: NodeId,
+        op: &'static str,
+        from: NodeId,
+        is_step: bool,
+    },
+    AssignList {
+        to: List,
+        from: List,
+        kind: ListKind,
+        defines: bool,
+    },
+    AssignCall {
+        to: List,
+        call: NodeId,
+        defines: bool,
+    },
     Branch,
     Goto(Rc<str>),
     Label(Rc<str>),
-    If { cond: NodeId, then: List, otherwise: List },
-    For { cond: Option<NodeId>, post: Option<NodeId>, body: List },
-    Range { key: Option<NodeId>, value: Option<NodeId>, x: NodeId, body: List },
-    Switch { tag: Option<NodeId>, cases: Rc<[Case]> },
-    TypeSwitch { x: NodeId, has_name: bool, cases: Rc<[Case]> },
+    If {
+        cond: NodeId,
+        then: List,
+        otherwise: List,
+    },
+    For {
+        cond: Option<NodeId>,
+        post: Option<NodeId>,
+        body: List,
+    },
+    Range {
+        key: Option<NodeId>,
+        value: Option<NodeId>,
+        x: NodeId,
+        body: List,
+    },
+    Switch {
+        tag: Option<NodeId>,
+        cases: Rc<[Case]>,
+    },
+    TypeSwitch {
+        x: NodeId,
+        has_name: bool,
+        cases: Rc<[Case]>,
+    },
     Select(Rc<[Case]>),
-    Send { channel: NodeId, value: NodeId },
+    Send {
+        channel: NodeId,
+        value: NodeId,
+    },
     Return(List),
     Go(NodeId),
     Defer(NodeId),
@@ -336,10 +413,7 @@ impl Program {
             | Op::MethodValue { x, .. }
             | Op::Go(x)
             | Op::Defer(x) => each(*x),
-            Op::Binary(_, x, y)
-            | Op::IndexArray(x, y)
-            | Op::Index(x, y)
-            | Op::IndexMap(x, y) => {
+            Op::Binary(_, x, y) | Op::IndexArray(x, y) | Op::Index(x, y) | Op::IndexMap(x, y) => {
                 each(*x);
                 each(*y);
             }

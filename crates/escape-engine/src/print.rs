@@ -181,7 +181,7 @@ impl Printer<'_> {
             | Op::SliceToArray(x)
             | Op::SliceToArrayPtr(x) => {
                 let to = self.type_of(id);
-                if self.has_name(node.typ) {
+                if self.has_name(node.typ) || node.spelled.as_deref() == Some("any") {
                     out.push_str(&to);
                 } else {
                     out.push_str(&format!("({to})"));
@@ -384,7 +384,11 @@ impl Printer<'_> {
             Type::Interface(interface) => {
                 if interface.methods.is_empty() && interface.embeds.is_empty() {
                     // The alias is what people write; the type alone does not tell which it was.
-                    out.push_str(if id == self.universe.any_type() { "any" } else { "interface {}" });
+                    out.push_str(if id == self.universe.any_type() {
+                        "any"
+                    } else {
+                        "interface {}"
+                    });
                     return;
                 }
                 out.push_str("interface {");

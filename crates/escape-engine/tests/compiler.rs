@@ -25,7 +25,8 @@ fn compiled(toolchain: &Toolchain) -> BTreeSet<String> {
         fs::copy(&path, module.path().join(path.file_name().expect("a name"))).expect("files");
     }
     let mut command = toolchain.go(module.path(), "");
-    let output = command.args(["list", "-export", "-gcflags=-m -l", "."]).output().expect("go runs");
+    let output =
+        command.args(["list", "-export", "-gcflags=-m -l", "."]).output().expect("go runs");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -53,9 +54,10 @@ fn analyzed(toolchain: &Toolchain, version: GoVersion) -> (BTreeSet<String>, Vec
             let file = &names[verdict.file];
             format!("{file}:{}:{}: {}", verdict.line, verdict.column, verdict.text)
         });
-        let unresolved = analysis.unresolved.iter().map(|place| {
-            format!("{}:{}: {}", names[place.file], place.line, place.what)
-        });
+        let unresolved = analysis
+            .unresolved
+            .iter()
+            .map(|place| format!("{}:{}: {}", names[place.file], place.line, place.what));
         (lines.collect(), unresolved.collect())
     })
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::finding::Position;
 use crate::model::package::Package;
-use tophash_typecheck::{MAX_BYTES, PassedOver, Reason, SourceFile};
 use crate::rules::{self, Found};
 use crate::source_tree::Folder;
 use crate::summary::View;
 use crate::suppress::Suppressions;
 use crate::walk;
+use tophash_typecheck::{MAX_BYTES, PassedOver, Reason, SourceFile};
 
 /// What is known of a folder.
 #[derive(Default)]

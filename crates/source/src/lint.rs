@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::check::{self, Checked};
 use crate::config::Config;
 use crate::finding::{Finding, Position};
-use tophash_typecheck::{PassedOver, Reason};
 use crate::source_tree;
 use crate::workers;
+use tophash_typecheck::{PassedOver, Reason};
 
 /// How long one file may take: a hundred times what the slowest of Go's own takes.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -141,8 +141,8 @@ impl<'p, 'a> View<'p, 'a> {
     }
 }
 
-fn value_type(value: &gosyn::ast::Expression) -> Ty<'_> {
-    use gosyn::ast::Expression;
+fn value_type(value: &tophash_typecheck::ast::Expression) -> Ty<'_> {
+    use tophash_typecheck::ast::Expression;
     match value {
         Expression::CompositeLit(literal) => Ty::Written(&literal.typ),
         Expression::Call(call) => match (call.func.as_ref(), call.args.first()) {
@@ -303,8 +303,8 @@ fn lifetimes<'a>(package: &Package<'a>, facts: &Facts<'a>) -> HashMap<&'a str, L
 }
 
 /// The type of a variable's value, also of one that a function of the package makes.
-fn held_type<'a>(package: &Package<'a>, value: &'a gosyn::ast::Expression) -> Ty<'a> {
-    use gosyn::ast::Expression;
+fn held_type<'a>(package: &Package<'a>, value: &'a tophash_typecheck::ast::Expression) -> Ty<'a> {
+    use tophash_typecheck::ast::Expression;
     if let Expression::Call(call) = value
         && let Expression::Ident(ident) = call.func.as_ref()
         && let Some(function) =

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::{self, Checked};
-use tophash_typecheck::{PassedOver, Reason};
 use crate::source_tree::Folder;
+use tophash_typecheck::{PassedOver, Reason};
 
 /// Room for trees as deep as `tophash_typecheck::MAX_DEPTH` allows, also without optimization. It is taken from the
 /// system as it is used.

@@ -159,6 +159,10 @@ impl Checker<'_> {
     fn append(&mut self, node: &ast::Call) -> Operand {
         let Some((first, rest)) = node.args.split_first() else { return Operand::unknown() };
         let slice = self.expr(first);
+        // append(f()), where f returns a slice and elements.
+        if let Type::Tuple(types) = &*self.universe.get(slice.typ) {
+            return Operand::value(types.first().copied().unwrap_or(TypeId::UNKNOWN));
+        }
         let elem = match *self.universe.get(self.universe.core_string(slice.typ)) {
             Type::Slice(elem) => elem,
             _ => TypeId::UNKNOWN,
@@ -178,11 +182,19 @@ impl Checker<'_> {
 
     fn complex(&mut self, node: &ast::Call) -> Operand {
         let [left_node, right_node] = node.args.as_slice() else {
-            self.operands(node);
-            return Operand::unknown();
+            let operands = self.operands(node);
+            let results = operands.first().map(|operand| self.universe.get(operand.typ));
+            return match results.as_deref() {
+                // complex(f()), where f returns both parts.
+                Some(Type::Tuple(types)) => self.complex_of(types.first().copied()),
+                _ => Operand::unknown(),
+            };
         };
         let (mut left, mut right) = (self.expr(left_node), self.expr(right_node));
-        self.matched((left_node, &mut left), (right_node, &mut right));
+        let untyped = |operand: &Operand| self.universe.is_untyped(operand.typ);
+        if left.value.is_none() || right.value.is_none() || !untyped(&left) || !untyped(&right) {
+            self.matched((left_node, &mut left), (right_node, &mut right));
+        }
         if let (Some(one), Some(other)) = (&left.value, &right.value) {
             let value = match (one.as_float(), other.as_float()) {
                 (Some(real), Some(imaginary)) => Value::Complex(real, imaginary),
@@ -198,7 +210,11 @@ impl Checker<'_> {
         let float = Basic::Float64.id();
         self.convert_untyped(left_node, &mut left, float);
         self.convert_untyped(right_node, &mut right, float);
-        match self.universe.basic(left.typ) {
+        self.complex_of(Some(left.typ))
+    }
+
+    fn complex_of(&self, part: Option<TypeId>) -> Operand {
+        match part.and_then(|part| self.universe.basic(part)) {
             Some(Basic::Float32) => Operand::value(Basic::Complex64.id()),
             Some(Basic::Float64) => Operand::value(Basic::Complex128.id()),
             _ => Operand::unknown(),

@@ -87,7 +87,12 @@ impl<'u> Checker<'u> {
             value: operand.value.clone(),
             is_comma_ok: false,
         };
-        info.borrow_mut().exprs.insert(key(node), noted);
+        let mut info = info.borrow_mut();
+        // A list has no place of its own.
+        if noted.typ.is_unknown() && !matches!(node, Expression::List(_)) {
+            info.unknown.push((key(node), Place { file: self.file, at: node.pos() }));
+        }
+        info.exprs.insert(key(node), noted);
     }
 
     pub(crate) fn record_type(&self, node: &Expression, typ: TypeId) {

@@ -5,6 +5,7 @@
 //! fractions, which Go keeps exactly.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::rc::Rc;
 
 use gosyn::token::{LitKind, Operator};
@@ -55,6 +56,40 @@ impl Value {
         match self {
             Self::Complex(real, imaginary) => Some((*real, *imaginary)),
             _ => self.as_float().map(|real| (real, 0.0)),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// Spells the value as Go's source would, whole: strings quoted, bytes that are no text as escapes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value}"),
+            Self::Complex(real, imaginary) => write!(f, "({real} + {imaginary}i)"),
+            Self::Unknown => f.write_str("?"),
+            Self::String(bytes) => {
+                f.write_str("\"")?;
+                for chunk in bytes.utf8_chunks() {
+                    for letter in chunk.valid().chars() {
+                        match letter {
+                            '"' | '\\' => write!(f, "\\{letter}")?,
+                            '\n' => f.write_str("\\n")?,
+                            '\t' => f.write_str("\\t")?,
+                            '\r' => f.write_str("\\r")?,
+                            letter if letter.is_control() => {
+                                write!(f, "\\x{:02x}", u32::from(letter))?;
+                            }
+                            letter => write!(f, "{letter}")?,
+                        }
+                    }
+                    for byte in chunk.invalid() {
+                        write!(f, "\\x{byte:02x}")?;
+                    }
+                }
+                f.write_str("\"")
+            }
         }
     }
 }
@@ -218,8 +253,8 @@ pub(crate) fn binary(op: Operator, left: &Value, right: &Value, integers: bool) 
             _ => Value::Unknown,
         },
         (Value::String(left), Value::String(right)) if op == Operator::Add => {
-            // Text that doubles and doubles is cut off before it is too much.
-            if left.len() + right.len() > 1 << 24 {
+            // Text that is put together from thousands of pieces would be copied as often.
+            if left.len() + right.len() > 1 << 16 {
                 return Value::Unknown;
             }
             Value::String([&**left, &**right].concat().into())

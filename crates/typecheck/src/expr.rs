@@ -146,7 +146,7 @@ impl Checker<'_> {
         if op == Operator::And {
             if let Expression::CompositeLit(literal) = unparen(inner) {
                 let operand = self.composite(literal, None);
-                self.record(inner, &operand);
+                self.record_through(inner, &operand);
                 return Operand::value(self.universe.pointer_to(operand.typ));
             }
             let operand = self.expr(inner);
@@ -201,7 +201,7 @@ impl Checker<'_> {
     ) -> Operand {
         let mut right = self.expr(right_node);
         if matches!(op, Operator::Shl | Operator::Shr) {
-            return self.shift(op, (left_node, left), (right_node, right));
+            return self.shift(op, &left, &right);
         }
         self.matched((left_node, &mut left), (right_node, &mut right));
         if is_comparison(op) {
@@ -275,12 +275,7 @@ impl Checker<'_> {
         Operand::value(boolean)
     }
 
-    fn shift(
-        &mut self,
-        op: Operator,
-        (_, left): (&Expression, Operand),
-        (right_node, mut right): (&Expression, Operand),
-    ) -> Operand {
+    fn shift(&mut self, op: Operator, left: &Operand, right: &Operand) -> Operand {
         if let (Some(value), Some(count)) = (&left.value, &right.value) {
             let mut typ = left.typ;
             if !self.universe.basic(typ).is_some_and(Basic::is_integer) {
@@ -292,11 +287,8 @@ impl Checker<'_> {
             }
             return Operand::constant(value, typ);
         }
-        if right.value.is_none() {
-            self.convert_untyped(right_node, &mut right, Basic::Uint.id());
-        }
         match left.mode {
-            Mode::Unknown => left,
+            Mode::Unknown => Operand::unknown(),
             // An untyped constant takes the type that the whole gets.
             _ => Operand::value(left.typ),
         }

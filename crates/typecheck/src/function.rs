@@ -53,9 +53,8 @@ impl Checker<'_> {
             std::mem::replace(&mut self.results, results),
             self.iota.take(),
         );
-        self.open();
+        // Parameters are of the body's own block: `:=` assigns to them.
         self.block(&body.list);
-        self.close();
         (self.function, self.results, self.iota) = outer;
     }
 

@@ -1,23 +1,44 @@
 //! Whether two types are the same, whatever their parameters are named.
 
+use std::cell::Cell;
+
 use crate::types::{Interface, Method, Param, Signature, Type, TypeId};
 use crate::universe::Universe;
 
 /// Types that nest deeper are taken for different.
 const MAX_DEPTH: u32 = 100;
 
+/// So many parts of two types are compared; those of more are taken for different.
+const MAX_PARTS: u32 = 100_000;
+
+/// How far a comparison may still go.
+#[derive(Clone, Copy)]
+struct Bound<'a> {
+    depth: u32,
+    parts: &'a Cell<u32>,
+}
+
+impl Bound<'_> {
+    fn deeper(self) -> Option<Self> {
+        let parts = self.parts.get().checked_sub(1)?;
+        self.parts.set(parts);
+        Some(Self { depth: self.depth.checked_sub(1)?, ..self })
+    }
+}
+
 impl Universe {
     /// Whether two types are the same: whatever their parameters are named. What is unknown is the same as
     /// nothing else.
     pub fn identical(&self, left: TypeId, right: TypeId) -> bool {
-        self.same(left, right, MAX_DEPTH)
+        let parts = Cell::new(MAX_PARTS);
+        self.same(left, right, Bound { depth: MAX_DEPTH, parts: &parts })
     }
 
-    fn same(&self, left: TypeId, right: TypeId, depth: u32) -> bool {
+    fn same(&self, left: TypeId, right: TypeId, depth: Bound<'_>) -> bool {
         if left == right {
             return true;
         }
-        let Some(depth) = depth.checked_sub(1) else { return false };
+        let Some(depth) = depth.deeper() else { return false };
         let same = |left: TypeId, right: TypeId| self.same(left, right, depth);
         match (&*self.get(left), &*self.get(right)) {
             (
@@ -56,7 +77,7 @@ impl Universe {
         }
     }
 
-    fn same_signature(&self, left: &Signature, right: &Signature, depth: u32) -> bool {
+    fn same_signature(&self, left: &Signature, right: &Signature, depth: Bound<'_>) -> bool {
         let same = |left: &Param, right: &Param| self.same(left.typ, right.typ, depth);
         left.is_variadic == right.is_variadic
             && left.type_params.len() == right.type_params.len()
@@ -68,7 +89,7 @@ impl Universe {
         &self,
         (left, left_listed): (TypeId, &Interface),
         (right, right_listed): (TypeId, &Interface),
-        depth: u32,
+        depth: Bound<'_>,
     ) -> bool {
         let same = |left: &Method, right: &Method| {
             left.name == right.name

@@ -3,6 +3,8 @@
 //! Only the pattern's type parameters are unknowns, also where a generic function calls itself with types that
 //! hold the same ones.
 
+use std::cell::Cell;
+
 use gosyn::ast::{self, Expression};
 
 use crate::call::Argument;
@@ -15,10 +17,15 @@ use crate::universe::Universe;
 /// Types that nest deeper fit nothing.
 const MAX_DEPTH: u32 = 60;
 
+/// So do types of more parts.
+const MAX_PARTS: u32 = 100_000;
+
 /// Type parameters and what was found for them.
 struct Bindings<'a> {
     params: &'a [TypeId],
     found: Vec<Option<TypeId>>,
+    /// How many parts of types may still be laid over each other.
+    parts: u32,
 }
 
 impl Bindings<'_> {
@@ -35,13 +42,14 @@ impl Universe {
     /// Lays a pattern over a type, and notes what its parameters stand for.
     fn fit(&self, bindings: &mut Bindings<'_>, pattern: TypeId, typ: TypeId, depth: u32) -> bool {
         let Some(depth) = depth.checked_sub(1) else { return false };
-        if typ.is_unknown() {
+        bindings.parts = bindings.parts.saturating_sub(1);
+        if typ.is_unknown() || bindings.parts == 0 {
             return false;
         }
         if let Some(at) = bindings.position(pattern) {
             return self.bind(bindings, at, typ);
         }
-        if pattern == typ && !self.mentions(pattern, bindings.params, MAX_DEPTH) {
+        if pattern == typ && !self.mentions(pattern, bindings.params) {
             return true;
         }
         let (mut shape, mut other) = (self.get(pattern), self.get(typ));
@@ -209,7 +217,7 @@ impl Universe {
         let typ = self.substitute(core, &params, &types);
         let open: Vec<TypeId> =
             bindings.params.iter().copied().filter(|param| !params.contains(param)).collect();
-        if !self.mentions(typ, &open, MAX_DEPTH)
+        if !self.mentions(typ, &open)
             && let Some(place) = bindings.found.get_mut(at)
         {
             *place = Some(typ);
@@ -217,12 +225,25 @@ impl Universe {
     }
 
     /// Whether one of these type parameters is in a type.
-    pub(crate) fn mentions(&self, typ: TypeId, params: &[TypeId], depth: u32) -> bool {
-        let Some(depth) = depth.checked_sub(1) else { return true };
+    pub(crate) fn mentions(&self, typ: TypeId, params: &[TypeId]) -> bool {
+        self.mentions_within(typ, params, MAX_DEPTH, &Cell::new(MAX_PARTS))
+    }
+
+    fn mentions_within(
+        &self,
+        typ: TypeId,
+        params: &[TypeId],
+        depth: u32,
+        parts: &Cell<u32>,
+    ) -> bool {
+        let (Some(depth), Some(left)) = (depth.checked_sub(1), parts.get().checked_sub(1)) else {
+            return true;
+        };
+        parts.set(left);
         if params.contains(&typ) {
             return true;
         }
-        let within = |typ: &TypeId| self.mentions(*typ, params, depth);
+        let within = |typ: &TypeId| self.mentions_within(*typ, params, depth, parts);
         match &*self.get(typ) {
             Type::Pointer(elem) | Type::Slice(elem) => within(elem),
             Type::Array { elem, .. } | Type::Chan { elem, .. } => within(elem),
@@ -251,7 +272,7 @@ impl Checker<'_> {
         has_dots: bool,
     ) -> Option<Vec<TypeId>> {
         let params = &signature.type_params;
-        let mut bindings = Bindings { params, found: vec![None; params.len()] };
+        let mut bindings = Bindings { params, found: vec![None; params.len()], parts: MAX_PARTS };
         for (place, typ) in bindings.found.iter_mut().zip(given) {
             *place = Some(*typ).filter(|typ| !typ.is_unknown());
         }
@@ -302,7 +323,7 @@ impl Checker<'_> {
         let shape = self.universe.get(typ);
         let Type::Func(signature) = &*shape else { return TypeId::UNKNOWN };
         let params = &signature.type_params;
-        let mut bindings = Bindings { params, found: vec![None; params.len()] };
+        let mut bindings = Bindings { params, found: vec![None; params.len()], parts: MAX_PARTS };
         for (place, typ) in bindings.found.iter_mut().zip(given) {
             *place = Some(*typ).filter(|typ| !typ.is_unknown());
         }

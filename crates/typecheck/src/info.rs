@@ -9,7 +9,7 @@ use foldhash::HashMap;
 use gosyn::ast;
 
 use crate::constant::Value;
-use crate::object::{Builtin, FunctionId, ObjectId, PackageId};
+use crate::object::{Builtin, FunctionId, ObjectId, PackageId, Place};
 use crate::parse::SourceFile;
 use crate::types::TypeId;
 
@@ -245,6 +245,21 @@ impl Checked {
         self.info.case_variables.get(&key(node)).copied()
     }
 
+    /// Where nothing could be found out of an expression, in the order of the source.
+    pub fn unresolved(&self) -> Vec<Place> {
+        let is_open = |node: &usize| {
+            self.info
+                .exprs
+                .get(node)
+                .is_some_and(|info| info.typ.is_unknown() && !matches!(info.mode, Mode::Builtin(_)))
+        };
+        let open = self.info.unknown.iter().filter(|(node, _)| is_open(node));
+        let mut places: Vec<Place> = open.map(|(_, place)| *place).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
     /// The arguments for the type parameters of a generic function, where its name (that before the brackets,
     /// or behind the dot) is used.
     pub fn type_args(&self, node: &ast::Ident) -> Option<&[TypeId]> {
@@ -267,6 +282,8 @@ pub(crate) struct Info {
     pub(crate) functions: Vec<Function>,
     pub(crate) case_variables: HashMap<usize, ObjectId>,
     pub(crate) type_args: HashMap<usize, Rc<[TypeId]>>,
+    /// Expressions of which nothing was known at first.
+    pub(crate) unknown: Vec<(usize, Place)>,
 }
 
 /// The address of a node.

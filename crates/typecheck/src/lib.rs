@@ -16,6 +16,7 @@
 //!
 //! Trees may be deep: see [`on_deep_stack`].
 
+mod assignable;
 mod bodies;
 mod build_context;
 mod builtin;
@@ -55,6 +56,9 @@ pub use build_context::BuildContext;
 pub use check::{Source, check};
 pub use constant::Value;
 pub use deep_stack::on_deep_stack;
+// The syntax tree, which is the parser's own.
+pub use gosyn::{ast, token};
+
 pub use folder::{Parsed, Texts, parse_folder, parse_texts};
 pub use importer::{Folders, Imported, Importer, NoImports};
 pub use info::{

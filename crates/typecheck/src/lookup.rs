@@ -4,6 +4,8 @@
 
 use std::rc::Rc;
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+
 use crate::identical::is_exported;
 use crate::info::Step;
 use crate::object::{ObjectId, PackageId};
@@ -65,7 +67,8 @@ impl Universe {
             return None;
         }
         // A named pointer type has its element's fields, but no methods.
-        if let Type::Named { .. } = &*self.get(base)
+        if !is_pointer
+            && let Type::Named { .. } = &*self.get(base)
             && let Type::Pointer(elem) = &*self.under(base)
         {
             let found = self.lookup(self.pointer_to(*elem), package, name)?;
@@ -77,7 +80,7 @@ impl Universe {
             is_indirect: is_pointer,
             is_multiple: false,
         }];
-        let mut seen: Vec<TypeId> = Vec::new();
+        let mut seen: HashSet<TypeId> = HashSet::new();
         for _ in 0..MAX_LEVELS {
             if level.is_empty() || seen.len() > MAX_TYPES {
                 break;
@@ -85,11 +88,10 @@ impl Universe {
             let mut next = Vec::new();
             let mut found: Option<Found> = None;
             for entry in &level {
-                if let Type::Named { .. } = &*self.get(entry.typ) {
-                    if seen.contains(&entry.typ) {
-                        continue;
-                    }
-                    seen.push(entry.typ);
+                if let Type::Named { .. } = &*self.get(entry.typ)
+                    && !seen.insert(entry.typ)
+                {
+                    continue;
                 }
                 let here = self.own(entry, package, name, &mut next);
                 if let Some(here) = here {
@@ -226,10 +228,12 @@ fn is_seen(field: &Field, package: PackageId, name: &str) -> bool {
 }
 
 /// Marks what comes along several ways, and keeps one of each.
-fn merged(mut entries: Vec<Entry>) -> Vec<Entry> {
+fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut places: HashMap<TypeId, usize> = HashMap::new();
     let mut kept: Vec<Entry> = Vec::new();
-    for entry in entries.drain(..) {
-        match kept.iter_mut().find(|other| other.typ == entry.typ) {
+    for entry in entries {
+        let place = *places.entry(entry.typ).or_insert(kept.len());
+        match kept.get_mut(place) {
             Some(other) => other.is_multiple = true,
             None => kept.push(entry),
         }

@@ -87,7 +87,30 @@ pub(crate) fn enter(
         collect.imports(&file.ast);
         collect.declarations(&file.ast);
     }
+    methods_of_aliases(&mut data);
     universe.add_package(data)
+}
+
+/// Gives methods that are declared for another name of a type to the type.
+fn methods_of_aliases(data: &mut PackageData) {
+    let mut targets = Vec::new();
+    for file in &data.files {
+        for declaration in &file.ast.decl {
+            let Declaration::Type(group) = declaration else { continue };
+            for spec in group.specs.iter().filter(|spec| spec.alias) {
+                if let Some(target) = base_name(&spec.typ)
+                    && data.methods.contains_key(spec.name.name.as_str())
+                {
+                    targets.push((spec.name.name.clone(), target.to_owned()));
+                }
+            }
+        }
+    }
+    for (alias, target) in targets {
+        if let Some(methods) = data.methods.remove(alias.as_str()) {
+            data.methods.entry(target.as_str().into()).or_default().extend(methods);
+        }
+    }
 }
 
 struct Collect<'a> {

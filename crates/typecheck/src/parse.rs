@@ -5,6 +5,7 @@
 //! ([`on_deep_stack`](crate::on_deep_stack)), and a time limit where one is wanted.
 
 use std::fmt;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 
 use gosyn::ast;
@@ -132,7 +133,11 @@ pub fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     // The parser owns its state, and what a panic leaves of it is dropped.
     let parsed = panic::catch_unwind(AssertUnwindSafe(|| {
         gosyn::parse_source(text).or_else(|fault| match without_method_parameters(text) {
-            Some(text) => gosyn::parse_source(text),
+            Some((blanked, ranges)) => {
+                let mut file = gosyn::parse_source(blanked)?;
+                restore_method_parameters(&mut file, text, &ranges);
+                Ok(file)
+            }
             None => Err(fault),
         })
     }));
@@ -152,26 +157,61 @@ pub fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     }
 }
 
-/// Blanks the type parameters of methods, which Go has from 1.27 on and the parser does not know. Types that
-/// they name stay unknown to the rules, as type parameters are everywhere.
-fn without_method_parameters(text: &str) -> Option<String> {
+/// More type parameters of methods than this in a file are not read, but for their names' sake.
+const MAX_METHOD_PARAMETERS: usize = 200;
+
+/// Blanks the type parameters of methods, which Go has from 1.27 on and the parser does not know. Returns also
+/// where they are.
+fn without_method_parameters(text: &str) -> Option<(String, Vec<Range<usize>>)> {
     let mut blanked: Option<Vec<u8>> = None;
+    let mut ranges = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if let Some(range) = method_parameters(line) {
             let bytes = blanked.get_or_insert_with(|| text.as_bytes().to_vec());
             if let Some(part) = bytes.get_mut(at + range.start..at + range.end) {
+                // Places are counted in characters: they stay right unless a name there is no ASCII.
                 part.fill(b' ');
+                ranges.push(at + range.start..at + range.end);
             }
         }
         at += line.len();
     }
     // Whole characters were replaced: from one bracket to its partner.
-    String::from_utf8(blanked?).ok()
+    Some((String::from_utf8(blanked?).ok()?, ranges))
+}
+
+/// Parses type parameters of methods by themselves, at their places, and puts them where the parser would.
+fn restore_method_parameters(file: &mut ast::File, text: &str, ranges: &[Range<usize>]) {
+    for range in ranges.iter().take(MAX_METHOD_PARAMETERS) {
+        let (Some(before), Some(list)) = (text.get(..range.start), text.get(range.clone())) else {
+            continue;
+        };
+
+        let start = before.chars().count();
+        let (head, function) = ("package p;", "func _");
+        let Some(room) = start.checked_sub(head.len() + function.len()) else { continue };
+        let alone = format!("{head}{}{function}{list}(){{}}", " ".repeat(room));
+        let Ok(parsed) = gosyn::parse_source(alone) else { continue };
+        let Some(ast::Declaration::Function(parsed)) = parsed.decl.into_iter().next() else {
+            continue;
+        };
+        let method = file.decl.iter_mut().find_map(|declaration| match declaration {
+            ast::Declaration::Function(function)
+                if function.name.pos + function.name.name.chars().count() == start =>
+            {
+                Some(function)
+            }
+            _ => None,
+        });
+        if let Some(method) = method {
+            method.typ.typ_params = parsed.typ.typ_params;
+        }
+    }
 }
 
 /// Finds the brackets in `func (r *T) Name[P any](`, on one line.
-fn method_parameters(line: &str) -> Option<std::ops::Range<usize>> {
+fn method_parameters(line: &str) -> Option<Range<usize>> {
     let rest = line.strip_prefix("func (")?;
     let receiver_end = line.len() - rest.len() + rest.find(") ")? + 2;
     let name = line.get(receiver_end..)?;
@@ -233,7 +273,11 @@ mod tests {
     fn methods_with_type_parameters_are_read() {
         let text = "package a\n\nfunc (r *T) Pick[P Int, Q []P](n P) P { return n }\n";
         let file = parse("a.go", text).expect("it parses");
-        assert_eq!(file.ast.decl.len(), 1);
+        let ast::Declaration::Function(method) = &file.ast.decl[0] else { panic!("a method") };
+        let params = &method.typ.typ_params.list;
+        assert_eq!(params.len(), 2);
+        assert_eq!(params[1].name[0].name, "Q");
+        assert_eq!(file.line_column(params[1].name[0].pos), (3, 25));
         assert!(parse("a.go", "package a\nfunc (r *T) Pick[").is_err());
     }
 

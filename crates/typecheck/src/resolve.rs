@@ -38,11 +38,19 @@ impl Universe {
         self.set_import(key, None);
         let imported = if path == "C" { None } else { self.importer.import(path, from) };
         let package = imported.and_then(|imported| {
+            // A package that is found under two names is one.
+            let whole = format!("={}", imported.path);
+            if let Some(known) = self.known_import(&whole) {
+                return known;
+            }
+            self.set_import(&whole, None);
             let files = folder::parse_declarations(&imported.texts);
             if files.is_empty() {
                 return None;
             }
-            Some(package::enter(self, &imported.path, files, None))
+            let package = Some(package::enter(self, &imported.path, files, None));
+            self.set_import(&whole, package);
+            package
         });
         self.set_import(key, package);
         package

@@ -10,7 +10,7 @@ const WORD: u64 = 8;
 
 /// How a type's values lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Layout {
+pub(crate) struct Layout {
     size: u64,
     align: u64,
     /// Up to here there may be pointers.
@@ -33,7 +33,25 @@ fn rounded(size: u64, align: u64) -> Option<u64> {
 
 impl Universe {
     fn layout(&self, typ: TypeId, depth: u32) -> Option<Layout> {
+        if let Some(known) = self.layouts.borrow().get(&typ) {
+            return *known;
+        }
+        // A type that holds itself has no size.
+        self.layouts.borrow_mut().insert(typ, None);
+        let layout = self.lay_out(typ, depth);
+        match layout {
+            Some(_) => self.layouts.borrow_mut().insert(typ, layout),
+            // What is unknown now may be known later.
+            None => self.layouts.borrow_mut().remove(&typ),
+        };
+        layout
+    }
+
+    fn lay_out(&self, typ: TypeId, depth: u32) -> Option<Layout> {
         let depth = depth.checked_sub(1)?;
+        if !self.step() {
+            return None;
+        }
         Some(match &*self.under(typ) {
             Type::Basic(basic) => match basic {
                 Basic::Bool | Basic::Int8 | Basic::Uint8 | Basic::UntypedBool => {
@@ -70,9 +88,26 @@ impl Universe {
                 };
                 Layout { size, align: elem.align, pointers }
             }
-            Type::Struct(fields) => self.place(fields, depth)?.0,
+            Type::Struct(fields) => {
+                let mut layout = self.place(fields, depth)?.0;
+                if self.is_aligned_by_name(typ) {
+                    layout.align = WORD;
+                }
+                layout
+            }
             _ => return None,
         })
+    }
+
+    /// The compiler knows one type by its name, and aligns what holds it.
+    fn is_aligned_by_name(&self, typ: TypeId) -> bool {
+        let Type::Named { object, .. } = *self.get(typ) else { return false };
+        let object = self.object(object);
+        &*object.name == "align64"
+            && matches!(
+                &*self.package_path(object.package),
+                "sync/atomic" | "internal/runtime/atomic" | "runtime/internal/atomic"
+            )
     }
 
     /// Lays fields out one after the other.

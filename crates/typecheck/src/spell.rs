@@ -9,6 +9,9 @@ use crate::universe::Universe;
 /// Types that nest deeper are cut off.
 const MAX_DEPTH: u32 = 60;
 
+/// So are spellings that are longer.
+const MAX_LENGTH: usize = 1 << 20;
+
 impl Universe {
     /// Spells a type as Go does, with the whole paths of packages and without names of parameters. What is
     /// unknown is a question mark.
@@ -19,7 +22,7 @@ impl Universe {
     }
 
     fn write_type(&self, out: &mut String, typ: TypeId, depth: u32) {
-        let Some(depth) = depth.checked_sub(1) else {
+        let Some(depth) = depth.checked_sub(1).filter(|_| out.len() < MAX_LENGTH) else {
             out.push('…');
             return;
         };

@@ -299,9 +299,10 @@ impl Checker<'_> {
     }
 }
 
-/// A tag as a quoted string, whichever quotes it has.
+/// A tag as a quoted string, whichever quotes it has. An empty one is none.
 fn quoted(text: &str) -> String {
     match crate::constant::literal(gosyn::token::LitKind::String, text).0 {
+        crate::constant::Value::String(bytes) if bytes.is_empty() => String::new(),
         crate::constant::Value::String(bytes) => {
             format!("{:?}", String::from_utf8_lossy(&bytes))
         }

@@ -6,7 +6,10 @@ use crate::types::{Basic, Direction, Interface, Method, Term, Type, TypeId};
 use crate::universe::Universe;
 
 /// Interfaces that embed each other deeper are cut off.
-const MAX_DEPTH: u32 = 60;
+const MAX_DEPTH: u32 = 180;
+
+/// More methods than this are not gathered.
+const MAX_METHODS: usize = 100_000;
 
 /// Unions of more terms are taken for unknown ones.
 const MAX_TERMS: usize = 1000;
@@ -29,24 +32,32 @@ impl Universe {
         if let Some(known) = self.type_sets.borrow().get(&typ) {
             return Rc::clone(known);
         }
+        if self.depth.get() >= MAX_DEPTH {
+            return Rc::default();
+        }
+        // One that embeds itself gets what is known by then.
+        self.type_sets.borrow_mut().insert(typ, Rc::default());
+        let depth = self.depth.replace(self.depth.get() + 1);
         let mut is_whole = true;
-        let mut set = self.gather(typ, MAX_DEPTH, &mut is_whole);
+        let mut set = self.gather(typ, &mut is_whole);
+        self.depth.set(depth);
         set.methods.sort_by(|left, right| left.name.cmp(&right.name));
         set.methods
             .dedup_by(|left, right| left.name == right.name && left.package == right.package);
         let set = Rc::new(set);
         if is_whole {
             self.type_sets.borrow_mut().insert(typ, Rc::clone(&set));
+        } else {
+            self.type_sets.borrow_mut().remove(&typ);
         }
         set
     }
 
-    fn gather(&self, typ: TypeId, depth: u32, is_whole: &mut bool) -> TypeSet {
-        let Some(depth) = depth.checked_sub(1) else { return TypeSet::default() };
+    fn gather(&self, typ: TypeId, is_whole: &mut bool) -> TypeSet {
         let typ = self.constraint(typ).unwrap_or(typ);
         match &*self.under(typ) {
-            Type::Interface(interface) => self.gather_interface(interface, depth, is_whole),
-            Type::TypeParam(_) => self.gather(self.underlying(typ), depth, is_whole),
+            Type::Interface(interface) => self.gather_interface(interface, is_whole),
+            Type::TypeParam(_) => (*self.type_set(self.underlying(typ))).clone(),
             Type::Unknown => {
                 *is_whole = false;
                 TypeSet::default()
@@ -58,7 +69,7 @@ impl Universe {
         }
     }
 
-    fn gather_interface(&self, listed: &Interface, depth: u32, is_whole: &mut bool) -> TypeSet {
+    fn gather_interface(&self, listed: &Interface, is_whole: &mut bool) -> TypeSet {
         let mut set = TypeSet {
             methods: listed.methods.to_vec(),
             terms: None,
@@ -67,12 +78,15 @@ impl Universe {
         for union in listed.embeds.iter() {
             let allowed = match &**union {
                 [Term { is_approximate: false, typ }] => {
-                    let inner = self.gather(*typ, depth, is_whole);
-                    set.methods.extend(inner.methods);
+                    *is_whole &= !self.underlying(*typ).is_unknown();
+                    let inner = self.type_set(*typ);
+                    if set.methods.len() + inner.methods.len() < MAX_METHODS {
+                        set.methods.extend_from_slice(&inner.methods);
+                    }
                     set.is_comparable |= inner.is_comparable;
-                    inner.terms
+                    inner.terms.clone()
                 }
-                terms => self.terms_of(terms, depth, is_whole),
+                terms => self.terms_of(terms, is_whole),
             };
             set.terms = match (set.terms.take(), allowed) {
                 (Some(left), Some(right)) => Some(self.both(&left, &right)),
@@ -83,12 +97,12 @@ impl Universe {
     }
 
     /// The terms of a union, with those of interfaces in it.
-    fn terms_of(&self, terms: &[Term], depth: u32, is_whole: &mut bool) -> Option<Rc<[Term]>> {
+    fn terms_of(&self, terms: &[Term], is_whole: &mut bool) -> Option<Rc<[Term]>> {
         let mut all = Vec::new();
         for term in terms {
             match &*self.under(term.typ) {
                 Type::Interface(_) => {
-                    all.extend(self.gather(term.typ, depth, is_whole).terms?.iter().copied());
+                    all.extend(self.type_set(term.typ).terms.as_ref()?.iter().copied());
                 }
                 Type::Unknown => *is_whole = false,
                 _ => all.push(*term),

@@ -10,6 +10,14 @@ use crate::universe::Universe;
 /// unknown.
 const MAX_DEPTH: u32 = 200;
 
+/// Arguments, and for what.
+struct Put<'a> {
+    params: &'a [TypeId],
+    args: &'a [TypeId],
+    /// Both as types.
+    key: (TypeId, TypeId),
+}
+
 impl Universe {
     /// Returns the type behind a type's name. That of a type parameter is itself.
     pub fn underlying(&self, typ: TypeId) -> TypeId {
@@ -72,14 +80,32 @@ impl Universe {
         if params.is_empty() || args.is_empty() {
             return typ;
         }
+        let put = Put { params, args, key: (self.tuple(params), self.tuple(args)) };
+        self.put(typ, &put)
+    }
+
+    fn put(&self, typ: TypeId, put: &Put<'_>) -> TypeId {
+        let Put { params, args, .. } = put;
         if let Some(at) = params.iter().position(|param| *param == typ) {
             return args.get(at).copied().unwrap_or(TypeId::UNKNOWN);
         }
-        self.nested(|universe| universe.substitute_within(typ, params, args))
+        if let Type::Unknown | Type::Basic(_) | Type::TypeParam(_) = &*self.get(typ) {
+            return typ;
+        }
+        // Types are made of each other: each is changed once.
+        let key = (typ, put.key.0, put.key.1);
+        if let Some(known) = self.substituted.borrow().get(&key) {
+            return *known;
+        }
+        let changed = self.nested(|universe| universe.put_within(typ, put));
+        if !changed.is_unknown() {
+            self.substituted.borrow_mut().insert(key, changed);
+        }
+        changed
     }
 
-    fn substitute_within(&self, typ: TypeId, params: &[TypeId], args: &[TypeId]) -> TypeId {
-        let put = |typ: TypeId| self.substitute(typ, params, args);
+    fn put_within(&self, typ: TypeId, put: &Put<'_>) -> TypeId {
+        let put = |typ: TypeId| self.put(typ, put);
         let shape = self.get(typ);
         let changed = match &*shape {
             Type::Unknown | Type::Basic(_) | Type::TypeParam(_) => return typ,

@@ -12,6 +12,7 @@ use crate::constant::Value;
 use crate::importer::Importer;
 use crate::object::{Builtin, Declared, Object, ObjectId, ObjectKind, PackageId, Place, State};
 use crate::package::PackageData;
+use crate::sizes::Layout;
 use crate::type_set::TypeSet;
 use crate::types::{Basic, Interface, Method, Param, Signature, Type, TypeId};
 
@@ -26,6 +27,8 @@ pub struct Universe {
     unsafe_scope: HashMap<&'static str, ObjectId>,
     pub(crate) importer: Box<dyn Importer>,
     pub(crate) underlying: RefCell<HashMap<TypeId, TypeId>>,
+    pub(crate) layouts: RefCell<HashMap<TypeId, Option<Layout>>>,
+    pub(crate) substituted: RefCell<HashMap<(TypeId, TypeId, TypeId), TypeId>>,
     pub(crate) type_sets: RefCell<HashMap<TypeId, Rc<TypeSet>>>,
     pub(crate) depth: Cell<u32>,
     pub(crate) resolving: Cell<u32>,
@@ -52,6 +55,8 @@ impl Universe {
             unsafe_scope: HashMap::new(),
             importer,
             underlying: RefCell::new(HashMap::new()),
+            layouts: RefCell::new(HashMap::new()),
+            substituted: RefCell::new(HashMap::new()),
             type_sets: RefCell::new(HashMap::new()),
             depth: Cell::new(0),
             resolving: Cell::new(0),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tophash_typecheck::Builtin;
 
-use crate::graph::{BLANK, Hole, Holds};
+use crate::graph::{BLANK, Holds, Hole};
 use crate::ir::{Callee, NodeId, Op, Pragmas};
 use crate::leaks::Leaks;
 use crate::statics::Statics;
@@ -94,10 +94,8 @@ impl Builder<'_> {
             if pragmas.uintptr_escapes || pragmas.uintptr_keepalive {
                 self.keep_alive(arg, pragmas);
             }
-            let holes: Vec<Hole> = callees
-                .iter()
-                .map(|callee| self.param_hole(results, callee, index, arg))
-                .collect();
+            let holes: Vec<Hole> =
+                callees.iter().map(|callee| self.param_hole(results, callee, index, arg)).collect();
             let hole = if holes.is_empty() { self.heap() } else { self.tee(&holes) };
             self.argument(hole, id, arg);
         }

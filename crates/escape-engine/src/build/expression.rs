@@ -21,7 +21,11 @@ impl Builder<'_> {
             hole.to = BLANK;
         }
         match &node.op {
-            Op::Literal(_) | Op::Nil | Op::Global(_) | Op::Function { .. } | Op::MethodExpr { .. } => {}
+            Op::Literal(_)
+            | Op::Nil
+            | Op::Global(_)
+            | Op::Function { .. }
+            | Op::MethodExpr { .. } => {}
             Op::Name(var) => {
                 let location = self.location(*var);
                 self.graph.flow(hole, location);

@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::graph::{BLANK, CALLEE, Graph, HEAP, Hole, Holds, LocId, MUTATOR, NoteAt};
+use crate::graph::{BLANK, CALLEE, Graph, HEAP, Holds, Hole, LocId, MUTATOR, NoteAt};
 use crate::ir::{Class, FuncId, List, NodeId, Op, Pos, Program, VarId};
 use crate::leaks::Leaks;
 use crate::statics::Statics;
@@ -197,8 +197,7 @@ impl<'a> Builder<'a> {
     /// Storage that an expression allocates: its address flows on, and what is put into it flows to the hole
     /// that is returned.
     fn spill(&mut self, hole: Hole, at: NodeId) -> Hole {
-        let location =
-            self.graph.add(Holds::Node(at), Some(self.function), self.loop_depth, false);
+        let location = self.graph.add(Holds::Node(at), Some(self.function), self.loop_depth, false);
         let address = self.note(hole.shift(-1), at, "spill");
         self.graph.flow(address, location);
         Hole::of(location)

@@ -65,7 +65,8 @@ fn of_node(
                 None => Some("non-constant size"),
                 Some(count) => {
                     let most = rules.largest_implicit.checked_div(elem)?;
-                    u64::try_from(count).is_ok_and(|count| count > most)
+                    u64::try_from(count)
+                        .is_ok_and(|count| count > most)
                         .then_some("too large for stack")
                 }
             }

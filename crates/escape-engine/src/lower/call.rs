@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression};
+use tophash_typecheck::ast::{self, Expression};
 use tophash_typecheck::{
     Builtin, CallInfo, CallKind, Mode, SelectionKind, Signature, Type, TypeId,
 };
@@ -25,9 +25,7 @@ impl Lower<'_> {
                 id
             }
             CallKind::Builtin(which) => self.builtin(call, which, typ, at),
-            CallKind::Method(_) | CallKind::InterfaceMethod => {
-                self.method_call(call, &info, at)
-            }
+            CallKind::Method(_) | CallKind::InterfaceMethod => self.method_call(call, &info, at),
             CallKind::Unknown => self.unknown_call(call, typ, at),
             _ => {
                 let function = self.expr(&call.func);
@@ -206,8 +204,7 @@ impl Lower<'_> {
                 self.temporary(typ, at)
             })
             .collect();
-        let declared: Vec<_> =
-            temporaries.iter().map(|var| self.declaration(*var, at)).collect();
+        let declared: Vec<_> = temporaries.iter().map(|var| self.declaration(*var, at)).collect();
         let to: Vec<_> = temporaries.iter().map(|var| self.name(*var, at)).collect();
         let op = match kind {
             None => Op::AssignCall { to: to.into(), call: inner, defines: true },

@@ -1,6 +1,6 @@
 //! `go` and `defer`: the call becomes that of a closure without parameters, which holds its arguments.
 
-use gosyn::ast;
+use tophash_typecheck::ast;
 use tophash_typecheck::{Type, TypeId};
 
 use super::Lower;

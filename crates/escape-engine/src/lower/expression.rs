@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression};
-use gosyn::token::{LitKind, Operator};
+use tophash_typecheck::ast::{self, Expression};
+use tophash_typecheck::token::{LitKind, Operator};
 use tophash_typecheck::{
     Adjust, Basic, ExprInfo, Mode, ObjectKind, SelectionKind, Step, Type, TypeId, Value, VarRole,
 };
@@ -61,7 +61,11 @@ impl Lower<'_> {
             },
             Expression::BasicLit(literal) => {
                 let text: Rc<str> = literal.value.as_str().into();
-                self.add(Op::Literal(Literal { raw: text.clone(), text, int: None, length: None }), typ, at)
+                self.add(
+                    Op::Literal(Literal { raw: text.clone(), text, int: None, length: None }),
+                    typ,
+                    at,
+                )
             }
             _ => self.unknown("an expression", Vec::new(), typ, at),
         }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Declaration};
+use tophash_typecheck::ast::{self, Declaration};
 use tophash_typecheck::{FunctionId, ObjectId, Type, TypeId};
 
 use super::Lower;

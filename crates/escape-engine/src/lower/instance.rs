@@ -6,14 +6,14 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Declaration, Expression};
 use hashbrown::{HashMap, HashSet};
+use tophash_typecheck::ast::{self, Declaration, Expression};
 use tophash_typecheck::{
     FunctionId, ObjectId, ObjectKind, Source, Type, TypeId, check, parse_texts,
 };
 
-use super::facts::{Known, TypeArguments};
 use super::Lower;
+use super::facts::{Known, TypeArguments};
 use crate::ir::{Callee, FuncId};
 
 /// More instances than this are not made: polymorphic recursion would never end.
@@ -137,9 +137,8 @@ impl<'a> Lower<'a> {
             for (at, declaration) in file.ast.decl.iter().enumerate() {
                 let Declaration::Function(function) = declaration else { continue };
                 let receiver = function.recv.as_ref().and_then(|list| list.list.first());
-                let receiver = receiver.map_or_else(String::new, |field| {
-                    super::function::receiver_name(&field.typ).0
-                });
+                let receiver = receiver
+                    .map_or_else(String::new, |field| super::function::receiver_name(&field.typ).0);
                 places.insert((receiver, function.name.name.clone()), (index, at));
             }
         }
@@ -185,7 +184,8 @@ impl<'a> Lower<'a> {
             if **receiver != *declared.name {
                 continue;
             }
-            let declaration = home.checked.files.get(place.0).and_then(|it| it.ast.decl.get(place.1));
+            let declaration =
+                home.checked.files.get(place.0).and_then(|it| it.ast.decl.get(place.1));
             let Some(Declaration::Function(method)) = declaration else { continue };
             let Some(id) = home.checked.function_declaration(method) else { continue };
             if let Some(method) = home.checked.function(id).object {

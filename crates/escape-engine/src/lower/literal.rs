@@ -1,6 +1,6 @@
 //! Composite literals.
 
-use gosyn::ast::{Element, Expression, KeyedElement, LiteralValue};
+use tophash_typecheck::ast::{Element, Expression, KeyedElement, LiteralValue};
 use tophash_typecheck::{Type, TypeId};
 
 use super::Lower;
@@ -48,7 +48,9 @@ impl Lower<'_> {
                 }
                 Op::StructLit(values.into())
             }
-            Type::Array { elem, .. } => Op::ArrayLit(self.values(literal, *elem, elem_written).into()),
+            Type::Array { elem, .. } => {
+                Op::ArrayLit(self.values(literal, *elem, elem_written).into())
+            }
             Type::Slice(elem) => {
                 let values = self.values(literal, *elem, elem_written);
                 let len = self.length(literal);

@@ -3,8 +3,8 @@
 //! A loop whose variables are captured or have their address taken is rewritten: the loop itself counts with a
 //! variable of its own, and each round copies it into a new one and back. Other loops stay as they are.
 
-use gosyn::ast::{self, Expression};
-use gosyn::token::Operator;
+use tophash_typecheck::ast::{self, Expression};
+use tophash_typecheck::token::Operator;
 use tophash_typecheck::{Type, TypeId};
 
 use super::Lower;

@@ -21,8 +21,8 @@ mod switch;
 
 use std::rc::Rc;
 
-use gosyn::ast;
 use hashbrown::HashMap;
+use tophash_typecheck::ast;
 use tophash_typecheck::{
     Checked, FunctionId, Importer, ObjectId, ObjectKind, SourceFile, TypeId, Universe,
 };
@@ -140,8 +140,7 @@ impl Lower<'_> {
     fn add(&mut self, op: Op, typ: TypeId, at: Pos) -> NodeId {
         let id = NodeId(u32::try_from(self.program.nodes.len()).unwrap_or(u32::MAX));
         let init = Rc::from([]);
-        let node =
-            crate::ir::Node { op, typ, at, is_implicit: false, init, spelled: None };
+        let node = crate::ir::Node { op, typ, at, is_implicit: false, init, spelled: None };
         self.program.nodes.push(node);
         id
     }

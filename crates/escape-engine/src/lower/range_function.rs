@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression};
+use tophash_typecheck::ast::{self, Expression};
 use tophash_typecheck::{Basic, Type, TypeId};
 
 use super::Lower;
@@ -167,9 +167,7 @@ impl Lower<'_> {
             let values = self.returned_values(returned, &results, at);
             let to: Vec<_> = results.iter().map(|var| self.name(*var, at)).collect();
             let op = match (&to[..], &values[..]) {
-                ([to], [from]) => {
-                    Op::Assign { to: Some(*to), from: Some(*from), defines: false }
-                }
+                ([to], [from]) => Op::Assign { to: Some(*to), from: Some(*from), defines: false },
                 _ => Op::AssignList {
                     to: to.into(),
                     from: values.into(),

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression, Statement};
-use gosyn::token::{Keyword, Operator};
+use tophash_typecheck::ast::{self, Expression, Statement};
+use tophash_typecheck::token::{Keyword, Operator};
 use tophash_typecheck::{Builtin, CallKind, TypeId, Value};
 
 use super::Lower;
@@ -32,9 +32,10 @@ impl Lower<'_> {
             Statement::Branch(branch) => branch.key == Keyword::Goto,
             Statement::Return(_) => true,
             Statement::Expr(x) => match super::bare(&x.expr) {
-                Expression::Call(call) => self.checked.call(call).is_some_and(|info| {
-                    info.kind == CallKind::Builtin(Builtin::Panic)
-                }),
+                Expression::Call(call) => self
+                    .checked
+                    .call(call)
+                    .is_some_and(|info| info.kind == CallKind::Builtin(Builtin::Panic)),
                 _ => false,
             },
             Statement::If(branch) => {
@@ -212,10 +213,8 @@ impl Lower<'_> {
     }
 
     fn assigned(&mut self, targets: Vec<Target>, values: &[Expression], at: Pos) -> NodeId {
-        let declared: Vec<_> = targets
-            .iter()
-            .filter_map(|target| Some((target.declares?, target.at)))
-            .collect();
+        let declared: Vec<_> =
+            targets.iter().filter_map(|target| Some((target.declares?, target.at))).collect();
         let wanted: Vec<_> =
             targets.iter().map(|target| target.to.map(|to| self.typ(to))).collect();
         let defines = !declared.is_empty();
@@ -268,8 +267,7 @@ impl Lower<'_> {
         results: &[VarId],
         at: Pos,
     ) -> Vec<NodeId> {
-        let wanted: Vec<_> =
-            results.iter().map(|var| Some(self.program.var(*var).typ)).collect();
+        let wanted: Vec<_> = results.iter().map(|var| Some(self.program.var(*var).typ)).collect();
         match &returned.ret[..] {
             [one] if wanted.len() > 1 => self.several(one, &wanted, at),
             values => values
@@ -320,7 +318,8 @@ impl Lower<'_> {
             return Some((value, x));
         }
         let Expression::Operation(operation) = super::bare(x) else { return None };
-        let is_constant = |x: &Expression| self.checked.expr(x).is_some_and(|it| it.value.is_some());
+        let is_constant =
+            |x: &Expression| self.checked.expr(x).is_some_and(|it| it.value.is_some());
         match (operation.op, &operation.y) {
             (Operator::Not, None) => self.fixed(&operation.x).map(|(value, _)| (!value, x)),
             (op @ (Operator::AndAnd | Operator::OrOr), Some(y)) => {

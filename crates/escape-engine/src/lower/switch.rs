@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression, Statement};
+use tophash_typecheck::ast::{self, Expression, Statement};
 use tophash_typecheck::{TypeId, Value};
 
 use super::Lower;
@@ -51,9 +51,8 @@ impl Lower<'_> {
 
     /// If all is constant, the one clause that is taken, or none at all.
     fn only_clause<'s>(&self, switch: &'s ast::SwitchStmt) -> Option<Option<&'s ast::CaseClause>> {
-        let value = |x: &Expression| {
-            self.checked.expr(super::bare(x)).and_then(|info| info.value.clone())
-        };
+        let value =
+            |x: &Expression| self.checked.expr(super::bare(x)).and_then(|info| info.value.clone());
         let tag = match &switch.tag {
             Some(tag) => value(tag)?,
             None => Value::Bool(true),
@@ -72,7 +71,7 @@ impl Lower<'_> {
         }
         let falls = target.is_some_and(|clause| {
             matches!(clause.body.last(), Some(Statement::Branch(branch))
-                if branch.key == gosyn::token::Keyword::FallThrough)
+                if branch.key == tophash_typecheck::token::Keyword::FallThrough)
         });
         (!falls).then_some(target)
     }

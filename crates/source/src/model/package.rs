@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use gosyn::ast::{Decl, Declaration, Expression, FuncDecl, StructType, TypeSpec, VarSpec};
+use tophash_typecheck::ast::{
+    Decl, Declaration, Expression, FuncDecl, StructType, TypeSpec, VarSpec,
+};
 
 use super::place::Place;
 use super::ty::{Shape, Ty};

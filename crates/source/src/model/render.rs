@@ -1,6 +1,6 @@
 //! Expressions as short text, to compare keys and to show them.
 
-use gosyn::ast::{Element, Expression};
+use tophash_typecheck::ast::{Element, Expression};
 
 /// Longer texts are cut, and equal no other.
 const MAX_LENGTH: usize = 96;
@@ -143,6 +143,6 @@ fn write(expression: &Expression, to: &mut String) -> bool {
     fits && to.len() <= MAX_LENGTH
 }
 
-fn operator(operator: gosyn::token::Operator) -> &'static str {
+fn operator(operator: tophash_typecheck::token::Operator) -> &'static str {
     operator.into()
 }

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{Expression, FuncType, StructType};
+use tophash_typecheck::ast::{Expression, FuncType, StructType};
 
 /// A type as it is written somewhere, or made of one that is.
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use gosyn::ast::{BlockStmt, Call, Expression, Statement};
-use gosyn::token::{Keyword, Operator};
+use tophash_typecheck::ast::{BlockStmt, Call, Expression, Statement};
+use tophash_typecheck::token::{Keyword, Operator};
 
 use super::{Found, exported, finding, is_long_lived_root, position};
 use crate::finding::{Evidence, Rule, Severity};

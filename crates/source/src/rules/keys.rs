@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use gosyn::ast::Expression;
-use gosyn::token::Operator;
+use tophash_typecheck::ast::Expression;
+use tophash_typecheck::token::Operator;
 
 use super::{Found, exported, finding, is_long_lived_root};
 use crate::finding::{Rule, Severity};

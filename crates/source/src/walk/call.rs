@@ -1,6 +1,6 @@
 //! Calls: built-in functions, `sync.Map`, functions of the package, and the rest.
 
-use gosyn::ast::{Call, Expression};
+use tophash_typecheck::ast::{Call, Expression};
 
 use super::Walker;
 use super::expression::start;

@@ -1,7 +1,7 @@
 //! Expressions: what is inside of them, and maps that leave by them.
 
-use gosyn::ast::{Element, Expression, LiteralValue, Statement};
-use gosyn::token::Operator;
+use tophash_typecheck::ast::{Element, Expression, LiteralValue, Statement};
+use tophash_typecheck::token::Operator;
 
 use super::facts::{Action, Op, Origin, Spot, Stored, TimerInLoop, Use};
 use super::key::is_zero;

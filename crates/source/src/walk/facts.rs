@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gosyn::ast::Expression;
+use tophash_typecheck::ast::Expression;
 
 use crate::model::place::Place;
 use crate::model::ty::Ty;

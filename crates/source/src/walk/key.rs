@@ -1,7 +1,7 @@
 //! Where the keys of a map come from.
 
-use gosyn::ast::{Element, Expression};
-use gosyn::token::LitKind;
+use tophash_typecheck::ast::{Element, Expression};
+use tophash_typecheck::token::LitKind;
 
 use super::facts::Origin;
 use super::{Source, Walker, is_request};

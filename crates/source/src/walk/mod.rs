@@ -9,7 +9,7 @@ mod value;
 
 use std::cell::Cell;
 
-use gosyn::ast::{Declaration, Expression, FieldList, FuncDecl, FuncType};
+use tophash_typecheck::ast::{Declaration, Expression, FieldList, FuncDecl, FuncType};
 
 use crate::model::package::Package;
 use crate::model::place::{Place, RECEIVER, Root};
@@ -195,7 +195,12 @@ impl<'a> Walker<'_, 'a> {
     }
 
     /// Walks over the body of a function value.
-    fn walk_closure(&mut self, ty: &'a FuncType, body: &'a [gosyn::ast::Statement], usage: Use) {
+    fn walk_closure(
+        &mut self,
+        ty: &'a FuncType,
+        body: &'a [tophash_typecheck::ast::Statement],
+        usage: Use,
+    ) {
         let variables = self.variables.len();
         let takes_request = self.takes_request(ty);
         // What is known here need not hold when it is called.

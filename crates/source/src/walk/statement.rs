@@ -1,9 +1,9 @@
 //! Statements: scopes, loops, assignments, and what conditions say of maps.
 
-use gosyn::ast::{
+use tophash_typecheck::ast::{
     AssignStmt, Decl, DeclStmt, Expression, ForStmt, GoStmt, IfStmt, RangeStmt, Statement, VarSpec,
 };
-use gosyn::token::{Keyword, Operator};
+use tophash_typecheck::token::{Keyword, Operator};
 
 use super::facts::{Action, Emptying, Use};
 use super::value::result;

@@ -1,7 +1,7 @@
 //! What an expression is: its type, and the map that it denotes.
 
-use gosyn::ast::{Call, Expression, FuncType};
-use gosyn::token::{LitKind, Operator};
+use tophash_typecheck::ast::{Call, Expression, FuncType};
+use tophash_typecheck::token::{LitKind, Operator};
 
 use super::Walker;
 use crate::model::package::{field_of, named};

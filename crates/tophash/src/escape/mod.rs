@@ -80,7 +80,9 @@ pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
 /// The source alone.
 fn native(options: &EscapeOptions, packages: &[String], progress: Progress) -> Result<Outcome> {
     if !options.diff.is_empty() || options.go.len() > 1 {
-        bail!("--engine native looks at one state of the source; --diff and two --go compare builds");
+        bail!(
+            "--engine native looks at one state of the source; --diff and two --go compare builds"
+        );
     }
     progress.step("reading the source");
     let question = native::Question {

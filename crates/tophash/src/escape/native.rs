@@ -70,7 +70,8 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
     let wanted = wanted(question.packages, &dir, module.as_ref(), goroot.as_deref())?;
     let table = Table::of(version)?;
     let context = question.tags.unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
-    let context = context.fold(BuildContext::linux_amd64(version.minor().into()), BuildContext::tag);
+    let context =
+        context.fold(BuildContext::linux_amd64(version.minor().into()), BuildContext::tag);
     let run = Run { context, goroot: goroot.clone(), module, version };
     let packages = on_deep_stack(move || run.all(wanted, table))?;
 
@@ -165,8 +166,7 @@ fn wanted(
     module: Option<&Module>,
     goroot: Option<&Path>,
 ) -> Result<Vec<Wanted>> {
-    let (files, others): (Vec<_>, Vec<_>) =
-        packages.iter().partition(|name| name.ends_with(".go"));
+    let (files, others): (Vec<_>, Vec<_>) = packages.iter().partition(|name| name.ends_with(".go"));
     let mut found: BTreeMap<PathBuf, Wanted> = BTreeMap::new();
     if !files.is_empty() {
         let files: Vec<_> = files.iter().map(|name| dir.join(name).display().to_string()).collect();
@@ -339,9 +339,8 @@ fn callees_first(packages: Vec<Parsed>) -> Vec<Parsed> {
     while !left.is_empty() {
         let waiting: HashSet<String> =
             left.iter().map(|package| package.wanted.path.clone()).collect();
-        let (ready, rest): (Vec<_>, Vec<_>) = left
-            .into_iter()
-            .partition(|package| package.imports.is_disjoint(&waiting));
+        let (ready, rest): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|package| package.imports.is_disjoint(&waiting));
         left = rest;
         if ready.is_empty() {
             // Packages that import one another do not compile; they are taken as they come.

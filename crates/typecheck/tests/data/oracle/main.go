@@ -53,17 +53,53 @@ func dump(out *bufio.Writer, fset *token.FileSet, from types.Importer, path stri
 		}
 		files = append(files, file)
 	}
-	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
+	info := &types.Info{
+		Types:      map[ast.Expr]types.TypeAndValue{},
+		Uses:       map[*ast.Ident]types.Object{},
+		Defs:       map[*ast.Ident]types.Object{},
+		Selections: map[*ast.SelectorExpr]*types.Selection{},
+	}
 	config := types.Config{Importer: from, Sizes: types.SizesFor("gc", "amd64"), FakeImportC: true}
 	config.Error = func(err error) { fmt.Fprintln(os.Stderr, err) }
-	if _, err := config.Check(path, fset, files, info); err != nil {
+	self, err := config.Check(path, fset, files, info)
+	if err != nil {
 		return err
+	}
+	line := func(at token.Pos, format string, args ...any) {
+		position := fset.Position(at)
+		name := filepath.Base(position.Filename)
+		fmt.Fprintf(out, "%s/%s:%d:%d ", path, name, position.Line, position.Column)
+		fmt.Fprintf(out, format+"\n", args...)
 	}
 	for _, file := range files {
 		skip := map[ast.Expr]bool{}
 		ast.Inspect(file, func(node ast.Node) bool {
 			if literal, ok := node.(*ast.FuncLit); ok {
 				skip[literal.Type] = true
+			}
+			if name, ok := node.(*ast.Ident); ok {
+				object := info.Uses[name]
+				if object == nil {
+					object = info.Defs[name]
+				}
+				if where := origin(fset, self, object); where != "" {
+					line(name.Pos(), "object %s", where)
+				}
+				if named, ok := object.(*types.TypeName); ok && info.Defs[name] != nil && isPlain(named) {
+					size, align := config.Sizes.Sizeof(named.Type()), config.Sizes.Alignof(named.Type())
+					line(name.Pos(), "size %d/%d", size, align)
+				}
+			}
+			if selector, ok := node.(*ast.SelectorExpr); ok {
+				if selection := info.Selections[selector]; selection != nil {
+					path := selection.Index()
+					if selection.Kind() != types.FieldVal {
+						path = path[:len(path)-1]
+					}
+					var receiver strings.Builder
+					spell(&receiver, selection.Recv())
+					line(selector.Sel.Pos(), "selection %s %v %s", kinds[selection.Kind()], path, receiver.String())
+				}
 			}
 			expr, ok := node.(ast.Expr)
 			if !ok || skip[expr] {
@@ -83,15 +119,67 @@ func dump(out *bufio.Writer, fset *token.FileSet, from types.Importer, path stri
 					value = fmt.Sprintf(" = %x", constant.StringVal(found.Value))
 				}
 			}
-			position := fset.Position(at)
-			name := filepath.Base(position.Filename)
 			var typ strings.Builder
 			spell(&typ, found.Type)
-			fmt.Fprintf(out, "%s/%s:%d:%d %s %s%s\n", path, name, position.Line, position.Column, kind, typ.String(), value)
+			line(at, "%s %s%s", kind, typ.String(), value)
 			return true
 		})
 	}
 	return nil
+}
+
+var kinds = [...]string{types.FieldVal: "field", types.MethodVal: "method", types.MethodExpr: "expression"}
+
+// origin returns where an object is declared: its place, or its name in another package. Fields, labels, packages
+// and methods of interfaces have none.
+func origin(fset *token.FileSet, self *types.Package, object types.Object) string {
+	switch object := object.(type) {
+	case nil, *types.Label, *types.PkgName, *types.Builtin, *types.Nil:
+		return ""
+	case *types.Var:
+		if object.IsField() {
+			return ""
+		}
+	case *types.Func:
+		receiver := object.Type().(*types.Signature).Recv()
+		if receiver != nil && types.IsInterface(receiver.Type()) {
+			return ""
+		}
+	}
+	if object.Pkg() == self && object.Name() != "_" {
+		position := fset.Position(object.Pos())
+		return fmt.Sprintf("%s:%d:%d", filepath.Base(position.Filename), position.Line, position.Column)
+	}
+	if object.Pkg() == nil || object.Name() == "_" {
+		return ""
+	}
+	return object.Pkg().Path() + "." + object.Name()
+}
+
+// isPlain reports whether a type has a size.
+func isPlain(name *types.TypeName) bool {
+	switch typ := name.Type().(type) {
+	case *types.Named:
+		return typ.TypeParams().Len() == 0 && sized(typ.Underlying())
+	}
+	return false
+}
+
+func sized(typ types.Type) bool {
+	switch typ := typ.Underlying().(type) {
+	case *types.Interface:
+		return typ.IsMethodSet()
+	case *types.Struct:
+		for i := range typ.NumFields() {
+			if _, ok := typ.Field(i).Type().(*types.TypeParam); ok || !sized(typ.Field(i).Type()) {
+				return false
+			}
+		}
+	case *types.Array:
+		_, ok := typ.Elem().(*types.TypeParam)
+		return !ok && sized(typ.Elem())
+	}
+	return true
 }
 
 // isTerm reports whether an expression is part of a constraint, as in ~int | ~string.

@@ -11,6 +11,8 @@ pub(crate) enum Node<'a> {
     Expression(&'a Expression),
     /// A composite literal's braces, whose type is left out.
     Literal(&'a LiteralValue),
+    /// A name, where it is used or declared.
+    Name(&'a ast::Ident),
     /// The call of a `go` or `defer` statement.
     Call(&'a ast::Call),
 }
@@ -23,6 +25,7 @@ pub(crate) fn visit(file: &ast::File, visit: &mut Visit<'_>) {
     for declaration in &file.decl {
         match declaration {
             Declaration::Function(function) => {
+                walk.name(&function.name);
                 if let Some(receiver) = &function.recv {
                     walk.fields(receiver);
                 }
@@ -33,10 +36,12 @@ pub(crate) fn visit(file: &ast::File, visit: &mut Visit<'_>) {
             }
             Declaration::Type(group) => group.specs.iter().for_each(|spec| walk.type_spec(spec)),
             Declaration::Const(group) => group.specs.iter().for_each(|spec| {
+                walk.names(&spec.name);
                 walk.expressions(spec.typ.iter());
                 walk.expressions(spec.values.iter());
             }),
             Declaration::Variable(group) => group.specs.iter().for_each(|spec| {
+                walk.names(&spec.name);
                 walk.expressions(spec.typ.iter());
                 walk.expressions(spec.values.iter());
             }),
@@ -50,11 +55,21 @@ struct Walk<'w, 'v> {
 
 impl Walk<'_, '_> {
     fn type_spec(&mut self, spec: &ast::TypeSpec) {
+        self.name(&spec.name);
         self.fields(&spec.params);
         self.expression(&spec.typ);
     }
 
+    fn name(&mut self, name: &ast::Ident) {
+        (self.visit)(name.pos, "object", Node::Name(name));
+    }
+
+    fn names(&mut self, names: &[ast::Ident]) {
+        names.iter().for_each(|name| self.name(name));
+    }
+
     fn fields(&mut self, list: &FieldList) {
+        list.list.iter().for_each(|field| self.names(&field.name));
         self.expressions(list.list.iter().map(|field| &field.typ));
     }
 
@@ -69,6 +84,11 @@ impl Walk<'_, '_> {
     }
 
     fn expression(&mut self, node: &Expression) {
+        match node {
+            Expression::Ident(name) => self.name(name),
+            Expression::Selector(selector) => self.name(&selector.sel),
+            _ => {}
+        }
         if let Some((at, kind)) = place(node) {
             (self.visit)(at, kind, Node::Expression(node));
         }
@@ -221,11 +241,13 @@ impl Walk<'_, '_> {
                 group.specs.iter().for_each(|spec| self.type_spec(spec));
             }
             Statement::Declaration(DeclStmt::Const(group)) => group.specs.iter().for_each(|spec| {
+                self.names(&spec.name);
                 self.expressions(spec.typ.iter());
                 self.expressions(spec.values.iter());
             }),
             Statement::Declaration(DeclStmt::Variable(group)) => {
                 group.specs.iter().for_each(|spec| {
+                    self.names(&spec.name);
                     self.expressions(spec.typ.iter());
                     self.expressions(spec.values.iter());
                 });

@@ -1,0 +1,5 @@
+//! Types, against those of go/types, over source that people wrote.
+
+mod goroot;
+mod nodes;
+mod oracle;
