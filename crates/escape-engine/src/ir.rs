@@ -148,7 +148,8 @@ pub(crate) enum Op {
         from: Option<NodeId>,
         defines: bool,
     },
-    AssignOp {
+    /// `x op= y`, `x++`.
+    Combine {
         to: NodeId,
         op: &'static str,
         from: NodeId,
@@ -446,7 +447,7 @@ impl Program {
                 each(*value);
             }),
             Op::Assign { to, from, .. } => [to, from].into_iter().flatten().for_each(|x| each(*x)),
-            Op::AssignOp { to, from, .. } => {
+            Op::Combine { to, from, .. } => {
                 each(*to);
                 each(*from);
             }

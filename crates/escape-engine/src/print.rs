@@ -244,7 +244,7 @@ impl Printer<'_> {
                     None => out.push_str("<nil>"),
                 }
             }
-            Op::AssignOp { to, op, from, is_step } => {
+            Op::Combine { to, op, from, is_step } => {
                 self.write(out, *to, 0, depth);
                 if *is_step {
                     out.push_str(if *op == "+" { "++" } else { "--" });

@@ -84,7 +84,7 @@ impl Lower<'_> {
                 let from = self.add(Op::Literal(one), self.typ(to), at);
                 let op = if step.op == Operator::Inc { "+" } else { "-" };
                 out.push(self.add(
-                    Op::AssignOp { to, op, from, is_step: true },
+                    Op::Combine { to, op, from, is_step: true },
                     TypeId::UNKNOWN,
                     at,
                 ));
@@ -209,7 +209,7 @@ impl Lower<'_> {
             "<<" | ">>" => self.expr(right),
             _ => self.converted(right, self.typ(to)),
         };
-        self.add(Op::AssignOp { to, op, from, is_step: false }, TypeId::UNKNOWN, at)
+        self.add(Op::Combine { to, op, from, is_step: false }, TypeId::UNKNOWN, at)
     }
 
     fn assigned(&mut self, targets: Vec<Target>, values: &[Expression], at: Pos) -> NodeId {
