@@ -39,7 +39,10 @@ pub struct EscapeTableOptions {
 }
 
 /// What is missing where a file is not matched in full.
-const MISSING: &[(&str, &str)] = &[];
+const MISSING: &[(&str, &str)] = &[(
+    "uintptrescapes2.go",
+    "what is live at calls (`-live`), which is register allocation's and no part of escape analysis",
+)];
 
 /// A file of the tests.
 struct TestFile {
@@ -62,13 +65,14 @@ pub fn write(options: &EscapeTableOptions) -> Result<()> {
     };
     let files = files(&folder)?;
     ensure!(!files.is_empty(), "{} has no test that asks for -m -l", folder.display());
+    let program = example("verdicts")?;
     let mut columns = Vec::new();
     for name in RELEASES {
         let release = Release::named(name)?;
         let toolchain = toolchain::ensure(release.version)?;
         let mut column = Vec::new();
         for file in &files {
-            column.push(score(file, release, toolchain.goroot())?);
+            column.push(score(&program, file, release, toolchain.goroot())?);
         }
         columns.push(column);
     }
@@ -139,8 +143,8 @@ fn files(folder: &Path) -> Result<Vec<TestFile>> {
     Ok(files)
 }
 
-fn score(file: &TestFile, release: Release, goroot: &Path) -> Result<Score> {
-    let mut command = example("verdicts");
+fn score(program: &Path, file: &TestFile, release: Release, goroot: &Path) -> Result<Score> {
+    let mut command = Command::new(program);
     command.args(["--go", release.language(), "--goroot"]).arg(goroot);
     if file.has_mutations {
         command.arg("--mutations");
@@ -148,7 +152,7 @@ fn score(file: &TestFile, release: Release, goroot: &Path) -> Result<Score> {
     if file.has_flows {
         command.arg("--flows");
     }
-    let output = command.arg(&file.path).output().context("cannot run cargo")?;
+    let output = command.arg(&file.path).output().context("cannot run the engine")?;
     ensure!(output.status.success(), "{}: {}", file.name, String::from_utf8_lossy(&output.stderr));
     let messages: Vec<_> = String::from_utf8_lossy(&output.stdout)
         .lines()
@@ -171,17 +175,23 @@ fn table(files: &[TestFile], columns: &[Vec<Score>]) -> String {
             (column.iter().filter(|score| score.is_whole()).count(), total)
         })
         .collect();
-    let _ = writeln!(
-        out,
-        "| release | files matched in full | expectations matched | messages too many |"
-    );
-    let _ = writeln!(out, "| --- | ---: | ---: | ---: |");
+    let titles = [
+        "release",
+        "files matched in full",
+        "lines matched in full",
+        "expectations matched",
+        "messages too many",
+    ];
+    let _ = writeln!(out, "| {} |", titles.join(" | "));
+    let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: |");
     for (name, (whole, total)) in RELEASES.iter().zip(&totals) {
         let share = 100.0 * total.matched as f64 / total.expected.max(1) as f64;
         let _ = writeln!(
             out,
-            "| {name} | {whole} of {} | {} of {} ({share:.1} %) | {} |",
+            "| {name} | {whole} of {} | {} of {} | {} of {} ({share:.1} %) | {} |",
             files.len(),
+            total.whole_lines,
+            total.lines,
             total.matched,
             total.expected,
             total.surplus

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -46,16 +47,15 @@ pub fn write() -> Result<()> {
         arguments.push(toolchain.goroot().into());
         arguments.push(output.into());
     }
-    run(example("leak_table").args(arguments))
+    run(Command::new(example("leak_table")?).args(arguments))
 }
 
-/// An example of the engine's crate, with its own arguments to follow.
-pub(crate) fn example(name: &str) -> Command {
+/// Builds an example of the engine's crate, and returns the program.
+pub(crate) fn example(name: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut command = Command::new(cargo);
-    command
+    run(Command::new(cargo)
         .current_dir(paths::workspace())
-        .args(["run", "--quiet", "--release", "--package", "tophash-escape-engine", "--example"])
-        .args([name, "--"]);
-    command
+        .args(["build", "--quiet", "--release", "--package", "tophash-escape-engine"])
+        .args(["--example", name]))?;
+    Ok(paths::target().join("release/examples").join(name))
 }

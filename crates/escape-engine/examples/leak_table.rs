@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use gosyn::ast;
 use tophash_escape_engine::{GoVersion, Leaks};
+use tophash_typecheck::ast;
 use tophash_typecheck::{SourceFile, on_deep_stack, parse};
 
 /// What was said, by file, line and column.

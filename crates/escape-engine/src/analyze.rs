@@ -8,6 +8,7 @@ use tophash_typecheck::{Basic, Checked, Importer, Type, TypeId, Universe};
 use crate::bounds;
 use crate::build::{self, Built, Surroundings};
 use crate::components::components;
+use crate::dead_locals;
 use crate::devirtualize::devirtualize;
 use crate::graph::{ESCAPES, Graph, HEAP, Holds, Hole, LocId, MUTATES, NoteAt};
 use crate::ir::{Class, FuncId, Literal, NodeId, Op, Pos, Program};
@@ -94,6 +95,9 @@ pub fn analyze(universe: &Universe, checked: &Checked, options: Options<'_>) -> 
         unknown: unresolved.into_iter().map(|(at, what)| (at, what.to_owned())).collect(),
     };
     run.attach();
+    if rules.drops_dead_locals {
+        dead_locals::remove(&mut run.program);
+    }
     run.all();
     for at in bounds::elided(&run.program, &types) {
         run.out.push((at, "index bounds check elided".to_owned(), Vec::new()));
@@ -397,7 +401,8 @@ impl Run<'_> {
     /// What is said of a function's parameters, and where they leak to.
     fn params(&mut self, id: FuncId, built: &Built) -> Vec<Leaks> {
         let function = self.program.func(id).clone();
-        let is_said = !function.is_wrapper && !function.is_silent;
+        let outermost = self.program.func(self.program.outermost(id));
+        let is_said = !function.is_wrapper && !outermost.is_silent;
         let mut all = Vec::new();
         for (index, param) in function.params.iter().enumerate() {
             let name = match &*param.name {
@@ -505,7 +510,7 @@ impl Run<'_> {
         self.out.dedup_by(|next, before| next.0 == before.0 && next.1 == before.1);
         // Of generic functions of other packages nothing is said here.
         let own = self.checked.files.len();
-        self.out.retain(|(at, ..)| (at.file as usize) < own);
+        self.out.retain(|(at, ..)| (at.file as usize) < own && at.line > 0);
         self.unknown.retain(|(at, _)| (at.file as usize) < own);
         self.unknown.sort();
         self.unknown.dedup();

@@ -98,6 +98,10 @@ impl Pass<'_> {
     fn call(&mut self, call: NodeId, statics: &Statics, assignments: &Assignments) {
         let node = self.program.node(call).clone();
         let Op::CallInterface { x, name, args, spread } = node.op else { return };
+        // A value of a type parameter, whose method the type arguments' dictionary has.
+        if !self.types.is_interface(self.program.node(x).typ) {
+            return;
+        }
         let typ = if self.rules.follows_interfaces {
             match self.known(x, assignments, &mut HashSet::new()) {
                 Known::Type(typ) => typ,

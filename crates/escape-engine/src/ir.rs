@@ -148,7 +148,8 @@ pub(crate) enum Op {
         from: Option<NodeId>,
         defines: bool,
     },
-    AssignOp {
+    /// `x op= y`, `x++`.
+    Combine {
         to: NodeId,
         op: &'static str,
         from: NodeId,
@@ -381,7 +382,8 @@ impl Program {
         }
     }
 
-    fn children(&self, id: NodeId, each: &mut dyn FnMut(NodeId)) {
+    /// Calls `each` with the nodes right below one, but for those that are done before it.
+    pub(crate) fn children(&self, id: NodeId, each: &mut dyn FnMut(NodeId)) {
         match &self.node(id).op {
             Op::Literal(_)
             | Op::Nil
@@ -445,7 +447,7 @@ impl Program {
                 each(*value);
             }),
             Op::Assign { to, from, .. } => [to, from].into_iter().flatten().for_each(|x| each(*x)),
-            Op::AssignOp { to, from, .. } => {
+            Op::Combine { to, from, .. } => {
                 each(*to);
                 each(*from);
             }

@@ -25,6 +25,7 @@ mod analyze;
 mod bounds;
 mod build;
 mod components;
+mod dead_locals;
 mod devirtualize;
 mod graph;
 mod ir;

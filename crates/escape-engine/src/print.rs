@@ -21,6 +21,15 @@ pub(crate) struct Printer<'p> {
     pub(crate) package: tophash_typecheck::PackageId,
 }
 
+/// How types of packages are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// With the package's name, or none for the package's own.
+    Short,
+    /// With the package's path, as type arguments are.
+    Long,
+}
+
 /// How tightly an operator binds.
 fn binary_precedence(op: &str) -> u8 {
     match op {
@@ -172,7 +181,7 @@ impl Printer<'_> {
             | Op::SliceToArray(x)
             | Op::SliceToArrayPtr(x) => {
                 let to = self.type_of(id);
-                if self.has_name(node.typ) {
+                if self.has_name(node.typ) || node.spelled.as_deref() == Some("any") {
                     out.push_str(&to);
                 } else {
                     out.push_str(&format!("({to})"));
@@ -235,7 +244,7 @@ impl Printer<'_> {
                     None => out.push_str("<nil>"),
                 }
             }
-            Op::AssignOp { to, op, from, is_step } => {
+            Op::Combine { to, op, from, is_step } => {
                 self.write(out, *to, 0, depth);
                 if *is_step {
                     out.push_str(if *op == "+" { "++" } else { "--" });
@@ -293,11 +302,11 @@ impl Printer<'_> {
     /// A type.
     pub(crate) fn typ(&self, id: TypeId) -> String {
         let mut out = String::new();
-        self.write_type(&mut out, id, 0);
+        self.write_type(&mut out, id, Names::Short, 0);
         out
     }
 
-    fn write_type(&self, out: &mut String, id: TypeId, depth: u32) {
+    fn write_type(&self, out: &mut String, id: TypeId, names: Names, depth: u32) {
         if depth > DEEPEST {
             out.push_str("...");
             return;
@@ -307,8 +316,12 @@ impl Printer<'_> {
             Type::Basic(basic) => out.push_str(basic.name()),
             Type::Named { object, args } => {
                 let object = self.universe.object(*object);
-                let package = self.universe.package_name(object.package);
-                if !package.is_empty() && object.package != self.package {
+                let package = match names {
+                    Names::Short if object.package == self.package => "".into(),
+                    Names::Short => self.universe.package_name(object.package),
+                    Names::Long => self.universe.package_path(object.package),
+                };
+                if !package.is_empty() {
                     out.push_str(&format!("{package}."));
                 }
                 out.push_str(&object.name);
@@ -316,31 +329,31 @@ impl Printer<'_> {
                     out.push('[');
                     for (index, arg) in args.iter().enumerate() {
                         out.push_str(if index > 0 { "," } else { "" });
-                        self.write_type(out, *arg, depth);
+                        self.write_type(out, *arg, Names::Long, depth);
                     }
                     out.push(']');
                 }
             }
             Type::Pointer(elem) => {
                 out.push('*');
-                self.write_type(out, *elem, depth);
+                self.write_type(out, *elem, names, depth);
             }
             Type::Slice(elem) => {
                 out.push_str("[]");
-                self.write_type(out, *elem, depth);
+                self.write_type(out, *elem, names, depth);
             }
             Type::Array { length, elem } => {
                 match length {
                     Some(length) => out.push_str(&format!("[{length}]")),
                     None => out.push_str("[...]"),
                 }
-                self.write_type(out, *elem, depth);
+                self.write_type(out, *elem, names, depth);
             }
             Type::Map { key, elem } => {
                 out.push_str("map[");
-                self.write_type(out, *key, depth);
+                self.write_type(out, *key, names, depth);
                 out.push(']');
-                self.write_type(out, *elem, depth);
+                self.write_type(out, *elem, names, depth);
             }
             Type::Chan { direction, elem } => {
                 out.push_str(match direction {
@@ -348,11 +361,11 @@ impl Printer<'_> {
                     Direction::Send => "chan<- ",
                     Direction::Receive => "<-chan ",
                 });
-                self.write_type(out, *elem, depth);
+                self.write_type(out, *elem, names, depth);
             }
             Type::Func(signature) => {
                 out.push_str("func");
-                self.signature(out, signature, depth);
+                self.signature(out, signature, names, depth);
             }
             Type::Struct(fields) => {
                 out.push_str("struct {");
@@ -361,7 +374,7 @@ impl Printer<'_> {
                     if !field.is_embedded {
                         out.push_str(&format!("{} ", field.name));
                     }
-                    self.write_type(out, field.typ, depth);
+                    self.write_type(out, field.typ, names, depth);
                     if !field.tag.is_empty() {
                         out.push_str(&format!(" {:?}", field.tag));
                     }
@@ -383,7 +396,7 @@ impl Printer<'_> {
                     out.push_str(if index > 0 { "; " } else { " " });
                     out.push_str(&method.name);
                     if let Type::Func(signature) = &*self.universe.get(method.signature) {
-                        self.signature(out, signature, depth);
+                        self.signature(out, signature, names, depth);
                     }
                 }
                 out.push_str(" }");
@@ -392,7 +405,7 @@ impl Printer<'_> {
                 out.push('(');
                 for (index, typ) in types.iter().enumerate() {
                     out.push_str(if index > 0 { ", " } else { "" });
-                    self.write_type(out, *typ, depth);
+                    self.write_type(out, *typ, names, depth);
                 }
                 out.push(')');
             }
@@ -401,16 +414,16 @@ impl Printer<'_> {
         }
     }
 
-    fn signature(&self, out: &mut String, signature: &Signature, depth: u32) {
+    fn signature(&self, out: &mut String, signature: &Signature, names: Names, depth: u32) {
         out.push('(');
         for (index, param) in signature.params.iter().enumerate() {
             out.push_str(if index > 0 { ", " } else { "" });
             match (&*self.universe.get(param.typ), signature.is_variadic) {
                 (Type::Slice(elem), true) if index + 1 == signature.params.len() => {
                     out.push_str("...");
-                    self.write_type(out, *elem, depth);
+                    self.write_type(out, *elem, names, depth);
                 }
-                _ => self.write_type(out, param.typ, depth),
+                _ => self.write_type(out, param.typ, names, depth),
             }
         }
         out.push(')');
@@ -418,13 +431,13 @@ impl Printer<'_> {
             [] => {}
             [one] => {
                 out.push(' ');
-                self.write_type(out, one.typ, depth);
+                self.write_type(out, one.typ, names, depth);
             }
             several => {
                 out.push_str(" (");
                 for (index, result) in several.iter().enumerate() {
                     out.push_str(if index > 0 { ", " } else { "" });
-                    self.write_type(out, result.typ, depth);
+                    self.write_type(out, result.typ, names, depth);
                 }
                 out.push(')');
             }

@@ -32,7 +32,7 @@ impl Statics {
                     statics.assigned.entry(var).or_default().push(*from);
                 }
             }
-            Op::AssignOp { to, .. } => {
+            Op::Combine { to, .. } => {
                 let var = program.outer_name(*to);
                 statics.reassigned.extend(var);
                 statics.otherwise.extend(var);

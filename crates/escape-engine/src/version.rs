@@ -50,6 +50,7 @@ impl GoVersion {
             sees_assigned_callees: from(27),
             any_pointer_word_is_direct: from(26),
             frees_bare_closures: from(24),
+            drops_dead_locals: from(24),
             follows_interfaces: from(26),
         }
     }
@@ -82,6 +83,8 @@ pub(crate) struct Rules {
     pub(crate) any_pointer_word_is_direct: bool,
     /// A literal that captures nothing is analysed by itself.
     pub(crate) frees_bare_closures: bool,
+    /// What is assigned to variables that are never read is left out.
+    pub(crate) drops_dead_locals: bool,
     /// The type in an interface variable is known if all that is assigned has it.
     pub(crate) follows_interfaces: bool,
 }

@@ -90,7 +90,6 @@ const RESERVED: &[(&str, &str)] = &[
     ("gimli", GORUNTIME),
     ("iced-x86", GORUNTIME),
     ("gosyn", TYPECHECK),
-    ("gosyn", ESCAPE_ENGINE),
     ("tree-sitter", SOURCE),
     ("tree-sitter-go", SOURCE),
     ("toml", SOURCE),

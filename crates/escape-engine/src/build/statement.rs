@@ -99,7 +99,7 @@ impl Builder<'_> {
             Op::Assign { to, from, .. } => {
                 self.assign_list(&[*to], &[*from], "assign", id);
             }
-            Op::AssignOp { to, from, .. } => {
+            Op::Combine { to, from, .. } => {
                 self.assign_list(&[Some(*to)], &[Some(*from)], "assign", id);
             }
             Op::AssignList { to, from, kind, .. } => {

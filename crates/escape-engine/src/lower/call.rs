@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression};
+use tophash_typecheck::ast::{self, Expression};
 use tophash_typecheck::{
     Builtin, CallInfo, CallKind, Mode, SelectionKind, Signature, Type, TypeId,
 };
@@ -40,7 +40,7 @@ impl Lower<'_> {
     }
 
     /// What is called, or whose method is called: if that needs a call itself, it is kept in a variable.
-    fn called_once(&mut self, x: NodeId, at: Pos) -> (NodeId, Vec<NodeId>) {
+    pub(super) fn called_once(&mut self, x: NodeId, at: Pos) -> (NodeId, Vec<NodeId>) {
         let mut has_call = false;
         self.program.visit(x, &mut |_, node| {
             has_call |= matches!(
@@ -69,12 +69,11 @@ impl Lower<'_> {
         let mut parts = Vec::new();
         // A method's receiver may flow anywhere as well.
         match super::bare(&call.func) {
-            Expression::Selector(selector) => {
+            Expression::Selector(selector)
                 if self.checked.use_of(&selector.sel).is_none()
-                    && self.type_of(&selector.x) != TypeId::UNKNOWN
-                {
-                    parts.push(self.expr(&selector.x));
-                }
+                    && self.type_of(&selector.x) != TypeId::UNKNOWN =>
+            {
+                parts.push(self.expr(&selector.x));
             }
             Expression::FuncLit(_) => parts.push(self.expr(&call.func)),
             _ => {}
@@ -238,7 +237,7 @@ impl Lower<'_> {
     fn builtin(&mut self, call: &ast::Call, which: Builtin, typ: TypeId, at: Pos) -> NodeId {
         let args = &call.args;
         match (which, &args[..]) {
-            (Builtin::New, [x]) => self.new(x, typ, at),
+            (Builtin::New, [x]) => self.new_object(x, typ, at),
             (Builtin::Make, [x, rest @ ..]) => self.make(x, rest, typ, at),
             (Builtin::Append, [first, rest @ ..]) => {
                 let mut list = vec![self.expr(first)];
@@ -287,7 +286,7 @@ impl Lower<'_> {
         }
     }
 
-    fn new(&mut self, x: &Expression, typ: TypeId, at: Pos) -> NodeId {
+    fn new_object(&mut self, x: &Expression, typ: TypeId, at: Pos) -> NodeId {
         if self.checked.expr(x).is_none_or(|info| info.mode == Mode::Type) {
             let id = self.add(Op::New, typ, at);
             self.spell(id, x);

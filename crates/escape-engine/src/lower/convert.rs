@@ -1,6 +1,6 @@
 //! Conversions, those that are written and those that are not.
 
-use gosyn::ast::Expression;
+use tophash_typecheck::ast::Expression;
 use tophash_typecheck::{Basic, Mode, Type, TypeId};
 
 use super::Lower;

@@ -1,6 +1,6 @@
 //! `go` and `defer`: the call becomes that of a closure without parameters, which holds its arguments.
 
-use gosyn::ast;
+use tophash_typecheck::ast;
 use tophash_typecheck::{Type, TypeId};
 
 use super::Lower;
@@ -11,7 +11,9 @@ impl Lower<'_> {
         let typ = self.call_info(call).map_or(TypeId::UNKNOWN, |info| info.result);
         let place = self.pos(call.pos.0);
         let inner = self.call(call, typ, place);
-        let statement = |call| if is_defer { Op::Defer(call) } else { Op::Go(call) };
+        // In the body of a loop over a function it outlives the body, as what `go` calls does.
+        let is_own = is_defer && !self.is_in_loop_body();
+        let statement = |call| if is_own { Op::Defer(call) } else { Op::Go(call) };
         let node = self.program.node(inner).clone();
         if let Op::Call { function, args, .. } = &node.op
             && args.is_empty()

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression};
-use gosyn::token::{LitKind, Operator};
+use tophash_typecheck::ast::{self, Expression};
+use tophash_typecheck::token::{LitKind, Operator};
 use tophash_typecheck::{
     Adjust, Basic, ExprInfo, Mode, ObjectKind, SelectionKind, Step, Type, TypeId, Value, VarRole,
 };
@@ -32,9 +32,9 @@ impl Lower<'_> {
             Expression::Ident(name) => self.ident(name, typ, at),
             Expression::FuncLit(literal) => self.function_literal(literal, typ),
             Expression::CompositeLit(literal) => {
-                let id = self.literal(&literal.val);
+                let id = self.literal(&literal.val, Some(&literal.typ));
                 if !matches!(self.program.node(id).op, Op::PtrLit(_)) {
-                    self.spell_literal(id, &literal.typ);
+                    self.spell(id, &literal.typ);
                 }
                 id
             }
@@ -71,10 +71,6 @@ impl Lower<'_> {
         }
     }
 
-    fn spell_literal(&mut self, id: NodeId, typ: &Expression) {
-        self.spell(id, typ);
-    }
-
     fn constant(&mut self, x: &Expression, info: &ExprInfo, at: Pos) -> NodeId {
         let is_rune = match x {
             Expression::BasicLit(literal) => literal.kind == LitKind::Char,
@@ -100,10 +96,11 @@ impl Lower<'_> {
                 let text: Rc<str> = rune_text(letter).into();
                 return Literal { raw: value.to_string().into(), text, int, length: None };
             }
-            Some(Value::Int(value)) if is_float => (value.to_string(), Basic::Float64),
+            Some(Value::Int(value)) if is_float => (shortened(*value as f64), Basic::Float64),
             Some(Value::Int(value)) => (value.to_string(), Basic::Int),
-            Some(Value::Float(value)) => (value.to_string(), Basic::Float64),
+            Some(Value::Float(value)) => (shortened(*value), Basic::Float64),
             Some(Value::Complex(real, imaginary)) => {
+                let (real, imaginary) = (shortened(*real), shortened(*imaginary));
                 (format!("({real} + {imaginary}i)"), Basic::Complex128)
             }
             _ => ("...".to_owned(), Basic::Int),
@@ -112,6 +109,8 @@ impl Lower<'_> {
         let raw: Rc<str> = text.into();
         let text = match is_default {
             true => raw.clone(),
+            // What people write is mostly `byte`; the type alone does not tell which it was.
+            false if basic == Some(Basic::Uint8) => format!("byte({raw})").into(),
             false => format!("{}({raw})", self.name_of(typ)).into(),
         };
         let length = match value {
@@ -221,7 +220,14 @@ impl Lower<'_> {
         let op = operation.op;
         let (mut left, mut right) = (self.expr(&operation.x), self.expr(y));
         let places = (self.place(&operation.x), self.place(y));
-        if !matches!(op, Operator::Shl | Operator::Shr) {
+        if matches!(op, Operator::Shl | Operator::Shr) {
+            // A count without a type is unsigned.
+            if matches!(super::bare(y), Expression::BasicLit(_))
+                && let Op::Literal(count) = &mut self.program.nodes[right.0 as usize].op
+            {
+                count.text = format!("uint({})", count.raw).into();
+            }
+        } else {
             // Of two types, one of which is an interface, both sides get that.
             let (from, to) = (self.typ(left), self.typ(right));
             match (self.types.is_interface(from), self.types.is_interface(to)) {
@@ -391,19 +397,28 @@ impl Lower<'_> {
 /// A string constant as it is printed.
 fn quoted(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
-    for letter in String::from_utf8_lossy(bytes).chars() {
-        match letter {
-            '"' | '\\' => {
-                text.push('\\');
-                text.push(letter);
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '"' | '\\' => {
+                    text.push('\\');
+                    text.push(letter);
+                }
+                '\n' => text.push_str("\\n"),
+                '\t' => text.push_str("\\t"),
+                '\r' => text.push_str("\\r"),
+                '\x07' => text.push_str("\\a"),
+                '\x08' => text.push_str("\\b"),
+                '\x0c' => text.push_str("\\f"),
+                '\x0b' => text.push_str("\\v"),
+                letter if letter.is_ascii_control() => {
+                    text.push_str(&format!("\\x{:02x}", u32::from(letter)));
+                }
+                letter => text.push(letter),
             }
-            '\n' => text.push_str("\\n"),
-            '\t' => text.push_str("\\t"),
-            '\r' => text.push_str("\\r"),
-            letter if u32::from(letter) < 0x20 || letter == '\x7f' => {
-                text.push_str(&format!("\\x{:02x}", u32::from(letter)));
-            }
-            letter => text.push(letter),
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
         }
     }
     text.push('"');
@@ -416,6 +431,26 @@ fn quoted(bytes: &[u8]) -> String {
     text
 }
 
+/// A number with six digits at the most, as Go's `%.6g` has it.
+fn shortened(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let scientific = format!("{value:.5e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trim = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..6).contains(&exponent) {
+        let places = usize::try_from(5 - exponent).unwrap_or(0);
+        return trim(&format!("{value:.places$}"));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trim(digits), exponent.abs())
+}
+
 fn rune_text(letter: Option<char>) -> String {
     match letter {
         Some('\n') => "'\\n'".to_owned(),
@@ -426,5 +461,31 @@ fn rune_text(letter: Option<char>) -> String {
         Some('\0') => "'\\x00'".to_owned(),
         Some(letter) => format!("'{letter}'"),
         None => "'\u{fffd}'".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_six_digits_at_the_most() {
+        for (value, text) in [
+            (0.5, "0.5"),
+            (1.0, "1"),
+            (3.402_823_466e38, "3.40282e+38"),
+            (1_000_000.0, "1e+06"),
+            (123_456.0, "123456"),
+            (0.000_012_5, "1.25e-05"),
+            (-2.5, "-2.5"),
+        ] {
+            assert_eq!(shortened(value), text);
+        }
+    }
+
+    #[test]
+    fn strings_are_quoted_byte_for_byte_where_they_are_no_text() {
+        assert_eq!(quoted(b"a\"\n\xff"), r#""a\"\n\xff""#);
+        assert_eq!(quoted(&[b'x'; 100]).chars().count(), LONGEST_STRING);
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::rc::Rc;
 
-use gosyn::ast;
+use tophash_typecheck::ast;
 use tophash_typecheck::{CallInfo, CallKind, Checked, ExprInfo, ObjectId, Selection, TypeId};
 
 use super::Lower;

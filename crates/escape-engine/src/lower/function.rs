@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Declaration};
+use tophash_typecheck::ast::{self, Declaration};
 use tophash_typecheck::{FunctionId, ObjectId, Type, TypeId};
 
 use super::Lower;
@@ -240,9 +240,18 @@ impl Lower<'_> {
                 _ => field.name.iter().map(Some).collect(),
             })
             .collect();
+        let places: Vec<usize> = typ
+            .result
+            .list
+            .iter()
+            .flat_map(|field| {
+                std::iter::repeat_n(super::offset(&field.typ), field.name.len().max(1))
+            })
+            .collect();
         for (index, result) in results.iter().enumerate() {
             let ident = names.get(index).copied().flatten();
-            let at = ident.map_or_else(Pos::default, |ident| self.pos(ident.pos));
+            let place = places.get(index).copied().unwrap_or_default();
+            let at = self.pos(ident.map_or(place, |ident| ident.pos));
             let name: Rc<str> = match ident {
                 Some(ident) if ident.name == "_" => format!("~b{index}").into(),
                 Some(ident) => ident.name.as_str().into(),

@@ -6,8 +6,8 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Declaration, Expression};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use tophash_typecheck::ast::{self, Declaration, Expression};
 use tophash_typecheck::{
     FunctionId, ObjectId, ObjectKind, Source, Type, TypeId, check, parse_texts,
 };
@@ -145,8 +145,56 @@ impl<'a> Lower<'a> {
         Home { checked, first_file, places: Rc::new(places) }
     }
 
-    /// Lowers what is waiting, and what that makes wait in turn.
+    /// Lowers what is waiting, and what that makes wait in turn. Of a generic type of the package that is used
+    /// with some type arguments, all methods are compiled.
     pub(super) fn lower_instances(&mut self) {
+        let mut seen = HashSet::new();
+        let mut next = 0;
+        loop {
+            self.lower_waiting();
+            let types: Vec<TypeId> = match self.program.nodes.get(next..) {
+                Some(nodes) => nodes.iter().map(|node| node.typ).collect(),
+                None => Vec::new(),
+            };
+            next += types.len();
+            for typ in types {
+                self.methods_of(typ, &mut seen);
+            }
+            if self.waiting.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn methods_of(&mut self, typ: TypeId, seen: &mut HashSet<TypeId>) {
+        if !seen.insert(typ) {
+            return;
+        }
+        let (object, args) = match &*self.universe.get(typ) {
+            Type::Pointer(elem) => return self.methods_of(*elem, seen),
+            Type::Named { object, args } if !args.is_empty() => (*object, args.to_vec()),
+            _ => return,
+        };
+        let declared = self.universe.object(object);
+        if declared.package != self.own.package {
+            return;
+        }
+        let Some(home) = self.home(&self.universe.package_path(declared.package)) else { return };
+        for ((receiver, _), place) in home.places.iter() {
+            if **receiver != *declared.name {
+                continue;
+            }
+            let declaration =
+                home.checked.files.get(place.0).and_then(|it| it.ast.decl.get(place.1));
+            let Some(Declaration::Function(method)) = declaration else { continue };
+            let Some(id) = home.checked.function_declaration(method) else { continue };
+            if let Some(method) = home.checked.function(id).object {
+                self.instance(method, &args);
+            }
+        }
+    }
+
+    fn lower_waiting(&mut self) {
         while let Some(waiting) = self.waiting.pop() {
             let Waiting { home, place, arguments, function, id } = waiting;
             let Some(file) = home.checked.files.get(place.0).cloned() else { continue };

@@ -3,10 +3,8 @@
 //! A loop whose variables are captured or have their address taken is rewritten: the loop itself counts with a
 //! variable of its own, and each round copies it into a new one and back. Other loops stay as they are.
 
-use std::rc::Rc;
-
-use gosyn::ast::{self, Expression};
-use gosyn::token::Operator;
+use tophash_typecheck::ast::{self, Expression};
+use tophash_typecheck::token::Operator;
 use tophash_typecheck::{Type, TypeId};
 
 use super::Lower;
@@ -140,12 +138,13 @@ impl Lower<'_> {
         id
     }
 
-    pub(super) fn range(&mut self, range: &ast::RangeStmt) -> NodeId {
+    pub(super) fn range(&mut self, range: &ast::RangeStmt, out: &mut Vec<NodeId>) {
         let at = self.pos(range.pos.0);
         let defines = matches!(range.op, Some((_, Operator::Define)));
         let typ = self.type_of(super::bare(&range.expr));
         if matches!(&*self.types.under(typ), Type::Func(_)) {
-            return self.range_over_function(range, defines, at);
+            self.range_over_function(range, defines, at, out);
+            return;
         }
         let mut declared = Vec::new();
         let mut key = self.range_target(range.key.as_ref(), defines, &mut declared);
@@ -176,7 +175,7 @@ impl Lower<'_> {
             init.push(self.declaration(var, place));
         }
         self.before(id, init);
-        id
+        out.push(id);
     }
 
     fn range_target(
@@ -198,31 +197,5 @@ impl Lower<'_> {
             }
         }
         Some(self.expr(x))
-    }
-
-    /// The body becomes a function that is passed to the one that is ranged over. How it leaves the loop is
-    /// left out, but for what it returns.
-    fn range_over_function(&mut self, range: &ast::RangeStmt, defines: bool, at: Pos) -> NodeId {
-        let x = self.expr(&range.expr);
-        self.unresolved.push((at, "a loop over a function"));
-        let mut declared = Vec::new();
-        let key = self.range_target(range.key.as_ref(), defines, &mut declared);
-        let value = self.range_target(range.value.as_ref(), defines, &mut declared);
-        let body = self.statements(&range.body.list);
-        let mut init = Vec::new();
-        for var in declared {
-            let place = self.program.var(var).at;
-            init.push(self.declaration(var, place));
-            let to = self.name(var, place);
-            let from = self.add(Op::Unresolved(Rc::from([])), self.program.var(var).typ, place);
-            let op = Op::Assign { to: Some(to), from: Some(from), defines: false };
-            init.push(self.add(op, TypeId::UNKNOWN, place));
-        }
-        let _ = (key, value);
-        let iterator = self.add(Op::Unresolved([x].into()), TypeId::UNKNOWN, at);
-        let mut inside = vec![iterator];
-        inside.extend(init);
-        inside.extend(body);
-        self.add(Op::For { cond: None, post: None, body: inside.into() }, TypeId::UNKNOWN, at)
     }
 }

@@ -14,14 +14,15 @@ mod function;
 mod instance;
 mod literal;
 mod loops;
+mod range_function;
 mod spelled;
 mod statement;
 mod switch;
 
 use std::rc::Rc;
 
-use gosyn::ast;
 use hashbrown::HashMap;
+use tophash_typecheck::ast;
 use tophash_typecheck::{
     Checked, FunctionId, Importer, ObjectId, ObjectKind, SourceFile, TypeId, Universe,
 };
@@ -79,6 +80,8 @@ pub(crate) fn lower(
         instances: HashMap::new(),
         waiting: Vec::new(),
         arguments: TypeArguments::default(),
+        bodies_of_loops: Vec::new(),
+        states: HashMap::new(),
         file: None,
         file_index: 0,
         program: Program::default(),
@@ -112,6 +115,10 @@ struct Lower<'a> {
     instances: HashMap<(ObjectId, Vec<TypeId>), Option<FuncId>>,
     waiting: Vec<Waiting<'a>>,
     arguments: TypeArguments,
+    /// Loops over functions around what is lowered, outermost first.
+    bodies_of_loops: Vec<range_function::Body>,
+    /// How many such loops a function has so far.
+    states: HashMap<FuncId, u32>,
     file: Option<Rc<SourceFile>>,
     file_index: u32,
     program: Program,
@@ -204,7 +211,7 @@ impl Lower<'_> {
             ObjectKind::Var { function: Some(id), .. } => self.functions.get(&id).copied(),
             _ => None,
         };
-        let function = function.unwrap_or(self.function);
+        let function = function.map_or(self.function, |declared| self.owner(declared));
         let typ = self.object_type(object);
         let var = self.variable(declared.name.clone(), typ, at, function);
         self.variables.insert(object, var);

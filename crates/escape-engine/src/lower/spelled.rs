@@ -1,6 +1,6 @@
 //! Types as the source spells them.
 
-use gosyn::ast::Expression;
+use tophash_typecheck::ast::Expression;
 use tophash_typecheck::{ObjectKind, Type};
 
 use super::Lower;

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression, Statement};
-use gosyn::token::{Keyword, Operator};
-use tophash_typecheck::{TypeId, Value};
+use tophash_typecheck::ast::{self, Expression, Statement};
+use tophash_typecheck::token::{Keyword, Operator};
+use tophash_typecheck::{Builtin, CallKind, TypeId, Value};
 
 use super::Lower;
 use crate::ir::{Case, ListKind, Literal, NodeId, Op, Pos, VarId};
@@ -12,10 +12,48 @@ use crate::ir::{Case, ListKind, Literal, NodeId, Op, Pos, VarId};
 impl Lower<'_> {
     pub(super) fn statements(&mut self, list: &[Statement]) -> Vec<NodeId> {
         let mut out = Vec::new();
-        for statement in list {
+        let is_label = |statement: &Statement| matches!(statement, Statement::Label(_));
+        let last_label = list.iter().rposition(is_label);
+        let mut is_dead = false;
+        for (index, statement) in list.iter().enumerate() {
+            // What can't be reached is not compiled, unless a jump may lead behind it.
+            if is_dead && last_label.is_none_or(|label| index > label) && !is_label(statement) {
+                continue;
+            }
             self.statement(statement, &mut out);
+            is_dead = self.ends(statement);
         }
         out
+    }
+
+    /// Whether what comes after a statement is never reached, as far as the compiler sees it early.
+    fn ends(&self, statement: &Statement) -> bool {
+        match statement {
+            Statement::Branch(branch) => branch.key == Keyword::Goto,
+            Statement::Return(_) => true,
+            Statement::Expr(x) => match super::bare(&x.expr) {
+                Expression::Call(call) => self
+                    .checked
+                    .call(call)
+                    .is_some_and(|info| info.kind == CallKind::Builtin(Builtin::Panic)),
+                _ => false,
+            },
+            Statement::If(branch) => {
+                let fixed = self.fixed(&branch.cond).map(|(value, _)| value);
+                let ends = |list: &[Statement]| {
+                    let last = list.iter().rev().find(|it| !matches!(it, Statement::Empty(_)));
+                    last.is_some_and(|last| self.ends(last))
+                };
+                (fixed == Some(false) || ends(&branch.body.list))
+                    && (fixed == Some(true)
+                        || branch.else_.as_deref().is_some_and(|other| self.ends(other)))
+            }
+            Statement::Block(block) => {
+                let last = block.list.iter().rev().find(|it| !matches!(it, Statement::Empty(_)));
+                last.is_some_and(|last| self.ends(last))
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn optional(&mut self, statement: Option<&Statement>) -> Vec<NodeId> {
@@ -46,7 +84,7 @@ impl Lower<'_> {
                 let from = self.add(Op::Literal(one), self.typ(to), at);
                 let op = if step.op == Operator::Inc { "+" } else { "-" };
                 out.push(self.add(
-                    Op::AssignOp { to, op, from, is_step: true },
+                    Op::Combine { to, op, from, is_step: true },
                     TypeId::UNKNOWN,
                     at,
                 ));
@@ -59,7 +97,7 @@ impl Lower<'_> {
                 let at = self.pos(defer.pos);
                 out.push(self.deferred(&defer.call, at, true));
             }
-            Statement::Return(returned) => out.push(self.returned(returned)),
+            Statement::Return(returned) => self.returned(returned, out),
             Statement::Branch(branch) => {
                 let at = self.pos(branch.pos);
                 let op = match (&branch.key, &branch.ident) {
@@ -76,7 +114,7 @@ impl Lower<'_> {
             }
             Statement::If(branch) => self.conditional(branch, out),
             Statement::For(repeat) => out.push(self.repeat(repeat)),
-            Statement::Range(range) => out.push(self.range(range)),
+            Statement::Range(range) => self.range(range, out),
             Statement::Switch(switch) => out.push(self.switch(switch)),
             Statement::TypeSwitch(switch) => out.push(self.type_switch(switch)),
             Statement::Select(select) => out.push(self.select(select)),
@@ -171,7 +209,7 @@ impl Lower<'_> {
             "<<" | ">>" => self.expr(right),
             _ => self.converted(right, self.typ(to)),
         };
-        self.add(Op::AssignOp { to, op, from, is_step: false }, TypeId::UNKNOWN, at)
+        self.add(Op::Combine { to, op, from, is_step: false }, TypeId::UNKNOWN, at)
     }
 
     fn assigned(&mut self, targets: Vec<Target>, values: &[Expression], at: Pos) -> NodeId {
@@ -213,11 +251,24 @@ impl Lower<'_> {
         id
     }
 
-    fn returned(&mut self, returned: &ast::ReturnStmt) -> NodeId {
+    fn returned(&mut self, returned: &ast::ReturnStmt, out: &mut Vec<NodeId>) {
         let at = self.pos(returned.pos);
+        if self.returned_from_body(returned, at, out) {
+            return;
+        }
         let results = self.program.func(self.function).results.clone();
+        let values = self.returned_values(returned, &results, at);
+        out.push(self.add(Op::Return(values.into()), TypeId::UNKNOWN, at));
+    }
+
+    pub(super) fn returned_values(
+        &mut self,
+        returned: &ast::ReturnStmt,
+        results: &[VarId],
+        at: Pos,
+    ) -> Vec<NodeId> {
         let wanted: Vec<_> = results.iter().map(|var| Some(self.program.var(*var).typ)).collect();
-        let values = match &returned.ret[..] {
+        match &returned.ret[..] {
             [one] if wanted.len() > 1 => self.several(one, &wanted, at),
             values => values
                 .iter()
@@ -227,15 +278,15 @@ impl Lower<'_> {
                     self.converted(value, typ.unwrap_or(TypeId::UNKNOWN))
                 })
                 .collect(),
-        };
-        self.add(Op::Return(values.into()), TypeId::UNKNOWN, at)
+        }
     }
 
     fn conditional(&mut self, branch: &ast::IfStmt, out: &mut Vec<NodeId>) {
         let at = self.pos(branch.pos);
         let init = self.optional(branch.init.as_deref());
         let fixed = self.fixed(&branch.cond);
-        let cond = self.expr(&branch.cond);
+        let cond = self.expr(fixed.map_or(&branch.cond, |(_, decides)| decides));
+        let fixed = fixed.map(|(value, _)| value);
         let then = match fixed {
             Some(false) => Vec::new(),
             _ => self.statements(&branch.body.list),
@@ -261,25 +312,30 @@ impl Lower<'_> {
         out.push(id);
     }
 
-    /// What a condition always is, if it is always the same.
-    pub(super) fn fixed(&self, x: &Expression) -> Option<bool> {
-        let x = super::bare(x);
+    /// What a condition always is, if it is always the same, and the part that is evaluated for it.
+    pub(super) fn fixed<'x>(&self, x: &'x Expression) -> Option<(bool, &'x Expression)> {
         if let Some(Value::Bool(value)) = self.checked.expr(x).and_then(|info| info.value.clone()) {
-            return Some(value);
+            return Some((value, x));
         }
-        let Expression::Operation(operation) = x else { return None };
+        let Expression::Operation(operation) = super::bare(x) else { return None };
+        let is_constant =
+            |x: &Expression| self.checked.expr(x).is_some_and(|it| it.value.is_some());
         match (operation.op, &operation.y) {
-            (Operator::Not, None) => self.fixed(&operation.x).map(|value| !value),
-            (Operator::AndAnd, Some(y)) => match (self.fixed(&operation.x), self.fixed(y)) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), right) => right,
-                _ => None,
-            },
-            (Operator::OrOr, Some(y)) => match (self.fixed(&operation.x), self.fixed(y)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), right) => right,
-                _ => None,
-            },
+            (Operator::Not, None) => self.fixed(&operation.x).map(|(value, _)| (!value, x)),
+            (op @ (Operator::AndAnd | Operator::OrOr), Some(y)) => {
+                // `false` decides an AND, `true` an OR.
+                let decisive = op == Operator::OrOr;
+                let left = self.fixed(&operation.x);
+                if let Some((value, part)) = left
+                    && value == decisive
+                {
+                    return Some((value, part));
+                }
+                let right = self.fixed(y);
+                let is_told = left.is_some() || right.is_some_and(|(value, _)| value == decisive);
+                let (value, part) = right.filter(|_| is_told)?;
+                Some((value, if is_constant(&operation.x) { part } else { x }))
+            }
             _ => None,
         }
     }

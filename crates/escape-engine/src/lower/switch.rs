@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gosyn::ast::{self, Expression, Statement};
+use tophash_typecheck::ast::{self, Expression, Statement};
 use tophash_typecheck::{TypeId, Value};
 
 use super::Lower;
@@ -71,7 +71,7 @@ impl Lower<'_> {
         }
         let falls = target.is_some_and(|clause| {
             matches!(clause.body.last(), Some(Statement::Branch(branch))
-                if branch.key == gosyn::token::Keyword::FallThrough)
+                if branch.key == tophash_typecheck::token::Keyword::FallThrough)
         });
         (!falls).then_some(target)
     }
