@@ -14,6 +14,7 @@
 //! ```
 
 pub mod bench;
+pub mod bench_lint;
 pub mod bench_maps;
 pub mod bench_profiles;
 pub mod bench_safemap;

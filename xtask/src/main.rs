@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::bench::{self, BenchOptions};
+use xtask::bench_lint::{self, LintBenchOptions};
 use xtask::bench_maps::{self, BenchMapsOptions};
 use xtask::bench_profiles::{self, ProfileBenchOptions};
 use xtask::bench_safemap::{self, SafeMapBenchOptions};
@@ -79,6 +80,8 @@ enum Task {
     LeakTable,
     /// Time tophash and viewcore on cores of one leaking program, and print a table.
     BenchCores(BenchOptions),
+    /// Time `tophash lint` over Go's own source beside `go vet` and staticcheck, and print a table.
+    BenchLint(LintBenchOptions),
     /// Time tophash and `go tool pprof` on made up profiles, and print a table.
     BenchProfiles(ProfileBenchOptions),
     /// Show what tophash writes of profiles to dot, the Firefox profiler, speedscope and a browser.
@@ -167,6 +170,7 @@ fn main() -> Result<ExitCode> {
         Task::EscapeTable(options) => escape_table::write(&options)?,
         Task::LeakTable => leak_table::write()?,
         Task::BenchCores(options) => bench::run(&options)?,
+        Task::BenchLint(options) => bench_lint::run_all(&options)?,
         Task::BenchProfiles(options) => bench_profiles::run(&options)?,
         Task::Viewers(options) => viewers::run(&options)?,
         Task::BenchMaps(options) => bench_maps::run(&options)?,

@@ -10,15 +10,19 @@ use tophash_memory::{ProcessOptions, Target};
 use crate::Outcome;
 use crate::analysis::analyse;
 use crate::args::{Format, InspectOptions, SeverityName, TargetOptions, ViewOptions};
-use crate::join;
+use crate::join::Source;
 use crate::progress::Progress;
 use crate::report::{Report, json, table};
 
 pub(crate) fn run(options: &InspectOptions) -> Result<Outcome> {
     let progress = Progress::new();
+    // First, since it may not be there at all.
+    let source = Source::read(&options.source, &progress)?;
     let target = open(&options.target, &options.how, &progress)?;
     let mut report = analyse(&target, &options.view, &progress)?;
-    join::explain(&mut report, &options.source, &progress)?;
+    if let Some(source) = source {
+        source.explain(&mut report);
+    }
     drop(progress);
     print(&report, &options.view)?;
     Ok(outcome(&report.findings, options.view.fail_on))

@@ -4,12 +4,14 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::folder;
 use serde_json::Value;
+use xtask::toolchain;
 
 fn rules() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../source/tests/data/rules")
@@ -185,4 +187,54 @@ fn annotations_are_commands_one_a_line() {
     let start = "::error file=web/bad.go,line=10,col=2,title=lint%3A unbounded-global::hits (map";
     assert!(lines[0].starts_with(start), "{text}");
     assert!(lines[1].starts_with("::notice file=web/broken.go,line="), "{text}");
+}
+
+/// Lines of Go source that `lint` reads below a folder.
+fn lines_of(folder: &Path) -> usize {
+    let mut lines = 0;
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (name, path) = (entry.file_name().into_string().unwrap(), entry.path());
+        if path.is_dir() {
+            if !["testdata", "vendor"].contains(&name.as_str()) && !name.starts_with(['.', '_']) {
+                lines += lines_of(&path);
+            }
+        } else if name.ends_with(".go") && !name.ends_with("_test.go") {
+            lines += fs::read(path).unwrap().iter().filter(|byte| **byte == b'\n').count();
+        }
+    }
+    lines
+}
+
+/// What `docs/LINTS.md` says of each finding in Go's own source is about the findings that there are, and no
+/// more than one alarm in 50,000 lines is false.
+#[test]
+fn findings_in_go_s_own_source_are_those_that_were_judged() {
+    let toolchain = toolchain::ensure("1.27").unwrap();
+    let source = toolchain.goroot().join("src");
+    let report = json(&lint(&source, &[".", "--format", "json"]));
+    assert_eq!(report["passed_over"].as_array().unwrap().len(), 0);
+    let found: BTreeSet<[String; 3]> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            let text = |value: &Value| value.as_str().unwrap().trim_start_matches("./").to_owned();
+            [text(&finding["rule"]), text(&finding["at"]["path"]), text(&finding["subject"])]
+        })
+        .collect();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/LINTS.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (mut judged, mut false_alarms) = (BTreeSet::new(), 0);
+    for row in page.lines() {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        if let [rule, file, map, verdict @ ("grows" | "bounded"), _why] = cells.as_slice()
+            && rule.starts_with('`')
+        {
+            judged.insert([rule, file, map].map(|cell| cell.trim_matches('`').to_owned()));
+            false_alarms += usize::from(*verdict == "bounded");
+        }
+    }
+    assert_eq!(found, judged);
+    let lines = lines_of(&source);
+    assert!(lines > 1_500_000 && false_alarms * 50_000 <= lines, "{false_alarms} in {lines}");
 }

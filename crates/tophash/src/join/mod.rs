@@ -74,41 +74,51 @@ pub(crate) struct SourceRead {
     pub(crate) passed_over: usize,
 }
 
-/// Explains the maps of a report, where source was named.
-pub(crate) fn explain(
-    report: &mut Report,
-    options: &SourceOptions,
-    progress: &Progress,
-) -> Result<()> {
-    let Some(dir) = &options.source else { return Ok(()) };
-    progress.step("reading the source");
-    let config = crate::lint::config_near(dir)?;
-    let read = crate::lint::read(std::slice::from_ref(dir), &config);
-    if read.files == 0 {
-        bail!("{} has no Go source that can be read", dir.display());
-    }
-    let verdicts = match options.escape {
-        true => {
-            progress.step("asking the compiler");
-            Some(Verdicts::ask(dir, options.go.as_deref())?)
+/// Source, read for what explains maps.
+pub(crate) struct Source {
+    findings: Vec<Finding>,
+    read: SourceRead,
+    verdicts: Option<Verdicts>,
+}
+
+impl Source {
+    /// Reads the source that was named, and asks the compiler if that is wanted.
+    pub(crate) fn read(options: &SourceOptions, progress: &Progress) -> Result<Option<Self>> {
+        let Some(dir) = &options.source else { return Ok(None) };
+        progress.step("reading the source");
+        let config = crate::lint::config_near(dir)?;
+        let report = crate::lint::read(std::slice::from_ref(dir), &config);
+        if report.files == 0 {
+            bail!("{} has no Go source that can be read", dir.display());
         }
-        false => None,
-    };
-    let index = Index::new(&read.findings);
-    for row in &mut report.maps {
-        let found = index.find(&KnownMap::of_row(row));
-        row.explained_by = found
-            .into_iter()
-            .filter_map(|(number, matched)| Some((read.findings.get(number)?, matched)))
-            .map(|(finding, matched)| explanation(finding, matched, verdicts.as_ref()))
-            .collect();
+        let verdicts = match options.escape {
+            true => {
+                progress.step("asking the compiler");
+                Some(Verdicts::ask(dir, options.go.as_deref())?)
+            }
+            false => None,
+        };
+        let read = SourceRead {
+            files: report.files,
+            findings: report.findings.iter().filter(|finding| finding.map.is_some()).count(),
+            passed_over: report.passed_over.len(),
+        };
+        Ok(Some(Self { findings: report.findings, read, verdicts }))
     }
-    report.source = Some(SourceRead {
-        files: read.files,
-        findings: read.findings.iter().filter(|finding| finding.map.is_some()).count(),
-        passed_over: read.passed_over.len(),
-    });
-    Ok(())
+
+    /// Explains the maps of a report.
+    pub(crate) fn explain(self, report: &mut Report) {
+        let index = Index::new(&self.findings);
+        for row in &mut report.maps {
+            let found = index.find(&KnownMap::of_row(row));
+            row.explained_by = found
+                .into_iter()
+                .filter_map(|(number, matched)| Some((self.findings.get(number)?, matched)))
+                .map(|(finding, matched)| explanation(finding, matched, self.verdicts.as_ref()))
+                .collect();
+        }
+        report.source = Some(self.read);
+    }
 }
 
 fn explanation(finding: &Finding, matched: Matched, verdicts: Option<&Verdicts>) -> Explanation {
