@@ -155,7 +155,7 @@ fn row<E: Engine>(make: impl Fn() -> E, mix: Mix, keys: u64, drawn: &[Vec<u64>])
     let engine = make();
     if !mix.fresh_keys {
         for rank in 0..keys {
-            engine.set(rank, rank);
+            engine.insert(rank, rank);
         }
         assert_eq!(engine.get(0), Some(0));
     }

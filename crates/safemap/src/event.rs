@@ -109,6 +109,7 @@ impl Hub {
     }
 
     /// Whether anybody is to be told of anything; one load.
+    #[inline]
     pub(crate) fn is_observed(&self) -> bool {
         self.is_observed.load(Ordering::Acquire)
     }

@@ -56,6 +56,7 @@ mod document;
 mod entry;
 mod error;
 mod event;
+mod expression;
 mod family;
 mod feed;
 #[cfg(feature = "metrics")]

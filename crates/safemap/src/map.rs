@@ -563,11 +563,15 @@ impl SafeMap {
     #[inline(always)]
     fn put_at_once<K: AsKey>(&self, key: &K, value: Value) -> Result<(), Value> {
         let inner = &*self.inner;
-        if !self.lets_all_through() || inner.store.is_guarded() {
+        if !self.lets_all_through() || inner.store.is_bound() {
             return Err(value);
         }
         let hash = inner.hash(key);
         let mut shard = inner.store.lock_to_change_of(hash);
+        // Under the lock: who starts to watch and then reads has either the write or its event.
+        if inner.store.hub().is_observed() {
+            return Err(value);
+        }
         let is_plain = shard.is_plain();
         let is_any = inner.takes_any && value.is_scalar();
         let admits = |rule| is_any || inner.schema.rule(rule).value_type.admits_at_once(&value);

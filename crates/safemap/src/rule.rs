@@ -8,9 +8,8 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
-use regex_lite::Regex;
-
 use crate::error::Mismatch;
+use crate::expression::Expression;
 use crate::suggestion::nearest;
 use crate::value::{DEEPEST, Kind, Value};
 
@@ -41,7 +40,7 @@ enum Form {
     Boolean,
     Integer(i64, i64),
     Float(f64, f64),
-    String(Option<Regex>),
+    String(Option<Expression>),
     OneOf(Arc<[Arc<str>]>),
     Bytes,
     List(Arc<Type>),
@@ -156,8 +155,7 @@ impl Type {
     ///
     /// Fails when the expression can't be read, with its message.
     pub fn pattern(mut self, expression: &str) -> Result<Self, PatternError> {
-        let whole = format!("^(?:{expression})$");
-        let regex = Regex::new(&whole).map_err(|fault| PatternError {
+        let regex = Expression::new(expression).map_err(|fault| PatternError {
             expression: expression.to_owned(),
             message: fault.to_string(),
         })?;
@@ -396,7 +394,7 @@ impl Type {
             (Form::String(None), Value::String(_)) | (Form::Bytes, Value::Bytes(_)) => true,
             // A text that is too long is not looked at.
             (Form::String(Some(regex)), Value::String(text)) => {
-                self.holds(text.len()) && regex.is_match(text)
+                self.holds(text.len()) && regex.matches(text)
             }
             (Form::OneOf(names), Value::String(text)) => {
                 if names.contains(text) {

@@ -91,3 +91,31 @@ fn no_run_of_a_transaction_sees_half_of_another() {
         shuttle::check_random(move || pair(shards), 2_000);
     }
 }
+
+/// Who starts to watch and then reads misses nothing: what it did not read, it is told of.
+#[test]
+fn a_write_is_read_or_told() {
+    fn one_write(removes: bool) {
+        let map = SafeMap::builder(Schema::open()).shards(1).build();
+        if removes {
+            map.set("a", 1).expect("any key will do");
+        }
+        let writer = map.clone();
+        let writer = shuttle::thread::spawn(move || {
+            if removes {
+                writer.remove("a").expect("it is not required");
+            } else {
+                writer.set("a", 1).expect("any key will do");
+            }
+        });
+        let watch = map.watch("**".parse().expect("it is a pattern")).start();
+        let is_there = map.get("a").expect("any key will do").is_some();
+        writer.join().expect("no thread panics");
+        if is_there == removes {
+            assert!(watch.try_next().is_some(), "neither read nor told");
+        }
+    }
+    for removes in [false, true] {
+        shuttle::check_random(move || one_write(removes), 500);
+    }
+}

@@ -331,11 +331,14 @@ impl Store {
     /// Removes an entry the short way, if it is there; `Err` says that there is none.
     #[inline]
     pub(crate) fn remove_at_once(&self, hash: u64, key: &str) -> Result<Option<Entry>, ()> {
-        if self.is_guarded() {
+        if self.is_bound {
             return Err(());
         }
         let index = self.index(hash);
         let mut shard = self.lock_to_change(index);
+        if self.hub.is_observed() {
+            return Err(());
+        }
         let removed = shard.remove_key(hash, key, |key| self.hash_bytes(key));
         if let Ok(Some(_)) = &removed {
             self.publish(index, &shard);
@@ -343,10 +346,10 @@ impl Store {
         removed
     }
 
-    /// Whether there is more to do about a write than to do it.
+    /// Whether there is a limit of any kind, in time or in size.
     #[inline]
-    pub(crate) fn is_guarded(&self) -> bool {
-        self.is_bound || self.hub.is_observed()
+    pub(crate) fn is_bound(&self) -> bool {
+        self.is_bound
     }
 
     /// Decides about an entry and does it, in one step. `decide` is called again when room had to be
