@@ -77,7 +77,11 @@ fn the_report_covers_all_files_of_all_processes() {
         "[2026-06-15 00:00:01] SafeMap@risk-policy:",
         "[2026-06-15 00:00:01] SafeMap@flags:",
         "  - keys: 601 (+20.0 % against the day before)",
-        "  - \"config.version\" drifts: written once as string, refused 6 times as integer",
+        &format!(
+            "  - \"config.version\" drifts: written once as string, refused 6 times as integer by \
+             process {}",
+            std::process::id()
+        ),
         "  - looks like a leak: \"lock.*\" grew at each of 5 audits, from 100 to 600 keys in 5 days; \
          100 % were never read",
     ] {
