@@ -98,7 +98,7 @@ impl AuditLogBuilder {
 }
 
 /// A path with one more part to its name.
-fn beside(path: &Path, part: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, part: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(part);
@@ -108,7 +108,7 @@ fn beside(path: &Path, part: &str) -> PathBuf {
 /// Numbers full files anew, and makes `path` the first of them; the oldest goes, and with none to keep
 /// the file itself. Each step leaves files that can be read; one that fails is tried again with the next
 /// record.
-fn make_room(path: &Path, keep: u32) -> io::Result<()> {
+pub(crate) fn make_room(path: &Path, keep: u32) -> io::Result<()> {
     let full = |number: u32| beside(path, &number.to_string());
     if keep == 0 {
         return Ok(());
@@ -164,7 +164,7 @@ impl Inner {
     }
 }
 
-fn open_locked(path: &Path) -> io::Result<File> {
+pub(crate) fn open_locked(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]
