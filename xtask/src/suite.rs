@@ -22,7 +22,7 @@ const RUNS: &[&[&str]] = &[
         "--package",
         "tophash-safemap",
         "--features",
-        "derive,json-schema,nats,redis,tracing,webhook",
+        "derive,json-schema,nats,parquet,redis-tls,tracing,webhook",
     ],
     &["test", "--package", "tophash-safemap-redis", "--features", "tls"],
     &["test", "--package", "tophash-safemap", "--features", "shuttle", "--test", "shuttle"],

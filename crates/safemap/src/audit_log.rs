@@ -95,12 +95,28 @@ impl AuditLogBuilder {
         let inner = Inner::open(self)?;
         Ok(AuditLog { inner: Arc::new(Mutex::new(inner)) })
     }
+}
 
-    fn full_file(&self, number: u32) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(format!(".{number}"));
-        name.into()
+/// A path with one more part to its name.
+pub(crate) fn beside(path: &Path, part: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(part);
+    name.into()
+}
+
+/// Numbers full files anew, and makes `path` the first of them; the oldest goes, and with none to keep
+/// the file itself. Each step leaves files that can be read; one that fails is tried again with the next
+/// record.
+pub(crate) fn make_room(path: &Path, keep: u32) -> io::Result<()> {
+    let full = |number: u32| beside(path, &number.to_string());
+    if keep == 0 {
+        return Ok(());
     }
+    for number in (1..keep).rev() {
+        rename_if_there(&full(number), &full(number + 1))?;
+    }
+    rename_if_there(path, &full(1))
 }
 
 impl Inner {
@@ -135,16 +151,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Each step leaves files that can be read; one that fails is tried again with the next record.
     fn rotate(&mut self) -> io::Result<()> {
         let config = &self.config;
         if config.keep == 0 {
             self.file.set_len(0)?;
         } else {
-            for number in (1..config.keep).rev() {
-                rename_if_there(&config.full_file(number), &config.full_file(number + 1))?;
-            }
-            rename_if_there(&config.path, &config.full_file(1))?;
+            make_room(&config.path, config.keep)?;
             self.file = open_locked(&config.path)?;
         }
         (self.length, self.is_torn) = (0, false);
@@ -152,7 +164,7 @@ impl Inner {
     }
 }
 
-fn open_locked(path: &Path) -> io::Result<File> {
+pub(crate) fn open_locked(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]

@@ -33,7 +33,7 @@
 //! are too large to copy a pointer to.
 //!
 //! Features: `json` (on unless turned off) reads and writes values, whole contents and audits as
-//! JSON; `metrics` (likewise) gives a collector to `prometheus-client`; `json-schema` makes schemas of
+//! JSON; `parquet` writes and reads audits as tables; `metrics` (likewise) gives a collector to `prometheus-client`; `json-schema` makes schemas of
 //! documents in JSON Schema; `derive` makes schemas and typed handles of structs. `redis`, `nats` and
 //! `webhook` deliver events to other places, the last one alerts as well, and `tracing` makes events
 //! of alerts; all but the first two are off unless asked for.
@@ -42,6 +42,8 @@ mod alert;
 mod audit;
 #[cfg(feature = "json")]
 mod audit_log;
+#[cfg(feature = "parquet")]
+mod audit_table;
 mod auditor;
 mod bounds;
 mod breaker;
@@ -75,6 +77,8 @@ mod map;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod name;
+#[cfg(feature = "parquet")]
+mod parquet_log;
 mod pattern;
 mod queue;
 mod refusals;
@@ -97,6 +101,8 @@ pub use alert::trace_alerts;
 pub use audit::{AgedKey, AuditRecord, HotKey, Operations, PatternShape, RefusedKey};
 #[cfg(feature = "json")]
 pub use audit_log::{AuditLog, AuditLogBuilder};
+#[cfg(feature = "parquet")]
+pub use audit_table::ParquetError;
 pub use auditor::{Auditor, AuditorOutcome};
 pub use bounds::Eviction;
 pub use breaker::{Breaker, BreakerState};
@@ -119,6 +125,8 @@ pub use key::{AsKey, Key};
 pub use map::{SafeMap, Swap};
 #[cfg(feature = "metrics")]
 pub use metrics::MapMetrics;
+#[cfg(feature = "parquet")]
+pub use parquet_log::{ParquetLog, ParquetLogBuilder};
 pub use pattern::KeyPattern;
 pub use queue::{Notice, Overflow};
 pub use report::{MapReport, audit_report};

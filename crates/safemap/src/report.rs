@@ -103,7 +103,7 @@ impl<'r> MapReport<'r> {
     fn bullets(&self) -> Vec<String> {
         let last = self.last;
         let mut bullets = vec![self.keys_in_all()];
-        bullets.extend(last.refused.iter().map(refusal));
+        bullets.extend(last.refused.iter().map(|refused| refusal(refused, last.process)));
         bullets.push(format!("memory: {}, at most {}", bytes(last.bytes), bytes(last.peak_bytes)));
         if !last.oldest.is_empty() {
             let oldest = last.oldest.iter();
@@ -154,7 +154,7 @@ impl RefusedKey {
     }
 }
 
-fn refusal(refused: &RefusedKey) -> String {
+fn refusal(refused: &RefusedKey, process: u32) -> String {
     let key = quoted(&refused.key);
     match &refused.expected {
         Some(expected) if refused.is_drift() => {
@@ -162,13 +162,17 @@ fn refusal(refused: &RefusedKey) -> String {
             let came: Vec<_> =
                 came.map(|(kind, count)| format!("{} as {}", times(*count), plain(kind))).collect();
             format!(
-                "{key} drifts: written {} as {}, refused {}",
+                "{key} drifts: written {} as {}, refused {} by process {process}",
                 times(refused.written),
                 plain(expected),
                 came.join(" and "),
             )
         }
-        _ => format!("{key} was refused {}: {}", times(refused.count), plain(&refused.last)),
+        _ => format!(
+            "{key} was refused {} by process {process}: {}",
+            times(refused.count),
+            plain(&refused.last)
+        ),
     }
 }
 
@@ -315,6 +319,8 @@ mod tests {
         map.set("config.versoin", "2").unwrap_err();
         let mut last = map.audit();
         (last.bytes, last.peak_bytes) = (2 << 20, 3 << 20);
+        records.iter_mut().for_each(|record| record.process = 7);
+        last.process = 7;
         last.oldest.truncate(1);
         records.pop();
         records.push(last);
@@ -322,8 +328,8 @@ mod tests {
         let expected = "\
 [2026-06-15 00:00:01] SafeMap@risk-policy:
   - keys: 501 (+24.9 % against the day before), 10000 at most
-  - \"config.version\" drifts: written once as string, refused 3 times as integer
-  - \"config.versoin\" was refused once: no key \"config.versoin\" in the schema; perhaps \
+  - \"config.version\" drifts: written once as string, refused 3 times as integer by process 7
+  - \"config.versoin\" was refused once by process 7: no key \"config.versoin\" in the schema; perhaps \
 \"config.version\" was meant
   - memory: 2.0 MiB, at most 3.0 MiB
   - longest-lived: \"config.version\" 4 days

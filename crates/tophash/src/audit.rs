@@ -1,5 +1,7 @@
 //! `tophash audit`: what the audits of SafeMaps say, from the files of any number of processes.
 //!
+//! A file has a line of JSON for each record, or is a table in Parquet, by its first bytes.
+//!
 //! What a file holds may be anything: lines and files are bounded before they are read, lines that are
 //! no records are counted, and of a record that is not the last of its map only the shape is kept. Of
 //! a file that is too long the end is read, where the newest records are.
@@ -24,12 +26,14 @@ const SCHEMA: u32 = 1;
 const LONGEST_FILE: u64 = 256 << 20;
 /// A longer line is no record.
 const LONGEST_LINE: u64 = 4 << 20;
+/// What a file of Parquet begins with.
+const PARQUET: &[u8] = b"PAR1";
 /// The most that is read of all files together.
 const MOST_BYTES: u64 = 1 << 30;
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditOptions {
-    /// Files of audit records, a line of JSON each; `-` for standard input. Files of one log,
+    /// Files of audit records, a line of JSON each or in Parquet; `-` for standard input. Files of one log,
     /// `NAME`, `NAME.1` and so on, belong together.
     #[arg(required = true, value_name = "FILES")]
     pub(crate) files: Vec<PathBuf>,
@@ -116,23 +120,52 @@ impl Logs {
     fn read_file(&mut self, path: &Path) -> Result<()> {
         let shown = || clean(&path.display().to_string());
         if path.as_os_str() == "-" {
-            return self.read_lines(path, io::stdin().lock()).context("can't read the input");
+            let mut input = io::stdin().lock();
+            let is_table = input.fill_buf().is_ok_and(|part| part.starts_with(PARQUET));
+            if is_table {
+                return self.read_table(path, input).context("can't read the input");
+            }
+            return self.read_lines(path, input).context("can't read the input");
         }
-        let mut file = File::open(path).with_context(|| format!("can't read {}", shown()))?;
+        let file = File::open(path).with_context(|| format!("can't read {}", shown()))?;
         let length = file.metadata().map_or(0, |about| about.len());
+        let mut reader = BufReader::new(file);
+        self.read_open_file(path, length, &mut reader)
+            .with_context(|| format!("can't read {}", shown()))
+    }
+
+    fn read_open_file(
+        &mut self,
+        path: &Path,
+        length: u64,
+        reader: &mut BufReader<File>,
+    ) -> Result<()> {
+        if reader.fill_buf()?.starts_with(PARQUET) {
+            return self.read_table(path, reader);
+        }
         let start = length.saturating_sub(LONGEST_FILE.min(MOST_BYTES.saturating_sub(self.read)));
-        let mut reader = if start > 0 {
+        if start > 0 {
             self.skipped += start;
             // From one byte before: if a line ends there, the next one is whole.
-            file.seek(SeekFrom::Start(start - 1))
-                .with_context(|| format!("can't read {}", shown()))?;
-            let mut reader = BufReader::new(file);
-            skip_line(&mut reader).with_context(|| format!("can't read {}", shown()))?;
-            reader
-        } else {
-            BufReader::new(file)
-        };
-        self.read_lines(path, &mut reader).with_context(|| format!("can't read {}", shown()))
+            reader.seek(SeekFrom::Start(start - 1))?;
+            skip_line(reader)?;
+        }
+        Ok(self.read_lines(path, reader)?)
+    }
+
+    /// A table is read whole or not at all, as its end says what it holds.
+    fn read_table(&mut self, path: &Path, table: impl Read) -> Result<()> {
+        let most = LONGEST_FILE.min(MOST_BYTES.saturating_sub(self.read));
+        let mut file = Vec::new();
+        table.take(most + 1).read_to_end(&mut file)?;
+        let length = file.len() as u64;
+        if length > most {
+            bail!("it is longer than {}", bytes(most));
+        }
+        self.read += length;
+        let records = AuditRecord::from_parquet(file)?;
+        self.by_name.entry(log_name(path)).or_default().extend(records.into_iter().map(slim));
+        Ok(())
     }
 
     fn read_lines(&mut self, path: &Path, mut reader: impl BufRead) -> io::Result<()> {

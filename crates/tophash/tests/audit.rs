@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tophash_safemap::{AuditLog, ManualClock, SafeMap, Schema, Type};
+use tophash_safemap::{AuditLog, AuditRecord, ManualClock, ParquetLog, SafeMap, Schema, Type};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -77,7 +77,11 @@ fn the_report_covers_all_files_of_all_processes() {
         "[2026-06-15 00:00:01] SafeMap@risk-policy:",
         "[2026-06-15 00:00:01] SafeMap@flags:",
         "  - keys: 601 (+20.0 % against the day before)",
-        "  - \"config.version\" drifts: written once as string, refused 6 times as integer",
+        &format!(
+            "  - \"config.version\" drifts: written once as string, refused 6 times as integer by \
+             process {}",
+            std::process::id()
+        ),
         "  - looks like a leak: \"lock.*\" grew at each of 5 audits, from 100 to 600 keys in 5 days; \
          100 % were never read",
     ] {
@@ -85,6 +89,41 @@ fn the_report_covers_all_files_of_all_processes() {
     }
     let one = audit(dir.path(), &[&files[..], &["--map", "flags"]].concat());
     assert!(!text(&one).contains("risk-policy"));
+}
+
+#[test]
+fn a_table_says_what_its_lines_say() {
+    let dir = logs();
+    let files = all_files(dir.path());
+    let mut records = Vec::new();
+    for file in files.iter().filter(|file| file.starts_with("risk")) {
+        let text = fs::read_to_string(dir.path().join(file)).unwrap();
+        records.extend(AuditRecord::parse_lines(&text).0);
+    }
+    records.sort_by_key(|record| record.at);
+    let log = ParquetLog::new(dir.path().join("risk.parquet")).max_records(4).open().unwrap();
+    records.iter().for_each(|record| log.append(record).unwrap());
+    let tables = ["risk.parquet", "risk.parquet.1"];
+    let lines: Vec<_> =
+        files.iter().map(String::as_str).filter(|file| file.starts_with("risk")).collect();
+    let (by_lines, by_tables) = (audit(dir.path(), &lines), audit(dir.path(), &tables));
+    assert!(text(&by_lines).contains("looks like a leak"));
+    assert_eq!(text(&by_tables), text(&by_lines));
+    // Both sorts at once, and from a pipe.
+    let both = audit(dir.path(), &[&tables[..], &["flags.jsonl"]].concat());
+    assert!(text(&both).contains("SafeMap@risk-policy:") && text(&both).contains("SafeMap@flags:"));
+    let pipe = Command::new(env!("CARGO_BIN_EXE_tophash"))
+        .args(["audit", "-"])
+        .stdin(fs::File::open(dir.path().join(tables[0])).unwrap())
+        .output()
+        .unwrap();
+    assert!(text(&pipe).contains("SafeMap@risk-policy:"), "{pipe:?}");
+    // One that is cut short is an error that names it.
+    let whole = fs::read(dir.path().join(tables[0])).unwrap();
+    fs::write(dir.path().join("cut.parquet"), &whole[..whole.len() / 2]).unwrap();
+    let cut = audit(dir.path(), &["cut.parquet"]);
+    assert_eq!(cut.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&cut.stderr).contains("cut.parquet"));
 }
 
 #[test]

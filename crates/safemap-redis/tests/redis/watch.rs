@@ -199,7 +199,7 @@ fn audits_by_the_clock_find_what_grows_in_all_processes_together() {
     for line in [
         "SafeMap@web:\n  - keys: 501",
         ", 10000 at most\n",
-        "\"config.version\" drifts: written once as string, refused once as integer",
+        "\"config.version\" drifts: written once as string, refused once as integer by process",
         "longest-lived: \"config.version\" ",
         "looks like a leak: \"lock.*\" grew at each of 5 audits, from 0 to 500 keys in 5 h; the \
          bound is reached in 3 days",
