@@ -304,7 +304,7 @@ impl Checker<'_> {
     /// The offset of `x.f`, over embedded fields too.
     fn offset(&self, argument: &Expression) -> Option<i128> {
         let Expression::Selector(selector) = unparen(argument) else { return None };
-        let receiver = self.offset_base(selector)?;
+        let receiver = self.selected;
         let found = self.universe.lookup(receiver, self.package, &selector.sel.name)?;
         let (mut typ, mut offset) = (self.universe.dereferenced(receiver).0, 0_i128);
         for step in found.path {
@@ -313,12 +313,5 @@ impl Checker<'_> {
             typ = step.typ;
         }
         Some(offset)
-    }
-
-    fn offset_base(&self, selector: &ast::Selector) -> Option<TypeId> {
-        let mut silent = self.again();
-        silent.is_silent = true;
-        let operand = silent.expr(&selector.x);
-        (!operand.typ.is_unknown()).then_some(operand.typ)
     }
 }

@@ -29,10 +29,11 @@ impl Source {
     }
 }
 
-/// Checks a package.
+/// Checks a package. Those that are checked after it in the same universe import it as it is here.
 pub fn check(universe: &Universe, source: Source) -> Checked {
     let Source { path, files, go } = source;
     let package = package::enter(universe, &path, files.clone(), Some(Info::default()));
+    universe.know(&path, package);
     let data = universe.package(package);
     for (number, file) in files.iter().enumerate() {
         Checker::new(universe, package, number as u32).file(&file.ast);

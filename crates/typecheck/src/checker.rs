@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use foldhash::{HashMap, HashMapExt};
 use gosyn::ast::{self, Expression};
 
 use crate::info::{ExprInfo, Info, key};
@@ -21,8 +22,10 @@ pub(crate) struct Checker<'u> {
     pub(crate) package: PackageId,
     pub(crate) data: Rc<PackageData>,
     pub(crate) file: u32,
-    /// Names of blocks, the innermost last.
-    scopes: Vec<Vec<(Rc<str>, ObjectId)>>,
+    /// The names that each open block declares, the innermost last.
+    blocks: Vec<Vec<Rc<str>>>,
+    /// What names stand for in open blocks, by the number of blocks around.
+    names: HashMap<Rc<str>, Vec<(usize, ObjectId)>>,
     pub(crate) function: Option<FunctionId>,
     /// What the function returns.
     pub(crate) results: Rc<[Param]>,
@@ -30,6 +33,8 @@ pub(crate) struct Checker<'u> {
     /// A call or receive stands in what was just looked at.
     pub(crate) has_call: bool,
     pub(crate) depth: u32,
+    /// The type of what the last selector was asked of.
+    pub(crate) selected: TypeId,
     /// Nothing is noted: an expression is looked at a second time.
     pub(crate) is_silent: bool,
 }
@@ -41,32 +46,28 @@ impl<'u> Checker<'u> {
             package,
             data: universe.package(package),
             file,
-            scopes: Vec::new(),
+            blocks: Vec::new(),
+            names: HashMap::new(),
             function: None,
             results: Rc::from([]),
             iota: None,
             has_call: false,
             depth: 0,
+            selected: TypeId::UNKNOWN,
             is_silent: false,
         }
     }
 
-    /// The same place once more, to look at something a second time.
-    pub(crate) fn again(&self) -> Self {
-        Self {
-            scopes: self.scopes.clone(),
-            data: Rc::clone(&self.data),
-            results: Rc::clone(&self.results),
-            ..*self
-        }
-    }
-
     pub(crate) fn open(&mut self) {
-        self.scopes.push(Vec::new());
+        self.blocks.push(Vec::new());
     }
 
     pub(crate) fn close(&mut self) {
-        self.scopes.pop();
+        for name in self.blocks.pop().into_iter().flatten() {
+            if let Some(objects) = self.names.get_mut(&name) {
+                objects.pop();
+            }
+        }
     }
 
     /// Whether it stands outside of all functions.
@@ -137,23 +138,23 @@ impl<'u> Checker<'u> {
 
     /// Enters an object into the innermost block.
     pub(crate) fn enter(&mut self, name: Rc<str>, object: ObjectId) {
-        if let Some(scope) = self.scopes.last_mut() {
-            scope.push((name, object));
+        let level = self.blocks.len();
+        if let Some(block) = self.blocks.last_mut() {
+            block.push(Rc::clone(&name));
+            self.names.entry(name).or_default().push((level, object));
         }
     }
 
     /// What the innermost block declares by this name.
     pub(crate) fn innermost(&self, name: &str) -> Option<ObjectId> {
-        let scope = self.scopes.last()?;
-        scope.iter().rev().find(|(other, _)| **other == *name).map(|(_, object)| *object)
+        let (level, object) = self.names.get(name)?.last()?;
+        (*level == self.blocks.len()).then_some(*object)
     }
 
     /// What a name stands for here.
     pub(crate) fn find(&self, name: &str) -> Option<ObjectId> {
-        for scope in self.scopes.iter().rev() {
-            if let Some((_, object)) = scope.iter().rev().find(|(other, _)| **other == *name) {
-                return Some(*object);
-            }
+        if let Some((_, object)) = self.names.get(name).and_then(|objects| objects.last()) {
+            return Some(*object);
         }
         if let Some(object) = self.data.scope.get(name) {
             return Some(*object);

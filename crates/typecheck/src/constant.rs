@@ -1,8 +1,7 @@
 //! Values of constants, and what can be computed with them.
 //!
-//! Integers have 128 bits and other numbers 64: enough for all that programs do but a few, whose values are
-//! then unknown. A value is never rounded to a wrong one without that being Go's own rounding, but for
-//! fractions, which Go keeps exactly.
+//! Integers have 128 bits: what is larger is unknown. Fractions are floating-point numbers, where Go keeps them
+//! exactly; so two that are almost equal are not compared, and none becomes an integer of more bits than it has.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -22,7 +21,7 @@ pub enum Value {
     String(Rc<[u8]>),
     /// An integer.
     Int(i128),
-    /// A number that is no integer, or too large for one.
+    /// A number that is no integer, or too large for one. It may be off by its last bits.
     Float(f64),
     /// A complex number.
     Complex(f64, f64),
@@ -94,8 +93,9 @@ impl fmt::Display for Value {
     }
 }
 
+/// Beyond 53 bits, a floating-point number may be another than was meant.
 fn exact_int(value: f64) -> Option<i128> {
-    let fits = value.trunc() == value && value.abs() < 2f64.powi(126);
+    let fits = value.trunc() == value && value.abs() <= 2f64.powi(53);
     fits.then_some(value as i128)
 }
 
@@ -108,7 +108,10 @@ pub(crate) fn string(text: &[u8]) -> Value {
 pub(crate) fn literal(kind: LitKind, text: &str) -> (Value, Basic) {
     match kind {
         LitKind::Integer => (integer(text).unwrap_or(Value::Unknown), Basic::UntypedInt),
-        LitKind::Float => (float(text).map_or(Value::Unknown, normal), Basic::UntypedFloat),
+        LitKind::Float => {
+            let value = whole(text).map(Value::Int).or_else(|| float(text).map(normal));
+            (value.unwrap_or(Value::Unknown), Basic::UntypedFloat)
+        }
         LitKind::Imag => {
             let digits = text.trim_end_matches('i');
             // Decimal, also with leading zeros.
@@ -140,6 +143,25 @@ fn integer(text: &str) -> Option<Value> {
     i128::from_str_radix(digits, radix).ok().map(Value::Int)
 }
 
+/// The value of `1.5e3`: an integer that is written as a fraction.
+fn whole(text: &str) -> Option<i128> {
+    let digits: String = text.chars().filter(|letter| *letter != '_').collect();
+    let lower = digits.to_ascii_lowercase();
+    if lower.starts_with("0x") {
+        // Digits are powers of two, so nothing is lost.
+        let value = float(&lower)?;
+        let fits = value.trunc() == value && value.abs() < 2f64.powi(126);
+        return fits.then_some(value as i128);
+    }
+    let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
+    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let after = after.trim_end_matches('0');
+    let exponent: i32 = exponent.parse().ok()?;
+    let zeros = u32::try_from(exponent.checked_sub(i32::try_from(after.len()).ok()?)?).ok()?;
+    let number: i128 = format!("0{before}{after}").parse().ok()?;
+    number.checked_mul(10_i128.checked_pow(zeros)?)
+}
+
 fn float(text: &str) -> Option<f64> {
     let digits: String = text.chars().filter(|letter| *letter != '_').collect();
     let lower = digits.to_ascii_lowercase();
@@ -162,7 +184,7 @@ fn normal(value: f64) -> Value {
     if !value.is_finite() {
         return Value::Unknown;
     }
-    exact_int(value).filter(|int| int.abs() <= 1 << 53).map_or(Value::Float(value), Value::Int)
+    exact_int(value).map_or(Value::Float(value), Value::Int)
 }
 
 fn unquote(text: &str) -> Value {
@@ -264,15 +286,7 @@ pub(crate) fn binary(op: Operator, left: &Value, right: &Value, integers: bool) 
             if divides && (*right == 0 || left % right != 0) {
                 return floats(op, *left as f64, *right as f64);
             }
-            ints(op, *left, *right).map_or_else(
-                || match op {
-                    Operator::Add | Operator::Sub | Operator::Star => {
-                        floats(op, *left as f64, *right as f64)
-                    }
-                    _ => Value::Unknown,
-                },
-                Value::Int,
-            )
+            ints(op, *left, *right).map_or(Value::Unknown, Value::Int)
         }
         (Value::Complex(..), _) | (_, Value::Complex(..)) => {
             match (left.as_complex(), right.as_complex()) {
@@ -338,7 +352,11 @@ fn compare(op: Operator, left: &Value, right: &Value) -> Option<bool> {
                 false => Ordering::Less,
             }
         }
-        _ => left.as_float()?.partial_cmp(&right.as_float()?)?,
+        _ => {
+            let (left, right) = (left.as_float()?, right.as_float()?);
+            let is_close = (left - right).abs() <= 1e-9 * left.abs().max(right.abs());
+            left.partial_cmp(&right).filter(|_| !is_close)?
+        }
     };
     match op {
         Operator::Equal => Some(order.is_eq()),
@@ -364,7 +382,6 @@ pub(crate) fn shift(op: Operator, value: &Value, count: &Value) -> Value {
             let shifted = 1_i128.checked_shl(count).and_then(|factor| value.checked_mul(factor));
             match shifted {
                 Some(value) if count < 126 => Value::Int(value),
-                _ if count < 1000 => Value::Float(value as f64 * 2f64.powi(count as i32)),
                 _ => Value::Unknown,
             }
         }
@@ -394,13 +411,7 @@ pub(crate) fn represent(value: &Value, typ: Basic) -> Option<Value> {
         return Some(Value::Unknown);
     }
     if typ.is_integer() {
-        let int = match value {
-            // Beyond what is kept exactly.
-            Value::Float(float) if typ.is_untyped() && float.abs() > 2f64.powi(100) => {
-                return Some(value.clone());
-            }
-            _ => value.as_int()?,
-        };
+        let int = value.as_int()?;
         let fits = range(typ).is_none_or(|(low, high)| (low..=high).contains(&int));
         return fits.then_some(Value::Int(int));
     }
@@ -439,6 +450,8 @@ mod tests {
         assert_eq!(int("1_000"), Value::Int(1000));
         assert_eq!(literal(LitKind::Float, "0x1p-2").0, Value::Float(0.25));
         assert_eq!(literal(LitKind::Float, "1e3").0, Value::Int(1000));
+        assert_eq!(literal(LitKind::Float, "1.5e18").0, Value::Int(1_500_000_000_000_000_000));
+        assert_eq!(literal(LitKind::Float, "1.25e1").0, Value::Float(12.5));
         assert_eq!(literal(LitKind::Char, r"'\u00e9'").0, Value::Int(0xe9));
         assert_eq!(literal(LitKind::Char, "'é'").0, Value::Int(0xe9));
         assert_eq!(literal(LitKind::String, r#""a\xff\u00e9""#).0, string(b"a\xff\xc3\xa9"));
@@ -456,5 +469,8 @@ mod tests {
         assert_eq!(unary(Operator::Xor, &Value::Int(0), Basic::Uint8), Value::Int(255));
         assert_eq!(shift(Operator::Shl, &one, &Value::Int(1 << 40)), Value::Unknown);
         assert_eq!(represent(&Value::Int(300), Basic::Uint8), None);
+        let sum = binary(Operator::Add, &Value::Float(0.1), &Value::Float(0.2), false);
+        assert_eq!(binary(Operator::Equal, &sum, &Value::Float(0.3), false), Value::Unknown);
+        assert_eq!(represent(&Value::Float(31_556_951_999_999_996.0), Basic::Int64), None);
     }
 }

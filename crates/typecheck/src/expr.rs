@@ -40,7 +40,7 @@ impl Checker<'_> {
                 Operand::constant(value, basic.id())
             }
             Expression::FuncLit(literal) => self.function_literal(literal),
-            Expression::CompositeLit(literal) => self.composite(literal, None),
+            Expression::CompositeLit(literal) => self.composite(literal),
             Expression::Selector(selector) => self.selector(selector),
             Expression::Index(index) => match &*index.index {
                 Expression::List(list) => {
@@ -145,7 +145,7 @@ impl Checker<'_> {
     fn unary(&mut self, op: Operator, inner: &Expression) -> Operand {
         if op == Operator::And {
             if let Expression::CompositeLit(literal) = unparen(inner) {
-                let operand = self.composite(literal, None);
+                let operand = self.composite(literal);
                 self.record_through(inner, &operand);
                 return Operand::value(self.universe.pointer_to(operand.typ));
             }

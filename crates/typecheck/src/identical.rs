@@ -38,7 +38,7 @@ impl Universe {
         if left == right {
             return true;
         }
-        let Some(depth) = depth.deeper() else { return false };
+        let Some(depth) = depth.deeper().filter(|_| self.step()) else { return false };
         let same = |left: TypeId, right: TypeId| self.same(left, right, depth);
         match (&*self.get(left), &*self.get(right)) {
             (

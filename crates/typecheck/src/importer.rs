@@ -1,9 +1,12 @@
 //! Where the source of other packages comes from.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::build_context::BuildContext;
 use crate::folder::{self, Texts};
+use crate::go_mod::GoMod;
 
 /// Finds the source of other packages.
 pub trait Importer {
@@ -34,12 +37,14 @@ pub struct Folders {
     context: BuildContext,
     goroot: Option<PathBuf>,
     modules: Vec<(String, PathBuf)>,
+    /// Modules that others need, which have no vendored ones of their own.
+    needed: Vec<(String, PathBuf)>,
 }
 
 impl Folders {
     /// Finds packages for this build.
     pub fn new(context: BuildContext) -> Self {
-        Self { context, goroot: None, modules: Vec::new() }
+        Self { context, goroot: None, modules: Vec::new(), needed: Vec::new() }
     }
 
     /// Finds the standard library here.
@@ -56,18 +61,37 @@ impl Folders {
         self
     }
 
+    /// Finds packages of the module in this folder and of those that its `go.mod` needs, which Go has unpacked
+    /// in `cache` (`go env GOMODCACHE`). Returns also what `go.mod` says.
+    ///
+    /// # Errors
+    ///
+    /// If `go.mod` can't be read.
+    pub fn with_go_mod(self, folder: &Path, cache: &Path) -> io::Result<(Self, GoMod)> {
+        let found = GoMod::parse(&fs::read_to_string(folder.join("go.mod"))?);
+        let mut folders = self.module(&found.module, folder);
+        folders.needed.extend(found.folders(folder, cache));
+        Ok((folders, found))
+    }
+
     fn candidates(&self, path: &str, from: &str) -> Vec<(String, PathBuf)> {
-        let mut found = Vec::new();
-        for (module, folder) in &self.modules {
-            if let Some(rest) = path.strip_prefix(module.as_str())
-                && (rest.is_empty() || rest.starts_with('/'))
-            {
-                found.push((path.to_owned(), folder.join(rest.trim_start_matches('/'))));
-            }
-        }
-        for (_, folder) in &self.modules {
-            found.push((path.to_owned(), folder.join("vendor").join(path)));
-        }
+        let within = |(module, folder): &(String, PathBuf)| {
+            let rest = path.strip_prefix(module.as_str())?;
+            let is_within = rest.is_empty() || rest.starts_with('/');
+            is_within.then(|| (path.to_owned(), folder.join(rest.trim_start_matches('/'))))
+        };
+        let vendored =
+            |(_, folder): &(String, PathBuf)| (path.to_owned(), folder.join("vendor").join(path));
+        let mut found: Vec<_> = self.modules.iter().filter_map(within).collect();
+        found.extend(self.modules.iter().map(vendored));
+        // Of modules within each other, the innermost has the package.
+        let mut needed: Vec<_> = self
+            .needed
+            .iter()
+            .filter_map(|needed| Some((needed.0.len(), within(needed)?)))
+            .collect();
+        needed.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+        found.extend(needed.into_iter().map(|(_, place)| place));
         if let Some(goroot) = &self.goroot {
             let src = goroot.join("src");
             let vendor = if from.starts_with("cmd/") { "cmd/vendor" } else { "vendor" };

@@ -43,7 +43,7 @@ impl Universe {
     fn fit(&self, bindings: &mut Bindings<'_>, pattern: TypeId, typ: TypeId, depth: u32) -> bool {
         let Some(depth) = depth.checked_sub(1) else { return false };
         bindings.parts = bindings.parts.saturating_sub(1);
-        if typ.is_unknown() || bindings.parts == 0 {
+        if typ.is_unknown() || bindings.parts == 0 || !self.step() {
             return false;
         }
         if let Some(at) = bindings.position(pattern) {

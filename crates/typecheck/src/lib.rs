@@ -28,6 +28,7 @@ mod deep_stack;
 mod expr;
 mod folder;
 mod function;
+mod go_mod;
 mod identical;
 mod importer;
 mod infer;
@@ -60,6 +61,7 @@ pub use deep_stack::on_deep_stack;
 pub use gosyn::{ast, token};
 
 pub use folder::{Parsed, Texts, parse_folder, parse_texts};
+pub use go_mod::{GoMod, Replacement};
 pub use importer::{Folders, Imported, Importer, NoImports};
 pub use info::{
     Adjust, CallInfo, CallKind, Checked, ExprInfo, Function, Mode, Selection, SelectionKind, Step,

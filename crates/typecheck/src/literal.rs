@@ -8,11 +8,7 @@ use crate::operand::Operand;
 use crate::types::{Basic, Field, Type, TypeId};
 
 impl Checker<'_> {
-    pub(crate) fn composite(
-        &mut self,
-        node: &ast::CompositeLit,
-        _wanted: Option<TypeId>,
-    ) -> Operand {
+    pub(crate) fn composite(&mut self, node: &ast::CompositeLit) -> Operand {
         // `[...]T{…}` has as many elements as are listed.
         if let Expression::TypeArray(array) = &*node.typ
             && let Expression::Ellipsis(_) = &*array.len
@@ -66,6 +62,7 @@ impl Checker<'_> {
 
     fn fields(&mut self, node: &ast::LiteralValue, fields: &[Field]) {
         for (number, value) in node.values.iter().enumerate() {
+            self.universe.steps(fields.len());
             let field = match &value.key {
                 Some(Element::Expr(Expression::Ident(name))) => {
                     fields.iter().find(|field| *field.name == *name.name)

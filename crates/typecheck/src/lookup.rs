@@ -126,6 +126,7 @@ impl Universe {
         }
         match &*self.under(entry.typ) {
             Type::Struct(fields) => {
+                self.steps(fields.len());
                 let mut here = None;
                 for (number, field) in fields.iter().enumerate() {
                     let through_pointer = match entry.path.last() {
@@ -150,6 +151,7 @@ impl Universe {
             }
             Type::Interface(_) | Type::TypeParam(_) => {
                 let set = self.type_set(entry.typ);
+                self.steps(set.methods.len());
                 let method = set.methods.iter().find(|method| {
                     *method.name == *name && (is_exported(name) || method.package == package)
                 });
@@ -194,8 +196,10 @@ impl Universe {
             return None;
         }
         let methods = home.methods.get(&declared.name)?;
-        let visible = is_exported(name) || declared.package == package;
-        let (_, method) = methods.iter().find(|(other, _)| visible && **other == *name)?;
+        if !is_exported(name) && declared.package != package {
+            return None;
+        }
+        let method = methods.by_name.get(name)?;
         let signature = self.type_of(*method);
         let params = Rc::clone(&self.object(*method).type_params.borrow());
         Some((*method, self.substitute(signature, &params, args)))
@@ -218,8 +222,7 @@ impl Universe {
         if home.scope.get(&declared.name) != Some(object) {
             return Vec::new();
         }
-        let methods = home.methods.get(&declared.name).map_or(&[][..], Vec::as_slice);
-        methods.iter().map(|(_, method)| *method).collect()
+        home.methods.get(&declared.name).map_or_else(Vec::new, |methods| methods.list.clone())
     }
 }
 

@@ -21,9 +21,17 @@ pub(crate) struct PackageData {
     /// For each file, what it imports.
     pub(crate) imports: Vec<Vec<ImportEntry>>,
     /// Methods, by the name of the receiver's type.
-    pub(crate) methods: HashMap<Rc<str>, Vec<(Rc<str>, ObjectId)>>,
+    pub(crate) methods: HashMap<Rc<str>, Methods>,
     /// What is found out, if someone wants to know.
     pub(crate) info: Option<RefCell<Info>>,
+}
+
+/// Methods that are declared for a type.
+#[derive(Default)]
+pub(crate) struct Methods {
+    /// In the order of the source.
+    pub(crate) list: Vec<ObjectId>,
+    pub(crate) by_name: HashMap<Rc<str>, ObjectId>,
 }
 
 /// One import of a file.
@@ -108,7 +116,9 @@ fn methods_of_aliases(data: &mut PackageData) {
     }
     for (alias, target) in targets {
         if let Some(methods) = data.methods.remove(alias.as_str()) {
-            data.methods.entry(target.as_str().into()).or_default().extend(methods);
+            let all = data.methods.entry(target.as_str().into()).or_default();
+            all.list.extend(methods.list);
+            all.by_name.extend(methods.by_name);
         }
     }
 }
@@ -204,7 +214,9 @@ impl Collect<'_> {
             info.borrow_mut().definitions.insert(crate::info::key(name), id);
         }
         if let Some(base) = receiver.list.first().and_then(|field| base_name(&field.typ)) {
-            self.data.methods.entry(base.into()).or_default().push((text, id));
+            let methods = self.data.methods.entry(base.into()).or_default();
+            methods.list.push(id);
+            methods.by_name.entry(text).or_insert(id);
         }
     }
 }

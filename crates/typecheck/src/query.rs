@@ -22,6 +22,20 @@ impl Universe {
         self.object(object).value.borrow().clone()
     }
 
+    /// Returns the type parameters that a generic type or function has, in order, as types: of a method, those
+    /// of its receiver and then its own. [`Self::substitute`] puts arguments in for them.
+    pub fn type_params(&self, object: ObjectId) -> Vec<TypeId> {
+        self.resolve(object);
+        let found = self.object(object);
+        let mut params = found.type_params.borrow().to_vec();
+        if let Type::Func(signature) = &*self.get(found.typ.get())
+            && let ObjectKind::Func { .. } = found.kind
+        {
+            params.extend_from_slice(&signature.type_params);
+        }
+        params
+    }
+
     /// Returns the type of a method's receiver without its pointer, and whether it is one.
     pub fn receiver_of(&self, method: ObjectId) -> Option<(TypeId, bool)> {
         let found = self.object(method);

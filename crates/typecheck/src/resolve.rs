@@ -13,7 +13,7 @@ use crate::types::{Type, TypeId};
 use crate::universe::Universe;
 
 /// More steps than this no package takes; beyond, all is unknown.
-const MAX_STEPS: u64 = 400_000_000;
+const MAX_STEPS: u64 = 100_000_000;
 
 /// Declarations that need each other are followed this far.
 const MAX_DEPTH: u32 = 500;
@@ -24,6 +24,11 @@ impl Universe {
         let steps = self.steps.get();
         self.steps.set(steps + 1);
         steps < MAX_STEPS
+    }
+
+    /// Counts the steps of looking through a list.
+    pub(crate) fn steps(&self, count: usize) {
+        self.steps.set(self.steps.get() + count as u64 / 16);
     }
 
     /// Returns a package by its path, for one that imports it. It is read once.
@@ -54,6 +59,15 @@ impl Universe {
         });
         self.set_import(key, package);
         package
+    }
+
+    /// Lets packages that are looked at later import this one, unless they have its source already.
+    pub(crate) fn know(&self, path: &str, package: PackageId) {
+        for key in [path.to_owned(), format!("={path}")] {
+            if self.known_import(&key).flatten().is_none() {
+                self.set_import(&key, Some(package));
+            }
+        }
     }
 
     /// Resolves an object, if it was not.

@@ -19,6 +19,7 @@ impl Checker<'_> {
             return self.object_operand(object);
         }
         let operand = self.expr(&node.x);
+        self.selected = operand.typ;
         if operand.typ.is_unknown() {
             return Operand::unknown();
         }

@@ -157,3 +157,23 @@ fn files_cut_off_anywhere_and_changed_anywhere_are_read_or_passed_over() {
         }
     });
 }
+
+#[test]
+fn long_lists_take_no_more_time_than_they_are_long() {
+    on_deep_stack(|| {
+        let many = 10_000;
+        let each = |unit: &dyn Fn(usize) -> String| (0..many).map(unit).collect::<String>();
+        let locals = each(&|number| format!("v{number} := v0\n"));
+        let fields = each(&|number| format!("f{number} int\n"));
+        let methods = each(&|number| format!("func (T) m{number}() {{}}\n"));
+        let uses = each(&|number| format!("x.f{number} = 1; x.m{number}()\n"));
+        let terms = each(&|number| format!("|[{number}]int"));
+        read(&format!("package a\nfunc f(v0 int) {{\n{locals}\n}}\n"));
+        read(&format!(
+            "package a\ntype T struct {{\n{fields}\n}}\n{methods}\nfunc f(x T) {{\n{uses}\n}}\n"
+        ));
+        read(&format!(
+            "package a\ntype A interface {{ string{terms} }}\ntype B interface {{ A; A }}\nfunc f[P B](x P) {{ _ = x[0]; f(x) }}\n"
+        ));
+    });
+}

@@ -1,4 +1,9 @@
-//! What go/types says of every expression of the standard library, compared with what is found here.
+//! What go/types says of every expression of the standard library, compared with what is found here: types and
+//! values of expressions, what names stand for, what is selected, and sizes.
+//!
+//! `TYPECHECK_PACKAGES=a,b` names other packages, or files, and `TYPECHECK_SHOW=20` shows what differs. Of
+//! constants, those differ whose expression is taken over by later ones of their group: go/types notes the last
+//! value, and the first one is noted here. Numbers of more than 127 bits have no value here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -9,7 +14,7 @@ use tophash_typecheck::{
     BuildContext, Checked, Folders, ObjectKind, SelectionKind, Source, Universe, Value, ast, check,
     on_deep_stack, parse_folder, parse_texts,
 };
-use xtask::toolchain::{self, MATRIX};
+use xtask::toolchain::{self, MATRIX, Toolchain};
 
 use crate::nodes;
 
@@ -164,6 +169,15 @@ fn compare(oracle: &str, found: &HashMap<String, (String, String)>, show: usize)
     tally
 }
 
+/// All packages of the standard library that can be checked without a C compiler.
+fn standard_library(toolchain: &Toolchain, dir: &Path) -> String {
+    let mut command = toolchain.go(dir, "");
+    let output = command.env("CGO_ENABLED", "0").args(["list", "std"]).output().expect("go runs");
+    let listed = String::from_utf8(output.stdout).expect("text");
+    let is_plain = |path: &&str| !path.starts_with("vendor/") && *path != "unsafe";
+    listed.lines().filter(is_plain).collect::<Vec<_>>().join(",")
+}
+
 /// Packages to compare over.
 const PACKAGES: [&str; 15] = [
     "fmt",
@@ -194,11 +208,12 @@ fn expressions_have_the_types_that_go_gives_them() {
     )
     .expect("the oracle");
     fs::write(dir.path().join("go.mod"), "module oracle\n\ngo 1.22\n").expect("a module");
-    let named = std::env::var("TYPECHECK_PACKAGES").ok();
-    let packages: Vec<&str> = match &named {
-        Some(named) => named.split(',').collect(),
-        None => PACKAGES.to_vec(),
+    let named = match std::env::var("TYPECHECK_PACKAGES") {
+        Ok(named) => named,
+        Err(_) if toolchain::is_wide() => standard_library(&toolchain, dir.path()),
+        Err(_) => PACKAGES.join(","),
     };
+    let packages: Vec<&str> = named.split(',').collect();
     let mut command = toolchain.go(dir.path(), "");
     let output = command.args(["run", "."]).args(&packages).output().expect("go runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -245,5 +260,6 @@ fn expressions_have_the_types_that_go_gives_them() {
         sum.wrong_values += tally.wrong_values;
     }
     eprintln!("all: {sum:?}, equal {:.3} %", sum.equal as f64 * 100.0 / sum.all as f64);
-    assert!(sum.equal * 1000 >= sum.all * 995, "{sum:?}");
+    assert!(sum.equal * 10_000 >= sum.all * 9_998, "{sum:?}");
+    assert!(sum.wrong * 100_000 <= sum.all, "{sum:?}");
 }

@@ -1,5 +1,0 @@
-//! Types, against those of go/types, over source that people wrote.
-
-mod goroot;
-mod nodes;
-mod oracle;
