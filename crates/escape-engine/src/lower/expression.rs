@@ -74,10 +74,19 @@ impl Lower<'_> {
     fn constant(&mut self, x: &Expression, info: &ExprInfo, at: Pos) -> NodeId {
         let is_rune = match x {
             Expression::BasicLit(literal) => literal.kind == LitKind::Char,
-            _ => self.types.basic(info.typ) == Some(Basic::UntypedRune),
+            Expression::Ident(name) => self.is_rune_constant(name),
+            Expression::Selector(selector) => self.is_rune_constant(&selector.sel),
+            _ => false,
         };
         let literal = self.literal_of(info.value.as_ref(), info.typ, is_rune);
         self.add(Op::Literal(literal), info.typ, at)
+    }
+
+    /// Whether a name stands for a constant that was written as a character.
+    fn is_rune_constant(&self, name: &ast::Ident) -> bool {
+        self.checked
+            .use_of(name)
+            .is_some_and(|object| self.universe.type_of(object) == Basic::UntypedRune.id())
     }
 
     pub(super) fn literal_of(&self, value: Option<&Value>, typ: TypeId, is_rune: bool) -> Literal {

@@ -253,9 +253,8 @@ impl Lower<'_> {
             let place = places.get(index).copied().unwrap_or_default();
             let at = self.pos(ident.map_or(place, |ident| ident.pos));
             let name: Rc<str> = match ident {
-                Some(ident) if ident.name == "_" => format!("~b{index}").into(),
-                Some(ident) => ident.name.as_str().into(),
-                None => format!("~r{index}").into(),
+                Some(ident) if ident.name != "_" => ident.name.as_str().into(),
+                _ => format!("~r{index}").into(),
             };
             let var = self.variable(name, result.typ, at, function);
             self.program.var_mut(var).class =

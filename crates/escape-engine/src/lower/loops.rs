@@ -151,6 +151,7 @@ impl Lower<'_> {
         let mut value = self.range_target(range.value.as_ref(), defines, &mut declared);
         let x = self.expr(&range.expr);
         let mut body = self.statements(&range.body.list);
+        let mut copied = Vec::new();
         if defines && self.is_new_each_round() {
             for target in [&mut key, &mut value] {
                 let Some(Op::Name(var)) = target.map(|id| self.program.node(id).op.clone()) else {
@@ -164,10 +165,15 @@ impl Lower<'_> {
                 declared.retain(|it| *it != var);
                 let copy = self.copy(var, Some(var), counter, at);
                 body.insert(0, copy);
+                copied.push(var);
             }
         }
         let op = Op::Range { key, value, x, body: body.into() };
         let id = self.add(op, TypeId::UNKNOWN, at);
+        // The copy counts as an assignment: what captures it in a loop further in holds its address.
+        for var in copied {
+            self.program.var_mut(var).definition = Some(id);
+        }
         let mut init = Vec::new();
         for var in declared {
             self.program.var_mut(var).definition = Some(id);

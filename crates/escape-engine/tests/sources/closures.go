@@ -124,3 +124,25 @@ func deferred(p *int, list []*int) {
 }
 
 func look(p *int) int { return *p }
+
+func inNestedLoops(names []string) []func() string {
+	var all []func() string
+	for _, outer := range names {
+		for _, inner := range names {
+			all = append(all, func() string { return outer + inner })
+		}
+		func() { _ = outer }()
+	}
+	for i := 0; i < len(names); i++ {
+		for j := 0; j < i; j++ {
+			all = append(all, func() string { return names[i] + names[j] })
+		}
+	}
+	return all
+}
+
+func blankResults(p, q *int) (_, _ *int) { return p, q }
+
+const slash = '/'
+
+func runes() { sink = slash }
