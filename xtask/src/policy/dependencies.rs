@@ -6,12 +6,13 @@ use super::licence;
 use super::metadata::{Metadata, Package};
 
 /// Licences that are compatible with our own and ask for no more than a notice.
-const LICENCES: [&str; 11] = [
+const LICENCES: [&str; 12] = [
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
+    "CC0-1.0",
     "ISC",
     "MIT",
     "MIT-0",
