@@ -92,6 +92,7 @@ fn native(options: &EscapeOptions, packages: &[String], progress: Progress) -> R
         packages,
         tags: options.tags.as_deref(),
         rules: options.rules.as_deref(),
+        top: options.top,
         goroot: options.go.first().map(|place| &**place),
     };
     let (verdicts, notes) = native::ask(&question)?;

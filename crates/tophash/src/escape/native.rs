@@ -33,6 +33,8 @@ pub(super) struct Question<'q> {
     pub(super) tags: Option<&'q str>,
     /// The release whose rules are followed: that of the GOROOT unless told.
     pub(super) rules: Option<&'q str>,
+    /// How many places that could not be resolved are listed; 0 for all.
+    pub(super) top: usize,
     /// The GOROOT that was named.
     pub(super) goroot: Option<&'q Path>,
 }
@@ -97,7 +99,12 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
             "{} places could not be resolved; what flows into them is taken to go to the heap:",
             unresolved.len()
         ));
-        notes.extend(unresolved);
+        let count = unresolved.len();
+        let most = if question.top == 0 { count } else { question.top.min(count) };
+        notes.extend(unresolved.into_iter().take(most));
+        if most < count {
+            notes.push(format!("  and {} more; --top 0 lists all", count - most));
+        }
     }
     let sources = Sources::new(&dir, names);
     let report = tophash_escape::read(&text, &sources);
