@@ -77,6 +77,11 @@ impl Breaker {
         self
     }
 
+    /// How long writes must fail before it opens.
+    pub(crate) fn span(&self) -> Duration {
+        self.slice.saturating_mul(u32::try_from(self.bad_slices).unwrap_or(u32::MAX))
+    }
+
     /// How long no write is let through once it is open; ten seconds unless said.
     #[must_use]
     pub fn rest(mut self, rest: Duration) -> Self {

@@ -142,6 +142,7 @@ impl SafeMapBuilder {
             &self.schema,
             Arc::new(Hub::default()),
         );
+        let refusals = Refusals::new(self.breaker.as_ref().unwrap_or(&Breaker::default()).span());
         let circuit = self.breaker.map(|config| Circuit::new(config, store.now()));
         SafeMap {
             inner: Arc::new(Inner {
@@ -152,7 +153,7 @@ impl SafeMapBuilder {
                 store,
                 limits: self.limits,
                 circuit,
-                refusals: Refusals::default(),
+                refusals,
                 clock: self.clock,
                 audit: AuditState::default(),
                 latency: Latency::default(),

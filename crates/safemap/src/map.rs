@@ -688,7 +688,8 @@ impl SafeMap {
         }
         if let Some(circuit) = circuit {
             let store = &self.inner.store;
-            let hint = || self.inner.refusals.hint(Some(&|key| store.writes_of(key)));
+            let refusals = &self.inner.refusals;
+            let hint = || refusals.hint(store.now(), Some(&|key| store.writes_of(key)));
             if let Some(hint) = circuit.failed(pass, store.now(), store.counts().writes, hint) {
                 self.alert(BreakerState::Open, hint);
             }
@@ -710,7 +711,7 @@ impl SafeMap {
     fn note_refusal(&self, key: &str, error: &Error) {
         let rule = self.inner.schema.find(key).ok();
         let expected = rule.and_then(|rule| self.inner.schema.rule(rule).value_type.kind());
-        self.inner.refusals.note(key, error, expected);
+        self.inner.refusals.note(key, error, expected, self.inner.store.now());
         let hub = self.inner.store.hub();
         if hub.is_observed() {
             hub.tell(&Event {

@@ -3,8 +3,13 @@
 //! Bounded whatever comes: when the table is full, a new key takes the place of the one that was
 //! refused least, and inherits its count (the space-saving sketch of Metwally, Agrawal and El Abbadi,
 //! 2005), so that a key with more than a 64th of all refusals is never missed.
+//!
+//! Audits ask for all refusals since the map was made, a breaker's hint for those of late, among which
+//! an old offender would be the wrong one to name. Those are counted in two tables, which take turns:
+//! together they hold all of the last span of time, and none that is older than two.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 
@@ -16,13 +21,24 @@ const MOST_KEYS: usize = 64;
 /// Keys are told up to this length.
 const LONGEST_TOLD: usize = 256;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Refusals {
+    /// Milliseconds.
+    span: u64,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
+    ever: Sketch,
+    /// Those of the span that runs, and of the one before.
+    late: [Sketch; 2],
+    /// The number of the span that runs.
+    turn: u64,
+}
+
+#[derive(Debug, Default)]
+struct Sketch {
     keys: HashMap<Arc<str>, Refused>,
     total: u64,
 }
@@ -38,27 +54,17 @@ pub(crate) struct Refused {
     pub(crate) expected: Option<Kind>,
 }
 
-impl Refusals {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes a refusal. `expected` is the kind that the schema asks for, where it knows the key.
-    pub(crate) fn note(&self, key: &str, error: &Error, expected: Option<Kind>) {
-        if key.len() > LONGEST_TOLD {
-            let cut = key.floor_char_boundary(LONGEST_TOLD);
-            return self.note(&key[..cut], error, expected);
-        }
-        let mut inner = self.lock();
-        inner.total += 1;
+impl Sketch {
+    fn note(&mut self, key: &str, error: &Error, expected: Option<Kind>) {
+        self.total += 1;
         let mut inherited = 0;
-        if !inner.keys.contains_key(key) && inner.keys.len() >= MOST_KEYS {
-            let least = inner.keys.iter().min_by_key(|(_, refused)| refused.count);
+        if !self.keys.contains_key(key) && self.keys.len() >= MOST_KEYS {
+            let least = self.keys.iter().min_by_key(|(_, refused)| refused.count);
             if let Some(least) = least.map(|(key, _)| Arc::clone(key)) {
-                inherited = inner.keys.remove(&least).map_or(0, |refused| refused.count);
+                inherited = self.keys.remove(&least).map_or(0, |refused| refused.count);
             }
         }
-        let refused = inner
+        let refused = self
             .keys
             .entry(key.into())
             .or_insert_with(|| Refused { count: inherited, ..Refused::default() });
@@ -69,27 +75,82 @@ impl Refusals {
             refused.kinds[mismatch.kind as usize] += 1;
         }
     }
+}
+
+impl Inner {
+    /// Lets the tables take turns up to a moment.
+    fn advance(&mut self, turn: u64) {
+        if turn > self.turn {
+            let before = std::mem::take(&mut self.late[0]);
+            self.late[1] = if turn == self.turn + 1 { before } else { Sketch::default() };
+            self.turn = turn;
+        }
+    }
+}
+
+impl Refusals {
+    /// No refusals yet; `span` is what counts as late.
+    pub(crate) fn new(span: Duration) -> Self {
+        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
+        Self { span, inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a refusal at a moment, in milliseconds. `expected` is the kind that the schema asks for,
+    /// where it knows the key.
+    pub(crate) fn note(&self, key: &str, error: &Error, expected: Option<Kind>, now: u64) {
+        let key = &key[..key.floor_char_boundary(LONGEST_TOLD)];
+        let mut inner = self.lock();
+        inner.advance(now / self.span);
+        inner.ever.note(key, error, expected);
+        inner.late[0].note(key, error, expected);
+    }
 
     pub(crate) fn total(&self) -> u64 {
-        self.lock().total
+        self.lock().ever.total
     }
 
     /// The keys that were refused most, first.
     pub(crate) fn worst(&self, most: usize) -> Vec<(Arc<str>, Refused)> {
         let inner = self.lock();
+        let keys = inner.ever.keys.iter();
         let mut keys: Vec<_> =
-            inner.keys.iter().map(|(key, refused)| (Arc::clone(key), refused.clone())).collect();
+            keys.map(|(key, refused)| (Arc::clone(key), refused.clone())).collect();
         drop(inner);
         keys.sort_by(|(a_key, a), (b_key, b)| b.count.cmp(&a.count).then(a_key.cmp(b_key)));
         keys.truncate(most);
         keys
     }
 
-    /// The probable cause of the refusals, in words. `writes` tells how often a key was written, where
-    /// that is known.
-    pub(crate) fn hint(&self, writes: Option<&dyn Fn(&str) -> u32>) -> String {
-        let worst = self.worst(1);
-        let Some((key, refused)) = worst.first() else {
+    /// The key that was refused most of late.
+    fn worst_of_late(&self, now: u64) -> Option<(Arc<str>, Refused)> {
+        let mut inner = self.lock();
+        inner.advance(now / self.span);
+        let [late, before] = &inner.late;
+        let mut keys = late.keys.clone();
+        for (key, earlier) in &before.keys {
+            match keys.get_mut(key) {
+                Some(refused) => {
+                    refused.count += earlier.count;
+                    for (count, more) in refused.kinds.iter_mut().zip(earlier.kinds) {
+                        *count += more;
+                    }
+                }
+                None => _ = keys.insert(Arc::clone(key), earlier.clone()),
+            }
+        }
+        drop(inner);
+        keys.into_iter()
+            .max_by(|(a_key, a), (b_key, b)| a.count.cmp(&b.count).then(b_key.cmp(a_key)))
+    }
+
+    /// The probable cause of the refusals of late, in words. `writes` tells how often a key was
+    /// written, where that is known.
+    pub(crate) fn hint(&self, now: u64, writes: Option<&dyn Fn(&str) -> u32>) -> String {
+        let Some((key, refused)) = self.worst_of_late(now) else {
             return "no refusals are known".to_owned();
         };
         let foreign = Kind::ALL
@@ -101,7 +162,7 @@ impl Refusals {
         match (foreign, refused.expected) {
             (Some((count, came)), Some(expected)) => {
                 let written = writes.map(|writes| {
-                    format!("was written {} as {expected} and ", times(writes(key).into()))
+                    format!("was written {} as {expected} and ", times(writes(&key).into()))
                 });
                 format!(
                     "{key:?} {}came {} as {came}: writers disagree about its type; let all write \
@@ -132,29 +193,43 @@ mod tests {
 
     #[test]
     fn the_hint_names_the_kinds_that_disagree() {
-        let refusals = Refusals::default();
+        let refusals = Refusals::new(Duration::from_secs(5));
         for _ in 0..388 {
             let error = mismatch("config.version", "1.2");
-            refusals.note("config.version", &error, Some(Kind::Integer));
+            refusals.note("config.version", &error, Some(Kind::Integer), 0);
         }
-        refusals.note("other", &mismatch("other", 1.5), Some(Kind::Integer));
+        refusals.note("other", &mismatch("other", 1.5), Some(Kind::Integer), 0);
         assert_eq!(
-            refusals.hint(Some(&|_| 412)),
+            refusals.hint(0, Some(&|_| 412)),
             "\"config.version\" was written 412 times as integer and came 388 times as string: \
              writers disagree about its type; let all write integer, or change the schema"
         );
     }
 
     #[test]
+    fn the_hint_is_of_late_whatever_was_refused_before() {
+        let refusals = Refusals::new(Duration::from_secs(5));
+        for at in 0..1000 {
+            refusals.note("old", &mismatch("old", "x"), Some(Kind::Integer), at);
+        }
+        for at in [9_900, 10_100] {
+            refusals.note("new", &mismatch("new", "x"), Some(Kind::Integer), at);
+        }
+        assert!(refusals.hint(10_200, None).starts_with("\"new\" came 2 times as string"));
+        assert_eq!(refusals.hint(60_000, None), "no refusals are known");
+        assert_eq!(&*refusals.worst(1)[0].0, "old");
+    }
+
+    #[test]
     fn memory_is_bounded_and_the_heaviest_is_kept() {
-        let refusals = Refusals::default();
+        let refusals = Refusals::new(Duration::from_secs(5));
         for round in 0..10_000 {
             let key = if round % 10 == 0 { "heavy".to_owned() } else { format!("key {round}") };
-            refusals.note(&key, &mismatch(&key, "x"), Some(Kind::Integer));
+            refusals.note(&key, &mismatch(&key, "x"), Some(Kind::Integer), round);
         }
-        assert_eq!(refusals.lock().keys.len(), MOST_KEYS);
+        assert_eq!(refusals.lock().ever.keys.len(), MOST_KEYS);
         assert!(refusals.worst(3).iter().any(|(key, _)| &**key == "heavy"));
-        refusals.note(&"é".repeat(1000), &mismatch("", "x"), None);
+        refusals.note(&"é".repeat(1000), &mismatch("", "x"), None, 0);
         assert_eq!(refusals.total(), 10_001);
     }
 }

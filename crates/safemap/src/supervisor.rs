@@ -141,11 +141,12 @@ impl SupervisorBuilder {
     /// Makes it, for a map of this name and schema.
     pub fn build(self, name: &str, schema: Schema) -> Supervisor {
         let now = millis(self.clock.now());
+        let refusals = Refusals::new(self.breaker.as_ref().unwrap_or(&Breaker::default()).span());
         Supervisor {
             name: name.into(),
             schema,
             circuit: self.breaker.map(|breaker| Circuit::new(breaker, now)),
-            refusals: Refusals::default(),
+            refusals,
             faults: Mutex::default(),
             listeners: self.listeners,
             clock: self.clock,
@@ -333,7 +334,7 @@ impl Supervisor {
     fn note_refusal(&self, key: &str, error: &Error) {
         let rule = self.schema.find(key).ok();
         let expected = rule.and_then(|rule| self.schema.rule(rule).value_type.kind());
-        self.refusals.note(key, error, expected);
+        self.refusals.note(key, error, expected, self.now());
         self.feed.refuse(key, error);
     }
 
@@ -347,7 +348,7 @@ impl Supervisor {
         drop(faults);
         if count < refused {
             // How often a key was written the store alone knows.
-            return self.refusals.hint(None);
+            return self.refusals.hint(self.now(), None);
         }
         format!("the store failed {count} times, the last time so: {last}")
     }
