@@ -24,7 +24,7 @@ const RUNS: &[&[&str]] = &[
         "--features",
         "derive,json-schema,nats,parquet,redis-tls,tracing,webhook",
     ],
-    &["test", "--package", "tophash-safemap-redis", "--features", "tls"],
+    &["test", "--package", "tophash-safemap-redis", "--features", "json,tls"],
     &["test", "--package", "tophash-safemap", "--features", "shuttle", "--test", "shuttle"],
 ];
 

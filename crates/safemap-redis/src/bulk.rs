@@ -36,6 +36,21 @@ impl SharedMap {
         })
     }
 
+    /// Replaces the whole content by a document in JSON: nested objects are dotted keys, as for a map
+    /// in memory.
+    ///
+    /// # Errors
+    ///
+    /// Fails on text that is no object in JSON, and otherwise as [`SharedMap::load`] does.
+    #[cfg(feature = "json")]
+    pub fn load_json(&self, text: &str) -> Result<(), Error> {
+        self.guarded("", || {
+            let entries = self.core.schema.read_json(text)?;
+            let writes = self.checked(entries, true)?;
+            self.core.commit(&[], &writes, true).map(drop)
+        })
+    }
+
     /// Writes entries, all or nothing, under a rule for keys that both have. Of a key that comes
     /// twice, the last counts. There may be no more than 100,000.
     ///

@@ -193,6 +193,16 @@ impl OpenMap {
         either!(self, map => map.load(entries))
     }
 
+    /// As [`SharedMap::load_json`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[cfg(feature = "json")]
+    pub fn load_json(&self, text: &str) -> Result<(), Error> {
+        either!(self, map => map.load_json(text))
+    }
+
     /// As [`SharedMap::merge`].
     ///
     /// # Errors

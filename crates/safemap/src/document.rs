@@ -50,29 +50,42 @@ impl SafeMap {
     /// [`SafeMap::load`] does: with all that is wrong, and the map as it was.
     pub fn load_json(&self, text: &str) -> Result<(), Error> {
         self.guarded("", || {
-            let document = |fault| Error::Document { fault };
-            let json = parse(text, DEEPEST).map_err(document)?;
-            let serde_json::Value::Object(members) = &json else {
-                return Err(document(JsonFault::NotAnObject.into()));
-            };
-            let mut reading = Reading::of(self.schema());
-            reading.walk(members, 0);
-            let Reading { entries, mut faults, .. } = reading;
-            match self.checked(entries, true) {
-                Ok(writes) if faults.is_empty() => self.commit(&[], &writes, true),
-                Err(Error::Invalid { faults: more }) => {
-                    // What could not be read is not missing as well.
-                    let is_new =
-                        |fault: &Error| !faults.iter().any(|earlier| earlier.key() == fault.key());
-                    let more: Vec<Error> = more.into_iter().filter(is_new).collect();
-                    faults.extend(more);
-                    faults.truncate(MOST_FAULTS);
-                    Err(Error::Invalid { faults })
-                }
-                Ok(_) => Err(Error::Invalid { faults }),
-                Err(error) => Err(error),
-            }
+            let entries = self.schema().read_json(text)?;
+            let writes = self.checked(entries, true)?;
+            self.commit(&[], &writes, true)
         })
+    }
+}
+
+impl Schema {
+    /// The entries of a document in JSON, read as [`SafeMap::load_json`] does. What could be read may
+    /// still be refused.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Error::Document`] on text that is no object in JSON, and, when a part of it
+    /// can't be read, with all that is wrong with the whole.
+    pub fn read_json(&self, text: &str) -> Result<BTreeMap<Arc<str>, Value>, Error> {
+        let document = |fault| Error::Document { fault };
+        let json = parse(text, DEEPEST).map_err(document)?;
+        let serde_json::Value::Object(members) = &json else {
+            return Err(document(JsonFault::NotAnObject.into()));
+        };
+        let mut reading = Reading::of(self);
+        reading.walk(members, 0);
+        let Reading { entries, mut faults, .. } = reading;
+        if faults.is_empty() {
+            return Ok(entries);
+        }
+        let missing = self.required().iter().filter(|key| !entries.contains_key(*key));
+        let missing = missing.map(|key| Error::Required { key: Arc::clone(key) });
+        let refused = entries.iter().filter_map(|(key, value)| self.check(key, value).err());
+        // What could not be read is not missing as well.
+        let is_new = |fault: &Error| !faults.iter().any(|earlier| earlier.key() == fault.key());
+        let room = MOST_FAULTS.saturating_sub(faults.len());
+        let more: Vec<Error> = missing.chain(refused).filter(is_new).take(room).collect();
+        faults.extend(more);
+        Err(Error::Invalid { faults })
     }
 }
 

@@ -170,3 +170,28 @@ fn every_answer_and_refusal_is_that_of_a_map_in_memory() {
 fn a_full_map_is_full_over_both_at_the_same_write() {
     compare(Some(4), 60);
 }
+
+#[cfg(feature = "json")]
+#[test]
+fn documents_are_read_as_by_a_map_in_memory() {
+    let server = Server::start();
+    let memory = OpenMap::Memory(SafeMap::new(schema()));
+    let shared = SharedMap::builder(&server.url("documents"), schema()).connect().unwrap();
+    let shared = OpenMap::Shared(shared);
+    for text in [
+        r#"{"need": 1, "n": {"a": 2.0, "b": -3}, "any": {"a": {"b": [1, "x"]}}}"#,
+        r#"{"need": 1, "n": {"a": 51, "b": null}, "s": {"a": 1}, "nowhere": {}}"#,
+        r#"{"n.a": 1, "n": {"a": 2}}"#,
+        r#"{"s": {"a": "short"}}"#,
+        r#"["need"]"#,
+        r#"{"need": 2}"#,
+    ] {
+        let refusal = |map: &OpenMap| match map.load_json(text) {
+            Ok(()) => None,
+            Err(Error::Map(refusal)) => Some(refusal),
+            Err(fault) => panic!("{fault}"),
+        };
+        assert_eq!(refusal(&shared), refusal(&memory), "{text}");
+        assert_eq!(content(&shared), content(&memory), "{text}");
+    }
+}
