@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tophash_typecheck::GoMod;
+
 /// Folders that hold no packages of the module.
 const SKIPPED: [&str; 3] = ["testdata", "vendor", "node_modules"];
 
@@ -121,7 +123,7 @@ impl Search<'_> {
             return known.clone();
         }
         let module = match fs::read_to_string(folder.join("go.mod")) {
-            Ok(text) => Module { go: release_of(&text), import_path: path_of(&text) },
+            Ok(text) => module_of(&text),
             Err(_) => {
                 // A folder that is not named from where this runs is asked for its whole name.
                 let named = folder.file_name().and(folder.parent()).map(Path::to_path_buf);
@@ -145,21 +147,12 @@ impl Search<'_> {
     }
 }
 
-/// Reads the path of a module.
-fn path_of(text: &str) -> Option<String> {
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("module "))?;
-    let path = line.split("//").next()?.trim().trim_matches(['"', '`']);
-    (!path.is_empty()).then(|| path.to_owned())
-}
-
-/// Reads the `go` line of a module. Without one, a module is of Go 1.16.
-fn release_of(text: &str) -> Option<(u32, u32)> {
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("go "));
-    let Some(line) = line else { return Some((1, 16)) };
-    let mut numbers = line.trim().split(['.', ' ', 'r', 'b']);
-    let major = numbers.next()?.parse().ok()?;
-    let minor = numbers.next()?.parse().ok()?;
-    Some((major, minor))
+/// What a `go.mod` says of its own folder. Without a `go` line, a module is of Go 1.16.
+fn module_of(text: &str) -> Module {
+    let GoMod { go, module, .. } = GoMod::parse(text);
+    let names_one = || text.lines().any(|line| line.trim().starts_with("go "));
+    let go = go.or_else(|| (!names_one()).then_some((1, 16)));
+    Module { go, import_path: Some(module).filter(|path| !path.is_empty()) }
 }
 
 #[cfg(test)]
@@ -168,10 +161,10 @@ mod tests {
 
     #[test]
     fn the_release_is_read_from_the_go_line() {
-        assert_eq!(release_of("module a\n\ngo 1.22.3\n"), Some((1, 22)));
-        assert_eq!(release_of("module a\ngo 1.23rc1 // soon\n"), Some((1, 23)));
-        assert_eq!(release_of("module a\n"), Some((1, 16)));
-        assert_eq!(release_of("go one\n"), None);
+        assert_eq!(module_of("module a\n\ngo 1.22.3\n").go, Some((1, 22)));
+        assert_eq!(module_of("module a\ngo 1.23rc1 // soon\n").go, Some((1, 23)));
+        assert_eq!(module_of("module a\n").go, Some((1, 16)));
+        assert_eq!(module_of("go one\n").go, None);
     }
 
     #[test]

@@ -3,16 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use tophash_escape_engine::GoVersion;
+use tophash_typecheck::GoMod;
 
 /// A module: the folder with its `go.mod`, and what that says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Module {
-    pub(super) path: String,
     pub(super) folder: PathBuf,
-    /// The release that it asks for.
-    pub(super) go: Option<(u32, u32)>,
-    /// Required modules that lie in the module cache.
-    pub(super) required: Vec<(String, PathBuf)>,
+    pub(super) go_mod: GoMod,
+    /// Where Go unpacks the modules that it needs.
+    pub(super) cache: PathBuf,
 }
 
 /// The GOROOT that was named, or one where they usually are. No program is run for it.
@@ -47,52 +46,8 @@ pub(super) fn release(goroot: &Path) -> Option<GoVersion> {
 pub(super) fn find(dir: &Path) -> Option<Module> {
     let folder = dir.ancestors().find(|folder| folder.join("go.mod").is_file())?;
     let text = std::fs::read_to_string(folder.join("go.mod")).ok()?;
-    let mut module = read(&text);
-    module.folder = folder.to_owned();
-    let cache = cache();
-    let required = std::mem::take(&mut module.required);
-    module.required = required
-        .into_iter()
-        .filter_map(|(path, version)| {
-            let inside = format!("{}@{}", escaped(&path), escaped(&version.display().to_string()));
-            let folder = cache.as_ref()?.join(inside);
-            folder.is_dir().then_some((path, folder))
-        })
-        .collect();
-    Some(module)
-}
-
-/// What a `go.mod` says; of required modules the version stands in the place of the folder.
-fn read(text: &str) -> Module {
-    let mut module = Module::default();
-    let mut block = "";
-    for line in text.lines() {
-        let line = line.split("//").next().unwrap_or(line).trim();
-        let mut words = line.split_whitespace();
-        let (first, second, third) = (words.next(), words.next(), words.next());
-        match (first, second, third) {
-            (Some(")"), ..) => block = "",
-            (Some(word), Some("("), None) => block = word,
-            (Some("module"), Some(path), _) => module.path = path.trim_matches('"').to_owned(),
-            (Some("go"), Some(version), _) => module.go = release_numbers(version),
-            (Some("require"), Some(path), Some(version)) => {
-                module.required.push((path.to_owned(), version.into()));
-            }
-            (Some(path), Some(version), _) if block == "require" => {
-                module.required.push((path.to_owned(), version.into()));
-            }
-            _ => {}
-        }
-    }
-    module
-}
-
-fn release_numbers(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.split('.');
-    let major = parts.next()?.parse().ok()?;
-    let minor = parts.next()?;
-    let digits = minor.bytes().take_while(u8::is_ascii_digit).count();
-    Some((major, minor.get(..digits)?.parse().ok()?))
+    let cache = cache().unwrap_or_default();
+    Some(Module { folder: folder.to_owned(), go_mod: GoMod::parse(&text), cache })
 }
 
 fn cache() -> Option<PathBuf> {
@@ -100,18 +55,6 @@ fn cache() -> Option<PathBuf> {
     of("GOMODCACHE")
         .or_else(|| Some(of("GOPATH")?.join("pkg/mod")))
         .or_else(|| Some(of("HOME")?.join("go/pkg/mod")))
-}
-
-/// A path as the module cache spells it: capitals are marked.
-fn escaped(path: &str) -> String {
-    let mut out = String::new();
-    for letter in path.chars() {
-        if letter.is_ascii_uppercase() {
-            out.push('!');
-        }
-        out.push(letter.to_ascii_lowercase());
-    }
-    out
 }
 
 /// The path by which a folder's package is imported.
@@ -126,10 +69,8 @@ pub(super) fn import_path(folder: &Path, module: Option<&Module>, goroot: Option
     if let Some(module) = module
         && let Some(rest) = inside(&module.folder)
     {
-        return match rest.as_str() {
-            "" => module.path.clone(),
-            rest => format!("{}/{rest}", module.path),
-        };
+        let path = &module.go_mod.module;
+        return if rest.is_empty() { path.clone() } else { format!("{path}/{rest}") };
     }
     folder.file_name().map_or_else(|| "p".to_owned(), |name| name.to_string_lossy().into_owned())
 }
@@ -143,9 +84,10 @@ pub(super) fn folder_of(
     if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return None;
     }
-    let own = module.map(|module| (module.path.clone(), module.folder.clone()));
-    let required = module.into_iter().flat_map(|module| module.required.clone());
-    let in_modules = own.into_iter().chain(required).find_map(|(base, folder)| {
+    let own = module.map(|module| (module.go_mod.module.clone(), module.folder.clone()));
+    let needed =
+        module.into_iter().flat_map(|module| module.go_mod.folders(&module.folder, &module.cache));
+    let in_modules = own.into_iter().chain(needed).find_map(|(base, folder)| {
         let rest = path.strip_prefix(&base)?;
         (rest.is_empty() || rest.starts_with('/'))
             .then(|| folder.join(rest.trim_start_matches('/')))
@@ -181,32 +123,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_says_its_path_its_release_and_what_it_requires() {
-        let module = read(
-            "module example.com/app\n\ngo 1.21.3\n\nrequire a.b/C v1.0.0 // indirect\n\
-             require (\n\tx.y/z v0.1.0\n)\n",
-        );
-        assert_eq!(module.path, "example.com/app");
-        assert_eq!(module.go, Some((1, 21)));
-        let required: Vec<_> = module.required.iter().map(|(path, _)| &**path).collect();
-        assert_eq!(required, ["a.b/C", "x.y/z"]);
-    }
-
-    #[test]
-    fn capitals_are_marked_in_the_module_cache() {
-        assert_eq!(escaped("github.com/BurntSushi/toml"), "github.com/!burnt!sushi/toml");
-    }
-
-    #[test]
     fn folders_are_imported_by_their_place_in_a_module() {
         let module = Module {
-            path: "example.com/app".to_owned(),
-            folder: "/work/app".into(),
+            folder: "/home/app".into(),
+            go_mod: GoMod::parse("module example.com/app"),
             ..Module::default()
         };
         let path = |folder: &str| import_path(Path::new(folder), Some(&module), None);
-        assert_eq!(path("/work/app"), "example.com/app");
-        assert_eq!(path("/work/app/cmd/x"), "example.com/app/cmd/x");
+        assert_eq!(path("/home/app"), "example.com/app");
+        assert_eq!(path("/home/app/cmd/x"), "example.com/app/cmd/x");
         assert_eq!(path("/elsewhere/pkg"), "pkg");
     }
 }

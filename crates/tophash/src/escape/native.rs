@@ -243,7 +243,7 @@ impl Run {
         let mut leaks = WithOthers { table, others: HashMap::new() };
         let mut found = Vec::new();
         for package in callees_first(parsed) {
-            let analysis = self.one(&package, &leaks);
+            let analysis = self.one(&package, &leaks)?;
             for (name, row) in &analysis.leaks {
                 leaks.others.insert(format!("{}.{name}", package.wanted.path), row.clone());
             }
@@ -294,36 +294,32 @@ impl Run {
         Ok(Parsed { wanted, files: parsed.files, passed_over: parsed.passed_over, imports })
     }
 
-    fn one(&self, package: &Parsed, leaks: &WithOthers) -> Analysis {
-        let (folders, go) = self.folders();
+    fn one(&self, package: &Parsed, leaks: &WithOthers) -> Result<Analysis> {
+        let (folders, go) = self.folders()?;
         let universe = Universe::new(Box::new(folders));
         let mut source = Source::new(&package.wanted.path, package.files.clone());
         if let Some(go) = go {
             source = source.go(go);
         }
         let checked = check(&universe, source);
-        let (bodies, _) = self.folders();
+        let (bodies, _) = self.folders()?;
         let version = self.version;
         let options =
             Options { version, imports: leaks, mutations_and_calls: false, bodies: &bodies };
-        analyze(&universe, &checked, options)
+        Ok(analyze(&universe, &checked, options))
     }
 
     /// Where imports lie, and the release that the module asks for.
-    fn folders(&self) -> (Folders, Option<(u32, u32)>) {
+    fn folders(&self) -> Result<(Folders, Option<(u32, u32)>)> {
         let mut folders = Folders::new(self.context.clone());
         if let Some(goroot) = &self.goroot {
             folders = folders.goroot(goroot);
         }
-        let mut go = None;
-        if let Some(module) = &self.module {
-            folders = folders.module(&module.path, &module.folder);
-            for (path, folder) in &module.required {
-                folders = folders.module(path, folder);
-            }
-            go = module.go;
-        }
-        (folders, go)
+        let Some(module) = &self.module else { return Ok((folders, None)) };
+        let unreadable = || format!("{} can't be read", module.folder.join("go.mod").display());
+        let (folders, found) =
+            folders.with_go_mod(&module.folder, &module.cache).with_context(unreadable)?;
+        Ok((folders, found.go))
     }
 }
 
