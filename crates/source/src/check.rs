@@ -1,8 +1,6 @@
 //! One folder: its files parsed, its packages walked over, and the rules applied.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
 use crate::finding::{Position, Severity};
 use crate::model::package::Package;
@@ -11,7 +9,7 @@ use crate::source_tree::{Folder, Module};
 use crate::summary::View;
 use crate::suppress::Suppressions;
 use crate::{walk, whole};
-use tophash_typecheck::{MAX_BYTES, PassedOver, Reason, SourceFile};
+use tophash_typecheck::{PassedOver, SourceFile};
 
 /// What is known of a folder.
 #[derive(Default)]
@@ -42,7 +40,7 @@ pub(crate) fn folder(
             continue;
         }
         announce(Some(&name));
-        match read(path, &name) {
+        match tophash_typecheck::read(path) {
             Ok(text) => texts.read(&name, &text, &mut checked),
             Err(passed_over) => checked.passed_over.push(passed_over),
         }
@@ -81,17 +79,6 @@ impl Texts {
             package(&files, &self.unread, module, checked);
         }
     }
-}
-
-fn read(path: &Path, name: &str) -> Result<String, PassedOver> {
-    let pass = |reason| PassedOver { path: name.to_owned(), line: None, reason, parts: Vec::new() };
-    let unreadable = |fault: std::io::Error| pass(Reason::Unreadable(fault.to_string()));
-    let bytes = fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > MAX_BYTES {
-        return Err(pass(Reason::TooLarge(bytes)));
-    }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    String::from_utf8(bytes).map_err(|_| pass(Reason::NotText))
 }
 
 /// Applies the rules to the files of one package.

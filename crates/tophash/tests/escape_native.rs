@@ -111,6 +111,21 @@ fn faults_say_what_to_do() {
 }
 
 #[test]
+fn files_that_cannot_be_read_are_named() {
+    let module = module(&[("main.go", "package main\n\nfunc main() {}\n")]);
+    fs::write(module.path().join("latin.go"), b"package main\n\n// caf\xe9\n").expect("a file");
+    let huge = fs::File::create(module.path().join("huge.go")).expect("a file");
+    huge.set_len(33 << 20).expect("a sparse file");
+    let output = tophash(module.path(), &["--rules", "1.27", "."]);
+    assert!(output.status.success(), "{}", noted(&output));
+    for fault in ["latin.go: is not UTF-8", "huge.go: has 34603008 bytes"] {
+        assert!(noted(&output).contains(fault), "{}", noted(&output));
+    }
+    let output = tophash(module.path(), &["--rules", "1.27", "huge.go"]);
+    assert!(!output.status.success() && noted(&output).contains("huge.go has 34603008 bytes"));
+}
+
+#[test]
 fn a_machine_without_go_is_told_of_the_engine_that_needs_none() {
     let module = module(&[("main.go", MAIN)]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_tophash"));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::bodies;
 use crate::build_context::BuildContext;
-use crate::parse::{self, MAX_BYTES, PassedOver, Reason, SourceFile};
+use crate::parse::{self, PassedOver, Reason, SourceFile};
 
 /// Names and texts of files.
 pub type Texts = Vec<(String, String)>;
@@ -16,25 +16,31 @@ const MAX_FILES: usize = 10_000;
 
 /// Reads what a build takes of a folder, in the order of names. What can't be read is left out.
 pub(crate) fn texts(folder: &Path, context: &BuildContext) -> Texts {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    taken(folder, context).0
+}
+
+/// What a build takes of a folder, and what can't be read, of which it is not known.
+fn taken(folder: &Path, context: &BuildContext) -> (Texts, Vec<PassedOver>) {
+    let (mut texts, mut passed_over) = (Vec::new(), Vec::new());
+    let Ok(entries) = fs::read_dir(folder) else { return (texts, passed_over) };
     let mut paths: Vec<_> = entries.flatten().take(MAX_FILES).map(|entry| entry.path()).collect();
     paths.sort();
-    let mut texts = Vec::new();
     for path in paths {
         let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
             continue;
         };
-        let is_small =
-            fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= MAX_BYTES);
-        if !name.ends_with(".go") || name.ends_with("_test.go") || !is_small {
+        if !name.ends_with(".go") || name.ends_with("_test.go") || !path.is_file() {
             continue;
         }
-        let Ok(text) = fs::read_to_string(&path) else { continue };
-        if context.takes(&name, &text) {
-            texts.push((path.to_string_lossy().into_owned(), text));
+        match parse::read(&path) {
+            Ok(text) if context.takes(&name, &text) => {
+                texts.push((path.to_string_lossy().into_owned(), text));
+            }
+            Ok(_) => {}
+            Err(fault) => passed_over.push(fault),
         }
     }
-    texts
+    (texts, passed_over)
 }
 
 /// Files of one package, and those that were passed over.
@@ -60,14 +66,15 @@ pub fn parse_texts<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> P
 
 /// Parses the files of a folder that a build takes.
 pub fn parse_folder(folder: &Path, context: &BuildContext) -> Parsed {
-    let texts = texts(folder, context);
-    if texts.is_empty() {
+    let (texts, mut passed_over) = taken(folder, context);
+    if texts.is_empty() && passed_over.is_empty() {
         let reason = Reason::Unreadable("no Go files for this build".to_owned());
         let path = folder.display().to_string();
-        let passed_over = PassedOver { path, line: None, reason, parts: Vec::new() };
-        return Parsed { files: Vec::new(), passed_over: vec![passed_over] };
+        passed_over.push(PassedOver { path, line: None, reason, parts: Vec::new() });
     }
-    parse_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    let mut parsed = parse_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    parsed.passed_over.append(&mut passed_over);
+    parsed
 }
 
 /// Parses texts without the bodies of their functions.

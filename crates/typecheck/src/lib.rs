@@ -68,7 +68,7 @@ pub use info::{
 };
 pub use lookup::{Found, FoundKind};
 pub use object::{Builtin, FunctionId, Object, ObjectId, ObjectKind, PackageId, Place, VarRole};
-pub use parse::{MAX_BYTES, MAX_DEPTH, PassedOver, Reason, SourceFile, parse};
+pub use parse::{MAX_BYTES, MAX_DEPTH, PassedOver, Reason, SourceFile, parse, read};
 pub use type_set::TypeSet;
 pub use types::{
     Basic, Direction, Field, Interface, Method, Param, Signature, Term, Type, TypeId, Union,

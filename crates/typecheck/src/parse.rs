@@ -5,8 +5,10 @@
 //! ([`on_deep_stack`](crate::on_deep_stack)), and a time limit where one is wanted.
 
 use std::fmt;
+use std::fs;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 
 use gosyn::ast;
 
@@ -118,6 +120,25 @@ fn wide(text: &str) -> Vec<(usize, u8)> {
     }
     let wide = text.chars().enumerate().filter(|(_, letter)| !letter.is_ascii());
     wide.map(|(at, letter)| (at, letter.len_utf8() as u8 - 1)).collect()
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+///
+/// A file that can't be read, that is larger than [`MAX_BYTES`], or that is not UTF-8.
+pub fn read(path: &Path) -> Result<String, PassedOver> {
+    let pass = |reason| {
+        let path = path.to_string_lossy().into_owned();
+        PassedOver { path, line: None, reason, parts: Vec::new() }
+    };
+    let unreadable = |fault: std::io::Error| pass(Reason::Unreadable(fault.to_string()));
+    let bytes = fs::metadata(path).map_err(unreadable)?.len();
+    if bytes > MAX_BYTES {
+        return Err(pass(Reason::TooLarge(bytes)));
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|_| pass(Reason::NotText))
 }
 
 /// Parses a text.

@@ -13,13 +13,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use tophash_escape_engine::{
     Analysis, GoVersion, Imports, Leaks, Options, Table, Unresolved, analyze,
 };
 use tophash_typecheck::{
     BuildContext, Folders, PassedOver, Source, SourceFile, Universe, check, on_deep_stack,
-    parse_folder, parse_texts,
+    parse_folder, parse_texts, read,
 };
 
 use super::go::Verdicts;
@@ -279,8 +279,8 @@ impl Run {
         } else {
             let mut texts = Vec::new();
             for path in &wanted.files {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("{path} can't be read"))?;
+                let text = read(Path::new(path))
+                    .map_err(|fault| anyhow!("{} {}", fault.path, fault.reason))?;
                 texts.push((path.clone(), text));
             }
             parse_texts(texts.iter().map(|(path, text)| (path.as_str(), text.as_str())))
