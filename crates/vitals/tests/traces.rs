@@ -4,15 +4,11 @@ use std::process::Command;
 
 use tophash_vitals::{TraceLine, parse_trace_line};
 use xtask::fixture::{self, Fixture, Symbols};
-use xtask::toolchain::MATRIX;
+use xtask::toolchain::Release;
 
 #[test]
 fn every_line_of_every_release_is_read_and_no_other() {
-    let is_wide =
-        std::env::var_os("TOPHASH_WIDE").is_some_and(|value| !value.is_empty() && value != "0");
-    let is_tested =
-        |language: &str| is_wide || ["1.19", "1.23", "1.24", "1.27"].contains(&language);
-    for release in MATRIX.into_iter().filter(|release| is_tested(release.language())) {
+    for release in Release::tested() {
         let program = fixture::build(release.version, Fixture::Vitals, Symbols::Stripped).unwrap();
         let output = Command::new(program)
             .arg("trace")

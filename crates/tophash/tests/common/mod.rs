@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use xtask::toolchain::{MATRIX, Release};
+use xtask::toolchain::{self, Release};
 
 /// How the target is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,16 +25,12 @@ pub(crate) const WAYS: [Way; 3] = [Way::Core, Way::Frozen, Way::Unfrozen];
 /// The releases to test: all of them with `TOPHASH_WIDE` set, else the first and last of each map
 /// design.
 pub(crate) fn releases() -> Vec<Release> {
-    let is_wide = is_wide();
-    MATRIX
-        .into_iter()
-        .filter(|release| is_wide || ["1.19", "1.23", "1.24", "1.27"].contains(&release.language()))
-        .collect()
+    Release::tested()
 }
 
 /// Tells whether the wide matrix was asked for.
 pub(crate) fn is_wide() -> bool {
-    std::env::var_os("TOPHASH_WIDE").is_some_and(|value| !value.is_empty() && value != "0")
+    toolchain::is_wide()
 }
 
 /// The releases and experiments to test.
@@ -42,9 +38,8 @@ pub(crate) fn builds() -> Vec<(&'static str, &'static str)> {
     releases()
         .into_iter()
         .flat_map(|release| {
-            let experiments = if is_wide() { release.experiments } else { &[] };
             std::iter::once("")
-                .chain(experiments.iter().copied())
+                .chain(release.tested_experiments().iter().copied())
                 .map(move |e| (release.version, e))
         })
         .collect()
