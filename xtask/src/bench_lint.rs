@@ -171,7 +171,8 @@ fn staticcheck(toolchain: &Toolchain, dir: &Path) -> Result<PathBuf> {
     let _lock = lock::hold(&dir.join("staticcheck.lock"))?;
     if !program.is_file() {
         let mut install = toolchain.go(dir, "");
-        install.env("GOBIN", dir.join("bin")).env("GOPROXY", "https://proxy.golang.org");
+        install.env("GOBIN", dir.join("bin"));
+        toolchain::let_fetch(&mut install);
         run(install.args(["install", STATICCHECK]))?;
     }
     Ok(program)

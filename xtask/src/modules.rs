@@ -44,7 +44,8 @@ impl Module {
             // The oldest, so that it does not ask for a newer Go.
             let oldest = toolchain::ensure("1.19")?;
             let mut get = oldest.go(&folder, "");
-            get.env("GOPROXY", "https://proxy.golang.org").env("GOFLAGS", "-mod=mod");
+            get.env("GOFLAGS", "-mod=mod");
+            toolchain::let_fetch(&mut get);
             run(get.args(["get", &format!("{}/...@{}", self.path, self.version)]))?;
             fs::write(stamp, "")?;
         }

@@ -220,6 +220,14 @@ pub fn pprof(toolchain: &Toolchain) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Lets a `go` command fetch modules: from the user's proxy, else from Go's own.
+pub(crate) fn let_fetch(command: &mut Command) {
+    match std::env::var_os("GOPROXY") {
+        Some(proxy) => command.env("GOPROXY", proxy),
+        None => command.env_remove("GOPROXY"),
+    };
+}
+
 /// The folder that holds the unpacked releases and their build cache.
 pub fn root() -> PathBuf {
     match std::env::var_os("TOPHASH_TOOLCHAINS") {
