@@ -31,59 +31,7 @@ impl Subject for Patient {
     }
 }
 
-fn run(map: &OpenMap, op: &Op) -> Result<Outcome, Error> {
-    let key = |index: usize| map.key::<i64>(KEYS[index]);
-    Ok(match *op {
-        Op::Get(index) => Outcome::Value(map.get(&key(index)?)?),
-        Op::Set(index, value) => {
-            map.set(&key(index)?, value)?;
-            Outcome::Done(true)
-        }
-        Op::Remove(index) => Outcome::Value(map.remove(&key(index)?)?),
-        Op::Inc(index) => Outcome::Value(Some(map.inc(&key(index)?, 1)?)),
-        Op::Swap(index, expected, new) => {
-            match map.compare_and_swap(&key(index)?, expected, Some(new))? {
-                Swap::Done => Outcome::Done(true),
-                Swap::Differs(current) => Outcome::Value(current),
-            }
-        }
-        Op::Double(index) => {
-            Outcome::Value(map.update(&key(index)?, |old| Some(old.map_or(1, |old| old * 2)))?)
-        }
-        Op::Insert(index, value) => {
-            Outcome::Value(Some(map.get_or_insert_with(&key(index)?, || value)?))
-        }
-        Op::Transfer(from, to) => Outcome::Done(map.transaction(|transaction| {
-            let Some(rest) = transaction.get(&key(from)?)? else { return Ok(false) };
-            transaction.set(&key(from)?, rest - 1)?;
-            let other = transaction.get(&key(to)?)?.unwrap_or(0);
-            transaction.set(&key(to)?, other + 1)?;
-            Ok(true)
-        })?),
-        Op::Sum => Outcome::Value(Some(map.transaction(|transaction| {
-            let mut sum = 0;
-            for index in 0..KEYS.len() {
-                sum += transaction.get(&key(index)?)?.unwrap_or(0);
-            }
-            Ok(sum)
-        })?)),
-        Op::MergeAll(value) => match map.merge(KEYS.map(|key| (key, value)), Conflict::Error) {
-            Ok(_) => Outcome::Done(true),
-            Err(Error::Map(Refusal::Conflict { .. })) => Outcome::Done(false),
-            Err(error) => return Err(error),
-        },
-        Op::Load(index, value) => {
-            map.load([(KEYS[index], value)])?;
-            Outcome::Done(true)
-        }
-        Op::Snapshot => {
-            let number = |value: &Value| value.as_integer().unwrap();
-            let index = |key: &str| KEYS.iter().position(|known| *known == key).unwrap();
-            let snapshot = map.snapshot()?;
-            Outcome::All(snapshot.iter().map(|(k, v)| (index(k), number(v))).collect())
-        }
-    })
-}
+run_on!(OpenMap, Error, Error::Map(Refusal::Conflict { .. }), OpenMap::snapshot);
 
 /// Lets each map do its plan at the same time. `between` is called before each operation with its
 /// thread and place.

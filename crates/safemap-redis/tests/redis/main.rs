@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[macro_use]
+#[path = "../../../safemap/tests/support/mod.rs"]
+mod support;
+
 mod bounds;
 mod failures;
 mod feed;
@@ -10,6 +14,4 @@ mod operations;
 mod processes;
 mod same;
 mod server;
-#[path = "../../../safemap/tests/support/mod.rs"]
-mod support;
 mod watch;

@@ -77,62 +77,72 @@ pub fn call(map: &impl Subject, time: &AtomicU64, op: &Op) -> Call {
     Call { op: op.clone(), outcome, began, ended }
 }
 
-fn run(map: &SafeMap, op: &Op) -> Result<Outcome, Error> {
-    let key = |index: usize| map.key::<i64>(KEYS[index]);
-    Ok(match *op {
-        Op::Get(index) => Outcome::Value(map.get(&key(index)?)?),
-        Op::Set(index, value) => {
-            map.set(&key(index)?, value)?;
-            Outcome::Done(true)
+/// Makes `run`, which does an operation on a map of one kind: its type, that of its errors, the error of
+/// a conflict, and how a snapshot is taken.
+macro_rules! run_on {
+    ($map:ty, $error:ty, $conflict:pat, $snapshot:expr) => {
+        fn run(map: &$map, op: &Op) -> Result<Outcome, $error> {
+            let key = |index: usize| map.key::<i64>(KEYS[index]);
+            Ok(match *op {
+                Op::Get(index) => Outcome::Value(map.get(&key(index)?)?),
+                Op::Set(index, value) => {
+                    map.set(&key(index)?, value)?;
+                    Outcome::Done(true)
+                }
+                Op::Remove(index) => Outcome::Value(map.remove(&key(index)?)?),
+                Op::Inc(index) => Outcome::Value(Some(map.inc(&key(index)?, 1)?)),
+                Op::Swap(index, expected, new) => {
+                    match map.compare_and_swap(&key(index)?, expected, Some(new))? {
+                        Swap::Done => Outcome::Done(true),
+                        Swap::Differs(current) => Outcome::Value(current),
+                    }
+                }
+                Op::Double(index) => Outcome::Value(
+                    map.update(&key(index)?, |old| Some(old.map_or(1, |old| old * 2)))?,
+                ),
+                Op::Insert(index, value) => {
+                    Outcome::Value(Some(map.get_or_insert_with(&key(index)?, || value)?))
+                }
+                Op::Transfer(from, to) => Outcome::Done(map.transaction(|transaction| {
+                    let Some(rest) = transaction.get(&key(from)?)? else { return Ok(false) };
+                    transaction.set(&key(from)?, rest - 1)?;
+                    let other = transaction.get(&key(to)?)?.unwrap_or(0);
+                    transaction.set(&key(to)?, other + 1)?;
+                    Ok(true)
+                })?),
+                Op::Sum => Outcome::Value(Some(map.transaction(|transaction| {
+                    let mut sum = 0;
+                    for index in 0..KEYS.len() {
+                        sum += transaction.get(&key(index)?)?.unwrap_or(0);
+                    }
+                    Ok(sum)
+                })?)),
+                Op::MergeAll(value) => {
+                    let merged = map.merge(KEYS.map(|key| (key, value)), Conflict::Error);
+                    match merged {
+                        Ok(_) => Outcome::Done(true),
+                        Err($conflict) => Outcome::Done(false),
+                        Err(error) => return Err(error),
+                    }
+                }
+                Op::Load(index, value) => {
+                    map.load([(KEYS[index], value)])?;
+                    Outcome::Done(true)
+                }
+                Op::Snapshot => {
+                    let snapshot = $snapshot(map)?;
+                    let number =
+                        |value: &Value| value.as_integer().expect("only integers are written");
+                    let index =
+                        |key: &str| KEYS.iter().position(|known| *known == key).expect("a key");
+                    Outcome::All(snapshot.iter().map(|(k, v)| (index(k), number(v))).collect())
+                }
+            })
         }
-        Op::Remove(index) => Outcome::Value(map.remove(&key(index)?)?),
-        Op::Inc(index) => Outcome::Value(Some(map.inc(&key(index)?, 1)?)),
-        Op::Swap(index, expected, new) => {
-            match map.compare_and_swap(&key(index)?, expected, Some(new))? {
-                Swap::Done => Outcome::Done(true),
-                Swap::Differs(current) => Outcome::Value(current),
-            }
-        }
-        Op::Double(index) => {
-            Outcome::Value(map.update(&key(index)?, |old| Some(old.map_or(1, |old| old * 2)))?)
-        }
-        Op::Insert(index, value) => {
-            Outcome::Value(Some(map.get_or_insert_with(&key(index)?, || value)?))
-        }
-        Op::Transfer(from, to) => Outcome::Done(map.transaction(|transaction| {
-            let Some(rest) = transaction.get(&key(from)?)? else { return Ok(false) };
-            transaction.set(&key(from)?, rest - 1)?;
-            let other = transaction.get(&key(to)?)?.unwrap_or(0);
-            transaction.set(&key(to)?, other + 1)?;
-            Ok(true)
-        })?),
-        Op::Sum => Outcome::Value(Some(map.transaction(|transaction| {
-            let mut sum = 0;
-            for index in 0..KEYS.len() {
-                sum += transaction.get(&key(index)?)?.unwrap_or(0);
-            }
-            Ok(sum)
-        })?)),
-        Op::MergeAll(value) => {
-            let merged = map.merge(KEYS.map(|key| (key, value)), Conflict::Error);
-            match merged {
-                Ok(_) => Outcome::Done(true),
-                Err(Error::Conflict { .. }) => Outcome::Done(false),
-                Err(error) => return Err(error),
-            }
-        }
-        Op::Load(index, value) => {
-            map.load([(KEYS[index], value)])?;
-            Outcome::Done(true)
-        }
-        Op::Snapshot => {
-            let snapshot = map.snapshot();
-            let number = |value: &Value| value.as_integer().expect("only integers are written");
-            let index = |key: &str| KEYS.iter().position(|known| *known == key).expect("a key");
-            Outcome::All(snapshot.iter().map(|(k, v)| (index(k), number(v))).collect())
-        }
-    })
+    };
 }
+
+run_on!(SafeMap, Error, Error::Conflict { .. }, |map: &SafeMap| Ok::<_, Error>(map.snapshot()));
 
 /// What a sequential map does.
 pub fn run_model(model: &mut Model, op: &Op) -> Outcome {
