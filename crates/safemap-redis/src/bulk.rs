@@ -133,10 +133,8 @@ impl SharedMap {
         let entries: BTreeMap<Arc<str>, Value> =
             entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         let mut faults = Vec::new();
-        for key in self.core.schema.required_keys() {
-            if is_whole && !entries.contains_key(key) {
-                faults.push(Refusal::Required { key: key.into() });
-            }
+        if is_whole {
+            faults.extend(self.core.schema.missing(&entries));
         }
         let mut writes = Vec::with_capacity(entries.len());
         for (key, value) in entries {

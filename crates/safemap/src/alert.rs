@@ -108,6 +108,17 @@ impl fmt::Debug for Listener {
     }
 }
 
+/// Tells all of an alert, in their order; it is made only where somebody listens.
+pub(crate) fn tell(listeners: &[Listener], alert: impl FnOnce() -> Alert) {
+    if listeners.is_empty() {
+        return;
+    }
+    let alert = alert();
+    for Listener(listener) in listeners {
+        listener(&alert);
+    }
+}
+
 #[cfg(all(test, feature = "json"))]
 mod tests {
     use super::*;

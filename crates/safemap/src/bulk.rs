@@ -198,9 +198,8 @@ impl SafeMap {
         let entries: BTreeMap<Arc<str>, Value> =
             entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         let mut faults = Vec::new();
-        let required = if is_whole { self.inner.schema.required() } else { &[] };
-        for key in required.iter().filter(|key| !entries.contains_key(*key)) {
-            faults.push(Error::Required { key: Arc::clone(key) });
+        if is_whole {
+            faults.extend(self.inner.schema.missing(&entries));
         }
         let mut writes = Vec::with_capacity(entries.len());
         for (key, value) in entries {

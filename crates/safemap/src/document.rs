@@ -77,13 +77,12 @@ impl Schema {
         if faults.is_empty() {
             return Ok(entries);
         }
-        let missing = self.required().iter().filter(|key| !entries.contains_key(*key));
-        let missing = missing.map(|key| Error::Required { key: Arc::clone(key) });
         let refused = entries.iter().filter_map(|(key, value)| self.check(key, value).err());
         // What could not be read is not missing as well.
         let is_new = |fault: &Error| !faults.iter().any(|earlier| earlier.key() == fault.key());
         let room = MOST_FAULTS.saturating_sub(faults.len());
-        let more: Vec<Error> = missing.chain(refused).filter(is_new).take(room).collect();
+        let more: Vec<Error> =
+            self.missing(&entries).chain(refused).filter(is_new).take(room).collect();
         faults.extend(more);
         Err(Error::Invalid { faults })
     }

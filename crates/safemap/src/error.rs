@@ -254,6 +254,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is wrong, one by one; of most errors that is the error itself.
+    pub(crate) fn each(&self) -> &[Self] {
+        match self {
+            Self::Invalid { faults } if !faults.is_empty() => faults,
+            one => std::slice::from_ref(one),
+        }
+    }
+
     /// The key that it is about, if it is about one.
     pub fn key(&self) -> Option<&str> {
         match self {

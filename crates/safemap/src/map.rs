@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 
-use crate::alert::{Alert, Listener};
+use crate::alert::{self, Alert, Listener};
 use crate::audit::AuditState;
 use crate::bounds::Limits;
 use crate::breaker::{BreakerState, Circuit, Pass};
@@ -679,12 +679,8 @@ impl SafeMap {
             }
             return;
         }
-        let faults = if let Error::Invalid { faults } = error { faults.as_slice() } else { &[] };
-        for fault in faults {
+        for fault in error.each() {
             self.note_refusal(fault.key().unwrap_or(key), fault);
-        }
-        if faults.is_empty() {
-            self.note_refusal(error.key().unwrap_or(key), error);
         }
         if let Some(circuit) = circuit {
             let store = &self.inner.store;
@@ -697,14 +693,10 @@ impl SafeMap {
     }
 
     fn alert(&self, state: BreakerState, hint: String) {
-        if self.inner.listeners.is_empty() {
-            return;
-        }
-        let (map, failure_rate) = (self.name().to_owned(), self.write_failure_rate());
-        let alert = Alert { map, state, failure_rate, hint };
-        for Listener(listener) in &self.inner.listeners {
-            listener(&alert);
-        }
+        alert::tell(&self.inner.listeners, || {
+            let (map, failure_rate) = (self.name().to_owned(), self.write_failure_rate());
+            Alert { map, state, failure_rate, hint }
+        });
     }
 
     /// Notes that a key was refused, for audits, hints and observers.

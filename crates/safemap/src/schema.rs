@@ -3,6 +3,7 @@
 //! A schema is made once and never changes. Rules have small numbers, which entries carry, so that
 //! a key that is there is not looked up in the schema a second time.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::marker::PhantomData;
@@ -180,6 +181,12 @@ impl Schema {
         self.inner.required.iter().map(AsRef::as_ref)
     }
 
+    /// The required keys that are not among entries, each as an error.
+    pub fn missing<V>(&self, entries: &BTreeMap<Arc<str>, V>) -> impl Iterator<Item = Error> {
+        let missing = self.inner.required.iter().filter(|key| !entries.contains_key(*key));
+        missing.map(|key| Error::Required { key: Arc::clone(key) })
+    }
+
     /// A handle that reads and writes a key as one type.
     ///
     /// # Errors
@@ -262,10 +269,6 @@ impl Schema {
 
     pub(crate) fn hasher(&self) -> FixedState {
         self.inner.hasher.clone()
-    }
-
-    pub(crate) fn required(&self) -> &[Arc<str>] {
-        &self.inner.required
     }
 
     /// Whether any entry can expire.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
-use crate::alert::{Alert, Listener};
+use crate::alert::{self, Alert, Listener};
 use crate::audit::{AgedKey, AuditRecord, AuditState, Operations, PatternShape, RefusedKey};
 use crate::audit::{MOST_NAMED, came, seconds_since_1970};
 use crate::breaker::{Breaker, BreakerState, Circuit, Pass};
@@ -322,12 +322,8 @@ impl Supervisor {
     }
 
     fn note_refusals(&self, key: &str, error: &Error) {
-        let faults = if let Error::Invalid { faults } = error { faults.as_slice() } else { &[] };
-        for fault in faults {
+        for fault in error.each() {
             self.note_refusal(fault.key().unwrap_or(key), fault);
-        }
-        if faults.is_empty() {
-            self.note_refusal(error.key().unwrap_or(key), error);
         }
     }
 
@@ -354,11 +350,10 @@ impl Supervisor {
     }
 
     fn alert(&self, state: BreakerState, hint: String) {
-        let failure_rate = self.write_failure_rate();
-        let alert = Alert { map: self.name.as_ref().to_owned(), state, failure_rate, hint };
-        for Listener(listener) in &self.listeners {
-            listener(&alert);
-        }
+        alert::tell(&self.listeners, || {
+            let (map, failure_rate) = (self.name.as_ref().to_owned(), self.write_failure_rate());
+            Alert { map, state, failure_rate, hint }
+        });
     }
 
     /// What the breaker lets through; without one, all.
