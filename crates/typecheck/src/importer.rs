@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::build_context::BuildContext;
 use crate::folder::{self, Texts};
@@ -13,6 +14,12 @@ pub trait Importer {
     /// Returns the texts of a package: those that the build takes. `from` is the path of the package that asks.
     /// None where it is not to be had; then what is used of it is unknown.
     fn import(&self, path: &str, from: &str) -> Option<Imported>;
+}
+
+impl<I: Importer + ?Sized> Importer for Rc<I> {
+    fn import(&self, path: &str, from: &str) -> Option<Imported> {
+        (**self).import(path, from)
+    }
 }
 
 /// The source of a package.

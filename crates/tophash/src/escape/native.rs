@@ -240,10 +240,12 @@ impl Run {
             // Of a whole tree, folders without files for this build are no packages.
             _ => parsed.into_iter().filter(|package| !package.files.is_empty()).collect(),
         };
+        let (folders, go) = self.folders()?;
+        let folders = Rc::new(folders);
         let mut leaks = WithOthers { table, others: HashMap::new() };
         let mut found = Vec::new();
         for package in callees_first(parsed) {
-            let analysis = self.one(&package, &leaks)?;
+            let analysis = self.one(&package, &folders, go, &leaks);
             for (name, row) in &analysis.leaks {
                 leaks.others.insert(format!("{}.{name}", package.wanted.path), row.clone());
             }
@@ -294,19 +296,23 @@ impl Run {
         Ok(Parsed { wanted, files: parsed.files, passed_over: parsed.passed_over, imports })
     }
 
-    fn one(&self, package: &Parsed, leaks: &WithOthers) -> Result<Analysis> {
-        let (folders, go) = self.folders()?;
-        let universe = Universe::new(Box::new(folders));
+    fn one(
+        &self,
+        package: &Parsed,
+        folders: &Rc<Folders>,
+        go: Option<(u32, u32)>,
+        leaks: &WithOthers,
+    ) -> Analysis {
+        let universe = Universe::new(Box::new(Rc::clone(folders)));
         let mut source = Source::new(&package.wanted.path, package.files.clone());
         if let Some(go) = go {
             source = source.go(go);
         }
         let checked = check(&universe, source);
-        let (bodies, _) = self.folders()?;
         let version = self.version;
         let options =
-            Options { version, imports: leaks, mutations_and_calls: false, bodies: &bodies };
-        Ok(analyze(&universe, &checked, options))
+            Options { version, imports: leaks, mutations_and_calls: false, bodies: folders };
+        analyze(&universe, &checked, options)
     }
 
     /// Where imports lie, and the release that the module asks for.
