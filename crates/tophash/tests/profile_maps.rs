@@ -44,7 +44,8 @@ impl Account {
             side[0] += figures[0];
             side[1] += figures[2];
         }
-        assert!(account.sites.len() > 30);
+        // Of some 47 sites chance leaves out some when there are samples only.
+        assert!(account.sites.len() > 15, "{}", account.sites.len());
         account
     }
 }
