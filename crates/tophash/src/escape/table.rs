@@ -67,7 +67,7 @@ fn print_head(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
 }
 
 /// `1 place`, `2 places`.
-fn plural(n: u64, what: &str) -> String {
+pub(super) fn plural(n: u64, what: &str) -> String {
     if n == 1 {
         return format!("1 {what}");
     }
