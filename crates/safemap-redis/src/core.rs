@@ -40,6 +40,8 @@ pub(crate) struct Core {
 pub(crate) struct Bounds {
     pub(crate) entries: Option<u64>,
     pub(crate) bytes: Option<u64>,
+    /// Whether what ends soonest makes room.
+    pub(crate) evicts: Option<bool>,
 }
 
 /// An entry as it was read.
@@ -117,6 +119,7 @@ impl Core {
             "other" => Err(self.other_schema(None)),
             "ok" => {
                 self.supervisor.note_size(parts.number()?, parts.number()?);
+                self.supervisor.note_evictions(parts.number()?);
                 Ok((word, parts))
             }
             _ => Ok((word, parts)),
