@@ -455,6 +455,23 @@ impl Type {
 
 impl Members {
     fn check(&self, values: &crate::Object) -> Result<(), Mismatch> {
+        // A name that is not known comes first: it may be the slip for one that is missing.
+        for (name, value) in values {
+            if self.named.iter().any(|member| member.name == *name) {
+                continue;
+            }
+            let Some(others) = &self.others else {
+                let names = self.named.iter().map(|member| member.name.as_ref());
+                return Err(Mismatch {
+                    expected: "no such member".to_owned(),
+                    came: value.kind().to_string(),
+                    member: Some(name.as_ref().to_owned()),
+                    meant: nearest(name, names).map(str::to_owned),
+                    kind: Kind::Object,
+                });
+            };
+            others.check_shallow(value).map_err(|fault| fault.inside(name))?;
+        }
         for member in &self.named {
             match values.get(&member.name) {
                 Some(value) => member
@@ -472,22 +489,6 @@ impl Members {
                 }
                 None => {}
             }
-        }
-        for (name, value) in values {
-            if self.named.iter().any(|member| member.name == *name) {
-                continue;
-            }
-            let Some(others) = &self.others else {
-                let names = self.named.iter().map(|member| member.name.as_ref());
-                return Err(Mismatch {
-                    expected: "no such member".to_owned(),
-                    came: value.kind().to_string(),
-                    member: Some(name.as_ref().to_owned()),
-                    meant: nearest(name, names).map(str::to_owned),
-                    kind: Kind::Object,
-                });
-            };
-            others.check_shallow(value).map_err(|fault| fault.inside(name))?;
         }
         Ok(())
     }
