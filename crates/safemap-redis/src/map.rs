@@ -377,7 +377,7 @@ impl SharedMap {
                 self.core.supervisor.note_changes(1, 0);
                 Ok(sum)
             }
-            "full" => Err(full(text.into(), &parts.text()?)),
+            "full" => Err(full(text.into(), &mut parts)?),
             "overflow" => {
                 Err(Refusal::Overflow { key: text.into(), value: parts.number()?, by }.into())
             }

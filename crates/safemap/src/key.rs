@@ -80,6 +80,10 @@ mod sealed {
 ///
 /// Text is a `&str`, or a reference to text that is owned or shared, such as `&format!(…)` or the
 /// `&event.key` of an [`Event`](crate::Event); and a reference to whatever names an entry names it too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name an entry",
+    note = "text and handles are lent: `\"user.7.id\"`, `&format!(\"user.{{id}}.id\")`, `&key`"
+)]
 pub trait AsKey: Copy + sealed::Sealed {
     /// What the entry holds.
     type Value: TypedValue;

@@ -735,7 +735,7 @@ impl SafeMap {
     }
 
     fn full<K: AsKey>(&self, key: &K, Full(bound): Full) -> Error {
-        Error::Full { key: key.text().into(), bound }
+        self.inner.limits.refuse(key.text().into(), bound)
     }
 }
 

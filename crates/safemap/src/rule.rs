@@ -631,10 +631,19 @@ impl Rule {
         }
         for (name, time) in [("ttl", self.ttl), ("idle", self.idle)] {
             if let Some(time) = time {
-                out.push_str(&format!(" {name} {}ns", time.as_nanos()));
+                out.push_str(&format!(" {name} {}", whole(time)));
             }
         }
         out
+    }
+}
+
+/// A time in the longest unit of which it is a whole number, so that each has one form.
+fn whole(time: Duration) -> String {
+    match time.as_nanos() {
+        nanos if nanos % 1_000_000_000 == 0 => format!("{}s", nanos / 1_000_000_000),
+        nanos if nanos % 1_000_000 == 0 => format!("{}ms", nanos / 1_000_000),
+        nanos => format!("{nanos}ns"),
     }
 }
 
@@ -731,9 +740,6 @@ mod tests {
         assert_ne!(Type::list(Type::any().max_size(1)).canonical(), {
             Type::list(Type::any()).max_size(1).canonical()
         });
-        assert_eq!(
-            Type::integer().ttl(Duration::from_secs(1)).canonical(),
-            "integer ttl 1000000000ns"
-        );
+        assert_eq!(Type::integer().ttl(Duration::from_secs(1)).canonical(), "integer ttl 1s");
     }
 }

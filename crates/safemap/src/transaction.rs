@@ -198,10 +198,11 @@ impl SafeMap {
         }
         self.inner.store.commit(reads, writes, replaces).map_err(|fault| match fault {
             CommitFault::Stale => Error::Stale,
-            CommitFault::Full(bound) => Error::Full {
-                key: writes.first().map_or_else(|| "".into(), |write| Arc::clone(&write.key)),
-                bound,
-            },
+            CommitFault::Full(bound) => {
+                let first = writes.first();
+                let key = first.map_or_else(|| "".into(), |write| Arc::clone(&write.key));
+                self.inner.limits.refuse(key, bound)
+            }
         })
     }
 }

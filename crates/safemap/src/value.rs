@@ -330,6 +330,10 @@ impl From<Object> for Value {
 /// assert_eq!(i64::from_value(&Value::from(7)), Some(7));
 /// assert_eq!(i64::from_value(&Value::from("7")), None);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "no key is of `{Self}`",
+    note = "integers are `i64` and floats `f64`; there are `bool`, `String`, `Arc<str>`, `Arc<[u8]>`, `Vec<Value>`, `Object` and `Value` besides"
+)]
 pub trait TypedValue: Into<Value> + IntoTyped<Self> {
     /// The kind that values of this type have; `None` for [`Value`] itself.
     const KIND: Option<Kind>;
@@ -402,7 +406,8 @@ typed! {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a key of `{T}` does not take `{Self}`",
-    label = "not what the key is for"
+    label = "not what the key is for",
+    note = "what may not fit is not converted by itself: see `i64::try_from`"
 )]
 pub trait IntoTyped<T>: Sized {
     /// The same, as the key's type.

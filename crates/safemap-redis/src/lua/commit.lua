@@ -36,7 +36,7 @@ local bound = full(function()
 end, kept)
 if bound then
   account()
-  return {'full', bound}
+  return refused(bound)
 end
 local removed = false
 if replaces then

@@ -136,6 +136,11 @@ local function evict(entries, bytes, kept)
   return entries, bytes
 end
 
+-- The answer to what would pass a bound.
+local function refused(bound)
+  return {'full', bound, bound == 'entries' and about[3] or about[4]}
+end
+
 -- The bound that would be passed, if any, by growth that a function tells; what has expired makes
 -- room first, and then what ends soonest, if the namespace is told to evict. Without keys to be kept
 -- there is nothing to evict.

@@ -74,7 +74,8 @@ fn a_full_map_refuses_what_grows_it_and_nothing_else() {
     map.set("a", 1).unwrap();
     map.set("b", 1).unwrap();
     assert!(is_full(map.set("c", 1), "entries"));
-    assert!(is_full(map.inc("c", 1), "entries"));
+    let told = map.inc("c", 1).unwrap_err().to_string();
+    assert_eq!(told, "no room for \"c\": the map takes no more than 2 entries");
     assert!(is_full(map.compare_and_swap("c", None, Some(1.into())), "entries"));
     assert!(is_full(map.get_or_insert_with("c", || 1.into()), "entries"));
     assert!(is_full(map.merge([("a", 2), ("c", 2)], Conflict::Theirs), "entries"));
