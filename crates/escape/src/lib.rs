@@ -40,7 +40,7 @@ mod story;
 
 pub use advice::{Advice, advise, advise_growth};
 pub use charge::{Charged, ChargedLine, Charger, Growth};
-pub use compare::{Change, ChangeKind, compare};
+pub use compare::{Build, Change, ChangeKind, compare};
 pub use explain::{Context, NoContext};
 pub use position::Position;
 pub use read::read;

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
-use tophash_escape::Report;
+use tophash_escape::{Build, Report};
 
 use super::sources::Sources;
 use crate::go_command::GoCommand;
@@ -36,6 +36,13 @@ pub(super) struct Verdicts {
     pub(super) programs: HashSet<String>,
     /// The folder that files are relative to.
     pub(super) dir: PathBuf,
+}
+
+impl Verdicts {
+    /// For a comparison.
+    pub(super) fn build(&self) -> Build<'_> {
+        Build { report: &self.report, version: &self.version }
+    }
 }
 
 /// What is asked of the compiler.

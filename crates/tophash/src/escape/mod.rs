@@ -152,7 +152,7 @@ fn two(
     if options.cost.profile.is_some() || options.cost.pid.is_some() || options.html.is_some() {
         bail!("--profile, --pid and --html are for one build, not for a comparison");
     }
-    let mut all = compare(&before.report, &after.report);
+    let mut all = compare(before.build(), after.build());
     all.retain(|change| rows::is_wanted(change.site, options));
     let mut out = BufWriter::new(anstream::stdout().lock());
     let new = |change: &&Change<'_>| change.kind == ChangeKind::New;
