@@ -20,6 +20,29 @@ const fn advice(change: &'static str, cost: &'static str) -> Advice {
     Advice { change, cost }
 }
 
+/// The most bytes that a map stores in its own tables; what is larger, it allocates one by one
+/// (`MAXELEMSIZE`, `MapMaxElemBytes`).
+const MOST_IN_PLACE: u64 = 128;
+
+/// Whether an elem of so many bytes is an object of its own, however the map has it.
+pub fn is_apart_by_value(site: &Site, size: Option<u64>) -> bool {
+    site.map == Some(MapRole::Elem)
+        && matches!(site.kind, SiteKind::Object | SiteKind::Variable)
+        && size.is_some_and(|size| size > MOST_IN_PLACE)
+}
+
+/// Proposes a change for a site, of whose objects it may be known how many bytes they have.
+pub fn advise_sized(site: &Site, size: Option<u64>) -> Advice {
+    match is_apart_by_value(site, size) {
+        true => advice(
+            "hold fewer of them, or less in each; storing them by value saves nothing, since a map \
+             allocates elems over 128 bytes one by one as well",
+            "what is taken out of the elem has to be kept, or found again, elsewhere",
+        ),
+        false => advise(site),
+    }
+}
+
 /// Proposes a change for a site.
 pub fn advise(site: &Site) -> Advice {
     match (site.map, site.kind) {
