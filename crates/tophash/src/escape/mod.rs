@@ -62,6 +62,7 @@ pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
             two(options, &before, &after, &names)
         }
         ([] | [_], [first, second]) => {
+            revisions::take_away_on_signals()?;
             let go = Go::find(options.go.first().map(|place| &**place))?;
             progress.step(format!("bringing out {first} and {second}"));
             let sides = [first, second].map(|name| revisions::bring_out(&options.dir, name));
