@@ -207,6 +207,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn elems_that_no_map_stores_in_place_are_not_proposed_by_value() {
+        let text = "# p\n./a.go:3:9: &T{...} escapes to heap\n";
+        let report = crate::read(text, &crate::NoContext);
+        let (_, site) = report.escaping().next().unwrap();
+        let mut site = site.clone();
+        site.map = Some(MapRole::Elem);
+        for (size, is_apart) in [(None, false), (Some(128), false), (Some(144), true)] {
+            assert_eq!(is_apart_by_value(&site, size), is_apart, "{size:?}");
+            let by_value =
+                advise_sized(&site, size).change.starts_with("store the struct by value");
+            assert_eq!(by_value, !is_apart, "{size:?}");
+        }
+        site.map = Some(MapRole::Key);
+        assert!(!is_apart_by_value(&site, Some(144)));
+    }
+
+    #[test]
     fn a_hint_stands_after_the_type() {
         assert!(has_top_level_comma("make(map[string]int, n)"));
         assert!(!has_top_level_comma("make(map[string]int)"));
