@@ -176,7 +176,7 @@ impl<'r> Charger<'r> {
             index: HashMap::new(),
             lines: Vec::new(),
             packages: HashMap::new(),
-            programs: Programs::default(),
+            programs: Programs::of(report, context, programs),
             doubts: BTreeMap::new(),
             files: HashMap::new(),
             inlined: HashSet::new(),
@@ -185,9 +185,6 @@ impl<'r> Charger<'r> {
         };
         for package in &report.packages {
             let path = package.path.split(" [").next().unwrap_or(&package.path);
-            if programs.contains(path) {
-                charger.programs.add(path, package, context);
-            }
             charger.packages.insert(path.to_owned(), path);
             for function in &package.functions {
                 let file = function.at.base_name().to_owned();

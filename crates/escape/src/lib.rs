@@ -45,6 +45,7 @@ pub use charge::{Charged, ChargedLine, Charger, Doubt, Growth, GrowthBy};
 pub use compare::{Build, Change, ChangeKind, compare};
 pub use explain::{Context, NoContext, PackagePlace};
 pub use position::Position;
+pub use programs::{Owner, Programs};
 pub use read::read;
 pub use reason::Reason;
 pub use report::{Counts, FunctionAt, PackageReport, Report, Tally, tally};

@@ -8,12 +8,12 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use crate::explain::Context;
-use crate::report::PackageReport;
+use crate::report::{PackageReport, Report};
 use crate::stack::{base_name, folders_in_common};
 
 /// Whose a file of a program is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Owner<'r> {
+pub enum Owner<'r> {
     /// This package's.
     Package(&'r str),
     /// This package's, if its folder was called otherwise where it was built.
@@ -35,13 +35,25 @@ struct Program<'r> {
 
 /// The packages called `main`.
 #[derive(Default)]
-pub(crate) struct Programs<'r> {
+pub struct Programs<'r> {
     known: Vec<Program<'r>>,
     asked: RefCell<HashMap<String, Owner<'r>>>,
 }
 
 impl<'r> Programs<'r> {
-    pub(crate) fn add(&mut self, path: &'r str, package: &'r PackageReport, context: &dyn Context) {
+    /// Takes those of a report; `paths` are the packages that are called `main`.
+    pub fn of(report: &'r Report, context: &dyn Context, paths: &HashSet<String>) -> Self {
+        let mut programs = Self::default();
+        for package in &report.packages {
+            let path = package.path.split(" [").next().unwrap_or(&package.path);
+            if paths.contains(path) {
+                programs.add(path, package, context);
+            }
+        }
+        programs
+    }
+
+    fn add(&mut self, path: &'r str, package: &'r PackageReport, context: &dyn Context) {
         let places = || {
             let functions = package.functions.iter().map(|function| &function.at);
             functions.chain(package.sites.iter().map(|site| &site.at))
@@ -67,7 +79,7 @@ impl<'r> Programs<'r> {
     }
 
     /// Tells whose a file is, by its path where the program was built.
-    pub(crate) fn owner_of(&self, file: &str) -> Owner<'r> {
+    pub fn owner_of(&self, file: &str) -> Owner<'r> {
         if let Some(known) = self.asked.borrow().get(file) {
             return known.clone();
         }
@@ -110,6 +122,12 @@ impl<'r> Programs<'r> {
     }
 }
 
+impl std::fmt::Debug for Programs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.known.iter().map(|program| program.path)).finish()
+    }
+}
+
 fn folder_count(path: &str) -> usize {
     path.split('/').filter(|part| !part.is_empty()).count()
 }
@@ -146,10 +164,8 @@ mod tests {
             format!("# {path}\n{file}:3:6: cannot inline main: function too complex\n")
         });
         let report = crate::read(&texts.collect::<String>(), context);
-        let mut programs = Programs::default();
-        for package in &report.packages {
-            programs.add(&package.path, package, context);
-        }
+        let paths = packages.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let programs = Programs::of(&report, context, &paths);
         format!("{:?}", programs.owner_of(file))
     }
 

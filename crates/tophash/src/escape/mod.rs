@@ -20,8 +20,9 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use tophash_escape::{Change, ChangeKind, Report, compare};
+use tophash_escape::{Change, ChangeKind, compare};
 
+pub(crate) use go::Verdicts;
 pub(crate) use options::EscapeOptions;
 pub(crate) use table::why;
 pub(crate) use tophash_escape::Site;
@@ -29,7 +30,7 @@ pub(crate) use tophash_escape::Site;
 use crate::Outcome;
 use crate::progress::Progress;
 use crate::report::style;
-use go::{Go, Question, Verdicts};
+use go::{Go, Question};
 use options::{Engine, FailOn, Format};
 use repository::Repository;
 use rows::Rows;
@@ -98,9 +99,9 @@ fn native(options: &EscapeOptions, packages: &[String], progress: Progress) -> R
 }
 
 /// What a compiler says of all packages of a folder.
-pub(crate) fn ask_all(dir: &Path, go: Option<&Path>) -> Result<Report> {
+pub(crate) fn ask_all(dir: &Path, go: Option<&Path>) -> Result<Verdicts> {
     let packages = ["./...".to_owned()];
-    Ok(Go::find(go)?.ask(Question { dir, packages: &packages, tags: None })?.report)
+    Go::find(go)?.ask(Question { dir, packages: &packages, tags: None })
 }
 
 /// One build.
