@@ -192,6 +192,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn results_that_are_left_out_are_counted() {
+        let mut run = Run::new(Vec::new());
+        for _ in 0..MOST + 2 {
+            run.add(Entry {
+                rule: "escape/returned",
+                level: Level::Note,
+                text: String::new(),
+                at: Place { file: "a.go", line: Some(1), column: None, words: None },
+                related: Vec::new(),
+                flow: Vec::new(),
+                fingerprint: ("escape/v2", String::new()),
+            });
+        }
+        let mut text = Vec::new();
+        run.print(&mut text).unwrap();
+        let document: Value = serde_json::from_slice(&text).unwrap();
+        let run = &document["runs"][0];
+        assert_eq!(run["results"].as_array().unwrap().len(), MOST);
+        let told = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+        assert_eq!(told, "2 more results are left out: 25000 are the most");
+    }
+
+    #[test]
     fn paths_become_uris() {
         assert_eq!(uri("./a b/c.go"), "a%20b/c.go");
         assert_eq!(uri("/x/é.go"), "file:///x/%C3%A9.go");

@@ -240,6 +240,12 @@ fn two_programs_of_one_module_are_not_charged_for_one_another() {
         assert_eq!(report["costs"]["lines"].as_array().unwrap().len(), 0, "{report}");
         let text = printed(&run("./...", &[]));
         assert!(text.contains("is a map that grows, by the sizes of the blocks"), "{text}");
+        // A page of the initializer alone: on the line in `fill`, which has a site, nothing is said.
+        let page = folder.path().join("page.html");
+        printed(&run("./...", &["--function", "init", "--html", page.to_str().unwrap()]));
+        let text = fs::read_to_string(page).unwrap();
+        assert!(text.contains("<details class=\"map\"><summary><i>11</i>"), "{text}");
+        assert!(!text.contains("nothing escapes here"), "{text}");
     }
 }
 

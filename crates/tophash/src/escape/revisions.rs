@@ -121,7 +121,9 @@ fn folder(top: &Path, commit: &str) -> Result<(PathBuf, File)> {
 fn locked(folder: &Path) -> Option<File> {
     let file = File::open(folder).ok()?;
     file.try_lock().ok()?;
-    Some(file)
+    // Between the two, another run may have made it anew, and locked that.
+    let is_there = fs::metadata(folder).ok()?.ino() == file.metadata().ok()?.ino();
+    is_there.then_some(file)
 }
 
 /// Makes a folder anew that a run left behind: of this person, of this repository, with nobody at it.
