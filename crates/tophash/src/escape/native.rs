@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use tophash_escape::PackagePlace;
 use tophash_escape_engine::{
     Analysis, GoVersion, Imports, Leaks, Options, Table, Unresolved, analyze,
 };
@@ -53,6 +54,7 @@ struct Wanted {
 /// What a package's analysis gave, as plain values that leave the deep stack.
 struct Found {
     path: String,
+    folder: PathBuf,
     name: String,
     files: Vec<String>,
     imports: HashSet<String>,
@@ -121,10 +123,20 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
             notes.push(format!("  and {} more; --top 0 lists all", count - most));
         }
     }
-    let sources = Sources::new(&dir, names);
+    let places = answer.found.iter().map(|package| (package.path.clone(), place(package, &module)));
+    let sources = Sources::new(&dir, names).with_places(places.collect());
     let report = tophash_escape::read(&text, &sources);
     let version = format!("go{version}, the native engine");
     Ok((Verdicts { version, report, sources, programs, dir }, notes))
+}
+
+/// Where a package lies, by which frames of a profile are known to be its own.
+fn place(package: &Found, module: &Option<Module>) -> PackagePlace {
+    let module = module.as_ref().filter(|module| package.folder.starts_with(&module.folder));
+    PackagePlace {
+        folder: package.folder.to_string_lossy().into(),
+        module: module.map(|module| module.go_mod.module.as_str().into()),
+    }
 }
 
 fn known_releases(text: &str) -> String {
@@ -325,6 +337,7 @@ impl Run {
             let name = package.files.first().map(|file| file.ast.pkg_name.name.clone());
             found.push(Found {
                 path: package.wanted.path,
+                folder: package.wanted.folder,
                 name: name.unwrap_or_default(),
                 files: package.files.iter().map(|file| file.path.clone()).collect(),
                 imports: package.imports,
