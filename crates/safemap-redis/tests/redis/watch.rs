@@ -34,7 +34,8 @@ fn watched(server: &Server) -> Watched {
     let said = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&said);
     let builder = SharedMap::builder(&server.url("web"), schema())
-        .timeout(Duration::from_millis(200))
+        // A server that is gone refuses at once; one that is slow must not be taken for one that is gone.
+        .timeout(Duration::from_secs(60))
         .clock(clock.clone())
         .breaker(Breaker::default())
         .on_alert(move |alert| heard.lock().unwrap().push(alert.to_string()));
