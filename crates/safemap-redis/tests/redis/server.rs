@@ -104,8 +104,10 @@ impl Server {
             // One that answers at the port may be another's, when ours will find it taken or has.
             let has_ended = self.child.try_wait().unwrap().is_some();
             let own = format!("process_id:{}\r\n", self.child.id());
-            is_up = !has_ended
-                && self.try_command("INFO server").is_ok_and(|answer| answer.contains(&own));
+            // It tells of itself while it reads its file, and answers when it has.
+            let says =
+                |words, answer: &str| self.try_command(words).is_ok_and(|it| it.contains(answer));
+            is_up = !has_ended && says("INFO server", &own) && says("PING", "+PONG");
             is_up || has_ended
         });
         is_up

@@ -183,6 +183,8 @@ fn audits_by_the_clock_find_what_grows_in_all_processes_together() {
     let map = builder.max_entries(10_000).connect().unwrap();
     let other = SharedMap::connect(&server.url("web"), schema()).unwrap();
     other.set("config.version", "1.0").unwrap();
+    // The server counts ages in milliseconds: what comes now is younger.
+    std::thread::sleep(Duration::from_millis(20));
     map.set("config.version", 1).unwrap_err();
     let (sender, records) = mpsc::channel();
     let auditor = map.audit_every(HOUR, move |record| Ok(sender.send(record.clone())?)).unwrap();
