@@ -28,6 +28,10 @@ const RUNS: &[&[&str]] = &[
     &["test", "--package", "tophash-safemap", "--features", "shuttle", "--test", "shuttle"],
 ];
 
+/// What proptest draws its cases by. A run judges a change, so that it tries the same cases before and
+/// after; `cargo test` by itself draws new ones each time, and so does a run for which another seed is set.
+const SEED: &str = "PROPTEST_RNG_SEED";
+
 /// Runs all tests; `is_wide` asks for every release and experiment of the
 /// matrix, and for the layout tables to be made anew and compared.
 ///
@@ -56,6 +60,9 @@ pub fn run(is_wide: bool) -> Result<()> {
         let mut command = Command::new(&cargo);
         command.current_dir(paths::workspace()).args(*arguments);
         command.env(WIDE, if is_wide { "1" } else { "0" });
+        if std::env::var_os(SEED).is_none() {
+            command.env(SEED, "1");
+        }
         outcomes.push(toolchain::run(&mut command));
     }
     // Whatever failed, all was run.

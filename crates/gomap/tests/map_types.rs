@@ -355,6 +355,20 @@ fn piece() -> impl Strategy<Value = String> {
     prop_oneof![4 => words.prop_map(str::to_owned), 1 => "\\PC{0,3}"]
 }
 
+#[test]
+fn a_package_s_name_has_no_dot_and_no_version() {
+    for (path, spelling) in [
+        ("gopkg.in/yaml.v3.Node", "yaml.Node"),
+        ("example.com/app/v2/store.Session", "store.Session"),
+        ("example.com/store/v2.Session", "store.Session"),
+        ("a/b.Ca.B", "b.B"),
+    ] {
+        let map = parse(&format!("map[int]*{path}")).unwrap();
+        assert_eq!(map.spelling, format!("map[int]*{spelling}"));
+        assert_eq!(parse(&map.spelling).unwrap().spelling, map.spelling);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

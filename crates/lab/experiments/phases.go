@@ -4,7 +4,8 @@ import "runtime"
 
 func init() { register("phases", phases) }
 
-const phaseStep = 4_000
+// Where no table of a Swiss map is about to split: which have by then would be chance.
+const phaseStep = 10_000
 
 func phases() {
 	quiet()

@@ -57,23 +57,30 @@ func main() {
 	for i := 0; i < 3; i++ {
 		runtime.GC()
 	}
-	var second map[int]int
+	// From before the window to its end, so that some are made within it however late it begins.
+	ended, done := make(chan bool), make(chan bool)
 	go func() {
-		time.Sleep(300 * time.Millisecond)
-		second = late()
-		for i := 0; i < 3; i++ {
+		defer close(done)
+		for {
+			late()
 			runtime.GC()
+			select {
+			case <-ended:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
 		}
 	}()
 	found := map[string]bool{}
 	found["early"], found["late"], _ = names(server.URL + "/debug/pprof/heap?seconds=2")
+	close(ended)
+	<-done
 	var collections uint32
 	found["early in whole"], _, collections = names(server.URL + "/debug/pprof/heap?gc=1")
 	found["collected"] = collections > 0
 	text, _ := json.Marshal(found)
 	fmt.Println(string(text))
 	runtime.KeepAlive(first)
-	runtime.KeepAlive(second)
 }
 `
 

@@ -14,6 +14,9 @@ use tophash_safemap::{
 };
 use xtask::servers::{Kind, Server};
 
+/// Longer than a server takes that is there, on a machine that is busy with other things.
+const LATE: Duration = Duration::from_secs(60);
+
 fn map() -> SafeMap {
     SafeMap::new(Schema::open())
 }
@@ -34,7 +37,7 @@ fn connect(server: &Server) -> redis::Connection {
 fn a_stream_of_redis_has_the_events_in_order_and_keeps_as_many_as_it_was_told() {
     let server = Server::start(Kind::Redis).unwrap();
     let map = map();
-    let sink = RedisSink::stream(&server.url(), "changes").unwrap();
+    let sink = RedisSink::stream(&server.url(), "changes").unwrap().timeout(LATE);
     let hook = map.watch(all()).sink(sink).unwrap();
     map.set("a", 1).unwrap();
     map.set("a", "two\r\n").unwrap();
@@ -66,7 +69,7 @@ fn a_stream_of_redis_has_the_events_in_order_and_keeps_as_many_as_it_was_told() 
         ]
     );
 
-    let sink = RedisSink::stream(&server.url(), "short").unwrap().max_len(100);
+    let sink = RedisSink::stream(&server.url(), "short").unwrap().max_len(100).timeout(LATE);
     let hook = map.watch(all()).capacity(2000).sink(sink).unwrap();
     for number in 0..1000 {
         map.set("a", number).unwrap();
@@ -84,7 +87,7 @@ fn a_channel_of_redis_tells_who_listens() {
     let mut listener = listener.as_pubsub();
     listener.subscribe("changes").unwrap();
     let map = map();
-    let sink = RedisSink::publish(&server.url(), "changes").unwrap();
+    let sink = RedisSink::publish(&server.url(), "changes").unwrap().timeout(LATE);
     let hook = map.watch(all()).sink(sink).unwrap();
     map.set("flags.new", true).unwrap();
     assert_eq!(tally(&hook.finish()), (1, 0, 0));
@@ -97,7 +100,7 @@ fn a_channel_of_redis_tells_who_listens() {
 fn a_ranking_in_redis_is_that_of_the_map() {
     let server = Server::start(Kind::Redis).unwrap();
     let map = map();
-    let sink = RedisSink::ranking(&server.url(), "scores").unwrap();
+    let sink = RedisSink::ranking(&server.url(), "scores").unwrap().timeout(LATE);
     let hook = map.watch("score.*".parse().unwrap()).sink(sink).unwrap();
     for (name, points) in [("ada", 3), ("grace", 7), ("alan", 5), ("kurt", 1)] {
         map.inc(&format!("score.{name}"), points).unwrap();
@@ -123,7 +126,7 @@ fn a_redis_that_goes_and_comes_back_costs_the_events_in_between_and_no_write() {
     let server = Server::start(Kind::Redis).unwrap();
     let port = server.port();
     let map = map();
-    let sink = RedisSink::stream(&server.url(), "changes").unwrap();
+    let sink = RedisSink::stream(&server.url(), "changes").unwrap().timeout(LATE);
     let hook = map.watch(all()).sink(sink).unwrap();
     let delivered = |count: u64, failed: u64| {
         while {
@@ -157,7 +160,7 @@ fn a_subject_of_nats_is_the_key_and_tells_who_subscribed() {
     assert!(lines.any(|line| line == "PONG"));
 
     let map = map();
-    let sink = NatsSink::new(&server.url(), "changes").unwrap();
+    let sink = NatsSink::new(&server.url(), "changes").unwrap().timeout(LATE);
     let hook = map.watch(all()).sink(sink).unwrap();
     map.set("other", 1).unwrap();
     map.set("user.7.name", "Ada").unwrap();
@@ -176,17 +179,19 @@ fn a_subject_of_nats_is_the_key_and_tells_who_subscribed() {
     assert_eq!(message(), ("changes.user.7.a_b".to_owned(), "user.7.a b".to_owned(), 1.into()));
 }
 
-/// A port at which nobody listens, and one at which somebody does who never says a word.
-fn nobody_and_a_mute() -> (u16, TcpListener) {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    (nobody, TcpListener::bind("127.0.0.1:0").unwrap())
+/// A port at which nobody listens, and which no other test is ever given.
+const NOBODY: u16 = 1;
+
+/// Somebody who listens and never says a word.
+fn mute() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
 #[test]
 fn a_place_that_is_away_or_mute_makes_dead_letters_within_its_timeout() {
-    let (nobody, mute) = nobody_and_a_mute();
+    let mute = mute();
     let soon = Duration::from_millis(50);
-    for port in [nobody, mute.local_addr().unwrap().port()] {
+    for port in [NOBODY, mute.local_addr().unwrap().port()] {
         let map = map();
         let redis = RedisSink::stream(&format!("redis://127.0.0.1:{port}/"), "s").unwrap();
         let nats = NatsSink::new(&format!("nats://127.0.0.1:{port}"), "s").unwrap();
@@ -245,12 +250,8 @@ fn a_webhook_gets_each_event_and_a_refusal_is_tried_again() {
     let (url, posted) = web(&["200 OK", "503 Busy", "204 No Content", "302 Found\r\nLocation: /x"]);
     let map = map();
     let sink = WebhookSink::new(&url).unwrap().header("Authorization", "Bearer token");
-    let hook = map
-        .watch(all())
-        .changes([Change::Written])
-        .retries(1)
-        .sink(sink.timeout(Duration::from_secs(60)))
-        .unwrap();
+    let hook =
+        map.watch(all()).changes([Change::Written]).retries(1).sink(sink.timeout(LATE)).unwrap();
     map.set("a", 1).unwrap();
     map.set("a", 2).unwrap();
     for value in [1, 2, 2] {
@@ -267,11 +268,11 @@ fn a_webhook_gets_each_event_and_a_refusal_is_tried_again() {
 #[test]
 fn an_alert_goes_to_slack_and_a_webhook_that_hangs_holds_no_write() {
     let (url, posted) = web(&["500 No", "200 OK", "200 OK"]);
-    let (_, mute) = nobody_and_a_mute();
+    let mute = mute();
     let clock = Arc::new(ManualClock::new());
     let schema = Schema::builder().key("version", Type::integer()).build().unwrap();
     let mute_url = format!("http://{}/", mute.local_addr().unwrap());
-    let slack = AlertWebhook::slack(&url).unwrap().timeout(Duration::from_secs(60));
+    let slack = AlertWebhook::slack(&url).unwrap().timeout(LATE);
     let hangs = AlertWebhook::slack(&mute_url).unwrap().timeout(Duration::from_secs(3600));
     let map = SafeMap::builder(schema)
         .name("config")

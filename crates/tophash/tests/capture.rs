@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::check::{Check, Excuse, UNSEEN_WHEN_STRIPPED, open_types};
 use common::{builds, by_address, folder, inspect, is_wide, releases, say, tophash};
@@ -93,12 +93,12 @@ fn a_core_that_is_there_is_replaced_and_free_pages_are_kept_where_asked() {
     let running = Running::start(&program).unwrap();
     let core = dir.join("mapcost.core");
     fs::write(&core, "not a core").unwrap();
-    let output = capture(running.pid(), &core, &[]);
+    let output = capture(running.pid(), &core, &["--max-pause", "20s"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report = inspect(&[core.to_str().unwrap()]);
     let lean = fs::metadata(&core).unwrap().len();
 
-    capture(running.pid(), &core, &["--full"]);
+    capture(running.pid(), &core, &["--full", "--max-pause", "20s"]);
     assert_eq!(inspect(&[core.to_str().unwrap()])["maps"], report["maps"]);
     assert!(fs::metadata(&core).unwrap().len() >= lean);
 }
@@ -196,27 +196,30 @@ fn if_wide_two_gigabytes_under_load_are_captured_within_the_pause() {
     // Little garbage, so that there are two gigabytes and not four.
     command.args(["24000000", "busy"]).env("GOGC", "20");
     let running = Running::start_command(&mut command).unwrap();
-    let mut pauses = Vec::new();
-    for (name, max_pause) in [("whole.core", "60s"), ("part.core", "100ms")] {
-        let core = dir.join(name);
-        let told = capture(running.pid(), &core, &["--max-pause", max_pause]);
-        let told = String::from_utf8(told.stdout).unwrap();
-        let (_, rest) = told.split_once("stopped for ").unwrap();
-        let pause: f64 = rest.split(' ').next().unwrap().parse().unwrap();
-        say(&format!("{name}: {}", told.lines().find(|line| line.starts_with("taken")).unwrap()));
-        pauses.push(pause);
+    let core = dir.join("busy.core");
+    // For how many milliseconds it was stopped, or none if it did not stop in time.
+    let pause = |max_pause: &str| {
+        let output = capture(running.pid(), &core, &["--max-pause", max_pause]);
         assert!(is_going_on(running.pid()));
-        if name == "whole.core" {
-            let report = inspect(&[core.to_str().unwrap(), "--no-retained"]);
-            assert!(report["heap"]["live_bytes"].as_u64().unwrap() > 2 << 30);
-            let maps = report["maps"].as_array().unwrap();
-            assert!(maps.iter().any(|map| map["type"] == "map[int64]int64"));
-        }
-        fs::remove_file(core).unwrap();
-    }
-    // How soon a bound is kept depends on the machine's other work; that it is kept does not: what
-    // takes seconds was cut short.
-    assert!(pauses[1] < pauses[0] / 2.0, "{pauses:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        let Some((_, rest)) = told.split_once("stopped for ") else {
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert!(errors.contains("did not stop within 100 ms"), "{errors}");
+            return None;
+        };
+        say(&format!("{max_pause}: {}", told.lines().find(|it| it.starts_with("taken")).unwrap()));
+        Some(rest.split(' ').next().unwrap().parse::<f64>().unwrap())
+    };
+    let whole = pause("60s").unwrap();
+    let report = inspect(&[core.to_str().unwrap(), "--no-retained"]);
+    assert!(report["heap"]["live_bytes"].as_u64().unwrap() > 2 << 30);
+    let maps = report["maps"].as_array().unwrap();
+    assert!(maps.iter().any(|map| map["type"] == "map[int64]int64"));
+    // How soon a bound is kept depends on the machine's other work, and so does whether the process
+    // stops in time; that it is kept does not: what takes seconds was cut short. Were it not, no
+    // attempt would be shorter.
+    let mut parts = (0..20).filter_map(|_| pause("100ms"));
+    assert!(parts.any(|part| part < whole / 2.0), "none was shorter than half of {whole} ms");
 }
 
 #[test]
@@ -253,7 +256,7 @@ fn gdb_shows_threads_and_stacks_of_a_capture_if_it_is_installed_or_the_run_is_wi
     for release in releases() {
         let program = build(release.version, Fixture::Maps, Symbols::Kept).unwrap();
         let running = Running::start(&program).unwrap();
-        capture(running.pid(), &core, &[]);
+        capture(running.pid(), &core, &["--max-pause", "20s"]);
         let threads = fs::read_dir(format!("/proc/{}/task", running.pid())).unwrap().count();
         let output = Command::new(&gdb)
             .args(["-nx", "-batch", "-ex", "thread apply all backtrace"])
@@ -288,15 +291,27 @@ fn capture(pid: u32, core: &Path, more: &[&str]) -> Output {
 /// Starts a capture that is to be ended before it is done.
 fn start_capture(pid: u32, core: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_tophash"))
-        .args(["capture", &pid.to_string(), "--output"])
+        .args(["capture", &pid.to_string(), "--max-pause", "20s", "--output"])
         .arg(core)
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }
 
-/// Tells whether a process is neither stopped nor traced, and is there.
+/// Tells whether a process is neither stopped nor traced, and is there. A thread that was let go a
+/// moment ago may not have run since; one that was not never does.
 fn is_going_on(pid: u32) -> bool {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !is_free(pid) {
+        if Instant::now() > patience {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+fn is_free(pid: u32) -> bool {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     tasks.into_iter().all(|task| {
         // A thread may end between the two.

@@ -351,7 +351,11 @@ fn a_process_is_charged_by_its_own_samples() {
         command.arg(folder.path().join("heap.pb.gz")).arg("wait");
         let running = Running::start_command(&mut command).unwrap();
         let pid = running.pid().to_string();
-        let output = tophash(&toolchain, folder.path(), &[".", "--pid", &pid, "--format", "json"]);
+        let output = tophash(
+            &toolchain,
+            folder.path(),
+            &[".", "--pid", &pid, "--max-pause", "20s", "--format", "json"],
+        );
         drop(running);
         let report = json(&output);
         let lines = report["costs"]["lines"].as_array().unwrap();

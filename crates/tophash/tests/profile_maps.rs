@@ -222,8 +222,8 @@ fn an_inspection_gives_sites_their_types_and_entries() {
         let later = run.file("later.pb.gz");
         let report = run.file("report.json");
         let pid = run.running.pid().to_string();
-        std::fs::write(&report, tophash(&["inspect", &pid, "--format", "json", "--top", "0"]))
-            .unwrap();
+        let arguments = ["inspect", &pid, "--max-pause", "20s", "--format", "json", "--top", "0"];
+        std::fs::write(&report, tophash(&arguments)).unwrap();
         let account = Account::of(run.running.lines(), "later");
         let maps = run.maps(&later, &["--inspect", &report]);
         let score = Score::of(&account, &maps, &SURE);

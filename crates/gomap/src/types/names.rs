@@ -68,13 +68,15 @@ impl<A: TypeNames + ?Sized, B: TypeNames + ?Sized> TypeNames for (&A, &B) {
     }
 }
 
-/// A package's name, by its path: the last part that is no version.
+/// A package's name, by its path: the last part that is no version, up to a dot, which no name has
+/// (`gopkg.in/yaml.v3` is `yaml`).
 pub(super) fn last_part(path: &str) -> &str {
     let mut parts = path.rsplit('/');
     let last = parts.next().unwrap_or(path);
     let is_version = |part: &str| part.strip_prefix('v').is_some_and(|n| n.parse::<u32>().is_ok());
-    match parts.next() {
+    let part = match parts.next() {
         Some(before) if is_version(last) => before,
         _ => last,
-    }
+    };
+    part.split('.').find(|name| !name.is_empty()).unwrap_or(part)
 }

@@ -281,7 +281,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENT: Duration = Duration::from_secs(30);
+    const PATIENT: Duration = Duration::from_secs(60);
 
     fn sleeper() -> Child {
         Command::new("sleep").arg("600").spawn().unwrap()
@@ -306,7 +306,8 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(panicked.is_err());
-        assert!(["R", "S"].contains(&after.as_str()), "{after}");
+        // It may be reading itself from the disk.
+        assert!(["R", "S", "D"].contains(&after.as_str()), "{after}");
     }
 
     #[test]

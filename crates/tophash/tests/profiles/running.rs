@@ -123,7 +123,7 @@ fn an_answer_that_does_not_end_or_come_is_given_up() {
     refused(&ask("/endless", &["--max-size", "16MiB"]), "more than 16MB");
     refused(&ask("/debug/pprof/heap", &["--max-size", "1KiB"]), "more than 1kB");
     // What the program takes by intent is added to what it may take.
-    let slow = ask("/debug/pprof/allocs?seconds=2", &["--timeout", "1s"]);
+    let slow = ask("/debug/pprof/allocs?seconds=6", &["--timeout", "5s"]);
     assert!(slow.status.success(), "{}", told(&slow));
 }
 

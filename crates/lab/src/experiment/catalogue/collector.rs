@@ -58,10 +58,10 @@ pub(super) static VALUES_OR_POINTERS: Experiment = Experiment {
     quantities: &[
         Quantity::within(0.02, 60.0, VALUE_OBJECTS, "objects").over("bytes of T"),
         Quantity::within(0.02, 6000.0, VALUE_BYTES, "bytes").over("bytes of T"),
-        Quantity::within(0.02, 6000.0, VALUE_SCAN, "bytes").on(Versions::From(21)),
+        Quantity::within(0.02, 10_000.0, VALUE_SCAN, "bytes").on(Versions::From(21)),
         Quantity::within(0.02, 60.0, POINTER_OBJECTS, "objects").over("bytes of T"),
         Quantity::within(0.02, 6000.0, POINTER_BYTES, "bytes").over("bytes of T"),
-        Quantity::within(0.02, 6000.0, POINTER_SCAN, "bytes").on(Versions::From(21)),
+        Quantity::within(0.02, 10_000.0, POINTER_SCAN, "bytes").on(Versions::From(21)),
     ],
     model: Model::Runs(values_or_pointers),
     program: include_str!("../../../experiments/values-or-pointers.go"),

@@ -3,7 +3,7 @@
 use crate::experiment::claim::{Bound, Claim, Verdict};
 use crate::experiment::quantity::{Measurement, Quantity, Versions};
 use crate::experiment::release::{ExperimentError, GoRelease};
-use crate::experiment::rig::{Rig, key};
+use crate::experiment::rig::{INT, Rig, key};
 use crate::experiment::{Experiment, Model};
 
 type Measured = Result<Vec<Measurement>, ExperimentError>;
@@ -121,7 +121,7 @@ pub(super) static GROWTH_BYTES: Experiment = Experiment {
     name: "growth-bytes",
     question: "What does growing allocate?",
     method: "The bytes that are allocated by each insert that grows the map, and the live heap before \
-             and after filling it.",
+             and after filling it. Which insert grows a map made for 1,024 is the mean of 100 maps.",
     claims: &[
         Claim {
             row: "growth-320",
@@ -153,7 +153,9 @@ pub(super) static GROWTH_BYTES: Experiment = Experiment {
     quantities: &[
         // Where keys fall decides whether a growing classic map needs an overflow bucket at once.
         Quantity::within(0.0, 200.0, GROWING_BYTES, "bytes").over("growth"),
-        Quantity::within(0.06, 0.0, MADE_GROWS, "entries"),
+        // Of two tables the first one to be full: 26 inserts are a standard deviation, and 2.6 for the mean
+        // of a hundred maps. This is ten standard errors of the two means.
+        Quantity::within(0.02, 0.0, MADE_GROWS, "entries"),
         Quantity::within(0.05, 0.0, "its bytes", "bytes"),
         Quantity::within(0.03, 4096.0, GAINED, "bytes"),
         Quantity::within(0.02, 512.0, AT_1024, "bytes"),
@@ -161,6 +163,9 @@ pub(super) static GROWTH_BYTES: Experiment = Experiment {
     model: Model::Runs(growth_bytes),
     program: include_str!("../../../experiments/growth-bytes.go"),
 };
+
+/// Maps made for 1,024 entries.
+const MADE: u64 = 100;
 
 fn growth_bytes(release: &GoRelease) -> Measured {
     let mut measured = Vec::new();
@@ -179,17 +184,22 @@ fn growth_bytes(release: &GoRelease) -> Measured {
             break;
         }
     }
-    let mut made = Rig::ints(release, 1024)?;
-    let room = made.slots()?;
-    for i in 1_u64.. {
-        let (before, _) = made.made();
-        made.put(key(i))?;
-        if made.slots()? > room {
-            measured.push(Measurement::of(MADE_GROWS, i as f64));
-            measured.push(Measurement::of("its bytes", made.made().0 - before));
-            break;
+    let (mut inserts, mut bytes) = (0_u64, 0.0);
+    for seed in 0..MADE {
+        let mut made = Rig::of(release, INT, INT, 1024, seed)?;
+        let room = made.slots()?;
+        for i in 1_u64.. {
+            let (before, _) = made.made();
+            made.put(key(i))?;
+            inserts += 1;
+            if made.slots()? > room {
+                bytes = made.made().0 - before;
+                break;
+            }
         }
     }
+    measured.push(Measurement::of(MADE_GROWS, inserts as f64 / MADE as f64));
+    measured.push(Measurement::of("its bytes", bytes));
     let mut few = Rig::filled(release, 1024, 1024)?;
     let before = few.live();
     few.fill(1024..50_000)?;
@@ -243,7 +253,8 @@ pub(super) static EVACUATION: Experiment = Experiment {
         Quantity::exact(SETTLED, "objects"),
         Quantity::exact(OLD_SHARE, "").on(Versions::Classic),
         Quantity::exact(MOST_MOVED, "buckets").on(Versions::Classic),
-        Quantity::within(0.1, 0.0, MEAN_MOVED, "buckets").on(Versions::Classic),
+        // Of runs, the standard deviation is 2 %.
+        Quantity::within(0.15, 0.0, MEAN_MOVED, "buckets").on(Versions::Classic),
     ],
     model: Model::Runs(evacuation),
     program: include_str!("../../../experiments/evacuation.go"),
@@ -398,7 +409,7 @@ const FALLS: &str = "bytes by which TotalAlloc falls meanwhile";
 pub(super) static PHASES: Experiment = Experiment {
     name: "phases",
     question: "What does the heap look like while a map is made, filled and half emptied?",
-    method: "Live bytes after each 4,000 of 125,000 inserts, then after deleting half. The steps of \
+    method: "Live bytes after each 10,000 of 125,000 inserts, then after deleting half. The steps of \
              the series are where the map grows.",
     claims: &[
         Claim {
@@ -430,8 +441,9 @@ pub(super) static PHASES: Experiment = Experiment {
     ],
     quantities: &[
         Quantity::exact("live bytes after make", "bytes"),
-        // While tables split, chance decides which have: at 28,000 and 56,000 entries.
-        Quantity::within(0.13, 4096.0, FILLING, "bytes").over("entries"),
+        // Chance decides which tables have split, of 61 by 30,000 entries within 1.6, as a standard
+        // deviation. This is five of them, and as much as the model is off by its own chance.
+        Quantity::within(0.13, 36_928.0, FILLING, "bytes").over("entries"),
         Quantity::exact(STEPS, "entries"),
         Quantity::within(0.03, 0.0, ALLOCATED, "bytes"),
         Quantity::within(0.0, 4096.0, HALF_FREES, "bytes"),
@@ -443,7 +455,7 @@ pub(super) static PHASES: Experiment = Experiment {
         let (mut before, mut steps) = (f64::INFINITY, 0);
         for i in 0..125_000 {
             rig.put(key(i))?;
-            if (i + 1) % 4000 == 0 {
+            if (i + 1) % 10_000 == 0 {
                 let live = rig.live();
                 measured.push(Measurement::at(FILLING, i + 1, live));
                 if live > 1.36 * before && i < 100_000 {

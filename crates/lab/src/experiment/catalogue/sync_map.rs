@@ -18,7 +18,8 @@ pub(super) static SYNC_MAP: Experiment = Experiment {
     name: "sync-map",
     question: "What does sync.Map keep after churn, and is it better at deleting?",
     method: "100,000 integers are stored and deleted, and once more after they were read; four \
-             goroutines delete 100,000 keys of which half are there, five times. Times are noisy.",
+             goroutines on two processors delete 100,000 keys of which half are there; times are the \
+             least of 9 or more, and noisy.",
     claims: &[
         Claim {
             row: "sync-map-keeps",
