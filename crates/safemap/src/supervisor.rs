@@ -430,7 +430,7 @@ impl Supervisor {
         };
         let refused = self.refusals.worst(MOST_NAMED).into_iter();
         let refused = refused.map(|(key, refused)| RefusedKey {
-            count: refused.count,
+            count: refused.count(),
             expected: refused.expected.map(|kind| kind.name().to_owned()),
             written: written(&key),
             came: came(&refused.kinds),
