@@ -523,7 +523,7 @@ impl SafeMap {
         self.inner
             .circuit
             .as_ref()
-            .map_or(0.0, |circuit| circuit.failure_rate(store.now(), store.counts().writes))
+            .map_or(0.0, |circuit| circuit.failure_rate(store.now(), self.done()))
     }
 
     pub(crate) fn rule_of<K: AsKey>(&self, key: &K) -> Result<u16, Error> {
@@ -660,36 +660,42 @@ impl SafeMap {
         let result = write();
         self.inner.latency.end(Sort::Write, start);
         match (&result, &self.inner.circuit) {
-            (Ok(_), Some(circuit)) if pass == Pass::Probe => {
-                if circuit.succeeded(pass, || store.now(), || store.counts().writes) {
+            (Ok(_), Some(circuit)) if pass != Pass::Ordinary => {
+                if circuit.succeeded(pass, || store.now(), || self.done()) {
                     self.alert(BreakerState::Closed, String::new());
                 }
             }
             (Ok(_), _) => {}
-            (Err(error), circuit) => self.note_failure(key, error, pass, circuit.as_ref()),
+            (Err(error), _) => self.note_failure(key, error, pass),
         }
         result
     }
 
+    /// Notes a write that failed, and what it was to the breaker.
     #[cold]
-    fn note_failure(&self, key: &str, error: &Error, pass: Pass, circuit: Option<&Circuit>) {
-        if !is_refusal(error) {
-            if let Some(circuit) = circuit {
-                circuit.withdrawn(pass);
+    pub(crate) fn note_failure(&self, key: &str, error: &Error, pass: Pass) {
+        if is_refusal(error) {
+            for fault in error.each() {
+                self.note_refusal(fault.key().unwrap_or(key), fault);
             }
+        }
+        let Some(circuit) = &self.inner.circuit else { return };
+        if !is_failure(error) {
+            circuit.withdrawn(pass);
             return;
         }
-        for fault in error.each() {
-            self.note_refusal(fault.key().unwrap_or(key), fault);
+        let store = &self.inner.store;
+        let refusals = &self.inner.refusals;
+        let hint = || refusals.hint(store.now(), Some(&|key| store.writes_of(key)));
+        if let Some(hint) = circuit.failed(pass, store.now(), || self.done(), hint) {
+            self.alert(BreakerState::Open, hint);
         }
-        if let Some(circuit) = circuit {
-            let store = &self.inner.store;
-            let refusals = &self.inner.refusals;
-            let hint = || refusals.hint(store.now(), Some(&|key| store.writes_of(key)));
-            if let Some(hint) = circuit.failed(pass, store.now(), store.counts().writes, hint) {
-                self.alert(BreakerState::Open, hint);
-            }
-        }
+    }
+
+    /// The writes and removals that were done, which are what a breaker counts as successes.
+    fn done(&self) -> u64 {
+        let counts = self.inner.store.counts();
+        counts.writes + counts.removals
     }
 
     fn alert(&self, state: BreakerState, hint: String) {
@@ -701,7 +707,7 @@ impl SafeMap {
 
     /// Notes that a key was refused, for audits, hints and observers.
     fn note_refusal(&self, key: &str, error: &Error) {
-        let rule = self.inner.schema.find(key).ok();
+        let rule = self.inner.schema.number(key);
         let expected = rule.and_then(|rule| self.inner.schema.rule(rule).value_type.kind());
         self.inner.refusals.note(key, error, expected, self.inner.store.now());
         let hub = self.inner.store.hub();
@@ -737,6 +743,22 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
             | Error::GivenUp { .. }
             | Error::ReadOnly { .. }
     )
+}
+
+/// Whether it counts as a failed write for the breaker. Where there is no room, another write may
+/// succeed at once, and a removal is the remedy, which an open breaker would stop.
+pub(crate) fn is_failure(error: &Error) -> bool {
+    is_refusal(error) && !matches!(error, Error::Full { .. } | Error::Backpressure { .. })
+}
+
+/// What a look at an entry has shown that is to be compared.
+enum Look {
+    /// It was as expected, and is written.
+    Done,
+    /// It was something else.
+    Differs(Option<Value>),
+    /// It has this version and value, which have to be compared with no lock held.
+    Compare(u64, Value),
 }
 
 /// A value as the type that a key is for. It can have another only where the schema takes any.

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::feed::ChangeFeed;
 use crate::growth::Growth;
 use crate::latency::{Latency, Sort};
-use crate::map::is_refusal;
+use crate::map::{is_failure, is_refusal};
 use crate::refusals::Refusals;
 use crate::schema::Schema;
 
@@ -299,16 +299,26 @@ impl Supervisor {
         result
     }
 
+    /// Notes a write that failed before anything came of it, so that no breaker had to be asked:
+    /// a transaction that gave up, say. It counts as one that the store was asked for.
+    pub fn failed(&self, key: &str, error: &impl StoreError) {
+        self.note_failure(key, &error.failure(), Pass::Ordinary);
+    }
+
     #[cold]
     fn note_failure(&self, key: &str, failure: &Failure<'_>, pass: Pass) {
         match failure {
-            Failure::Refused(error) if !is_refusal(error) => {
-                if let Some(circuit) = &self.circuit {
-                    circuit.withdrawn(pass);
+            Failure::Refused(error) => {
+                if is_refusal(error) {
+                    self.note_refusals(key, error);
                 }
-                return;
+                if !is_failure(error) {
+                    if let Some(circuit) = &self.circuit {
+                        circuit.withdrawn(pass);
+                    }
+                    return;
+                }
             }
-            Failure::Refused(error) => self.note_refusals(key, error),
             Failure::Faulty(fault) => {
                 let mut faults = self.faults();
                 faults.count += 1;
@@ -316,7 +326,7 @@ impl Supervisor {
             }
         }
         let Some(circuit) = &self.circuit else { return };
-        if let Some(hint) = circuit.failed(pass, self.now(), self.succeeded(), || self.hint()) {
+        if let Some(hint) = circuit.failed(pass, self.now(), || self.succeeded(), || self.hint()) {
             self.alert(BreakerState::Open, hint);
         }
     }
@@ -328,7 +338,7 @@ impl Supervisor {
     }
 
     fn note_refusal(&self, key: &str, error: &Error) {
-        let rule = self.schema.find(key).ok();
+        let rule = self.schema.number(key);
         let expected = rule.and_then(|rule| self.schema.rule(rule).value_type.kind());
         self.refusals.note(key, error, expected, self.now());
         self.feed.refuse(key, error);
@@ -405,7 +415,7 @@ impl Supervisor {
         self.note_size(entries.len() as u64, holding.bytes);
         let mut shapes = vec![(0, 0); self.schema.rules_in_full().count()];
         for entry in entries {
-            let rule = self.schema.find(&entry.key).ok().map(usize::from);
+            let rule = self.schema.number(&entry.key).map(usize::from);
             if let Some((count, bytes)) = rule.and_then(|rule| shapes.get_mut(rule)) {
                 *count += 1;
                 *bytes += entry.bytes;

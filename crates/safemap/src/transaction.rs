@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::breaker::Pass;
 use crate::entry::NEVER;
 use crate::error::Error;
 use crate::key::AsKey;
@@ -128,8 +129,8 @@ impl SafeMap {
     ///
     /// # Errors
     ///
-    /// Returns the closure's error; fails as [`SafeMap::set`] does, and when other writers were first
-    /// ten thousand times.
+    /// Returns the closure's error, whatever the breaker says; fails as [`SafeMap::set`] does where
+    /// something is to be written, and when other writers were first ten thousand times.
     pub fn transaction<R>(
         &self,
         mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, Error>,
@@ -148,7 +149,11 @@ impl SafeMap {
                 Err(Error::Stale) => continue,
                 // An error that comes of something that is no longer so is none.
                 Err(_) if !self.inner.store.still(&reads, &mut seen) => continue,
-                Err(error) => return self.guarded("", || Err(error)),
+                // It ends by itself: a breaker has nothing to stop, and no probe is used up.
+                Err(error) => {
+                    self.note_failure("", &error, Pass::Ordinary);
+                    return Err(error);
+                }
             };
             let writes: Vec<Write> = keys.into_values().filter_map(|seen| seen.write).collect();
             if writes.is_empty() {
