@@ -12,10 +12,11 @@ use std::sync::Arc;
 use crate::breaker::Pass;
 use crate::entry::NEVER;
 use crate::error::Error;
+use crate::event::Change;
 use crate::key::AsKey;
 use crate::map::{MOST_ATTEMPTS, SafeMap, typed};
 use crate::store::{CommitFault, Read, ShardVersions, Write};
-use crate::value::{IntoTyped, Value};
+use crate::value::{IntoTyped, Value, Weighed};
 
 /// What a transaction sees and does.
 ///
@@ -76,7 +77,7 @@ impl Transaction<'_> {
         let store = &self.map.inner.store;
         let hash = store.hash(key.text());
         let life = |rule: u16| self.map.inner.lives[usize::from(rule)];
-        let entry = store.read(hash, key.text(), life, &mut self.seen);
+        let entry = store.read(hash, key.text(), Some(&life), &mut self.seen);
         let text: Arc<str> = key.shared().map_or_else(|| key.text().into(), Arc::clone);
         self.reads.push(Read {
             hash,
@@ -182,7 +183,8 @@ impl SafeMap {
             None if life.is_required => return Err(Error::Required { key: key.into() }),
             None => {}
         }
-        Ok(Write { hash: self.inner.store.hash(key), key: key.into(), rule, life, value })
+        let (hash, value) = (self.inner.store.hash(key), value.map(Weighed::of));
+        Ok(Write { hash, key: key.into(), rule, life, value })
     }
 
     /// Writes all or nothing; `writes` are in the order of their keys.
@@ -193,7 +195,8 @@ impl SafeMap {
         replaces: bool,
     ) -> Result<(), Error> {
         for write in writes {
-            self.inner.store.hub().wait_for_room(&write.key)?;
+            let change = if write.value.is_some() { Change::Written } else { Change::Removed };
+            self.inner.store.hub().wait_for_room(&write.key, &[change])?;
         }
         self.inner.store.commit(reads, writes, replaces).map_err(|fault| match fault {
             CommitFault::Stale => Error::Stale,
