@@ -112,7 +112,8 @@ impl Stamps {
 
     /// The stamp, once all counts of accesses are halved.
     fn halve_accesses(self, stamp: u32) -> u32 {
-        stamp & !self.mask() | (stamp & self.mask()) / 2
+        let accesses = (stamp & self.mask()) / 2;
+        stamp & !self.mask() | accesses
     }
 }
 

@@ -644,6 +644,38 @@ mod tests {
     }
 
     #[test]
+    fn what_fails_before_the_store_is_asked_counts_and_uses_up_no_probe() {
+        let far = far();
+        while far.supervisor.breaker_state() == BreakerState::Closed {
+            far.clock.advance(Duration::from_millis(100));
+            far.supervisor.failed("count.a", &far.refused());
+        }
+        far.clock.advance(Duration::from_secs(10));
+        far.write(Ok(())).unwrap();
+        assert_eq!(far.supervisor.breaker_state(), BreakerState::HalfOpen);
+        for _ in 0..10 {
+            far.supervisor.failed("count.a", &far.refused());
+            let given_up = Error::GivenUp { reason: "mine".to_owned() };
+            far.supervisor.failed("", &Fault::Map(given_up));
+        }
+        for _ in 0..4 {
+            far.write(Ok(())).unwrap();
+        }
+        assert_eq!(far.supervisor.breaker_state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_store_that_is_full_opens_no_breaker() {
+        let far = far();
+        for _ in 0..200 {
+            let full = Error::Full { key: "count.a".into(), bound: "entries" };
+            assert!(matches!(far.write(Err(full.into())), Err(Fault::Map(Error::Full { .. }))));
+        }
+        assert_eq!(far.supervisor.breaker_state(), BreakerState::Closed);
+        assert_eq!(far.supervisor.operations().refusals, 200);
+    }
+
+    #[test]
     fn audits_tell_what_a_store_holds_and_find_growth() {
         let far = far();
         let holding = |count: u64| Holding {
