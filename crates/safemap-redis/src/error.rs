@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tophash_safemap::{Failure, StoreError};
 
+/// The first words of what a server says that may take the same call later.
+const PASSING: [&str; 8] =
+    ["LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "OOM", "MISCONF", "NOREPLICAS"];
+
 /// Why an operation failed.
 ///
 /// ```
@@ -132,15 +136,13 @@ impl Error {
         )
     }
 
-    /// Whether the same call may succeed later with nothing changed: the server or the way to it is at
-    /// fault.
+    /// Whether the same call may succeed later with nothing changed by the caller: the server or the way
+    /// to it is at fault. A server without memory (`OOM`), disk (`MISCONF`) or replicas (`NOREPLICAS`)
+    /// is, too, though somebody may have to help it.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
-            Self::Server { code, .. } => {
-                ["LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN"]
-                    .contains(&code.as_str())
-            }
+            Self::Server { code, .. } => PASSING.contains(&code.as_str()),
             _ => false,
         }
     }

@@ -51,8 +51,7 @@ local function entry(key)
   return version, expires, deadline, payload, born, writes
 end
 
--- Takes the next number and tells the feed; before the change itself, so that a server that is out
--- of memory refuses before anything is done.
+-- Takes the next number and tells the feed.
 local function tell(change, key, payload)
   local version = text(redis.call('HINCRBY', meta, 'seq', 1))
   redis.call('XADD', feed, 'MAXLEN', '~', keep, version .. '-0',
@@ -64,9 +63,11 @@ local function drop(key, change)
   local raw = redis.call('HGET', data, key)
   if not raw then return nil end
   local _, expires, _, payload = fields(raw)
-  local version = tell(change, key, payload)
+  -- A server that is out of memory refuses what takes more of it, but only as the first change of a
+  -- script; so what gives memory back comes first.
   redis.call('HDEL', data, key)
   if expires > 0 then redis.call('ZREM', expiry, key) end
+  local version = tell(change, key, payload)
   grown = grown - #key - #payload
   return version
 end
@@ -102,6 +103,18 @@ end
 -- Notes by how much the bytes have grown. What changed anything ends with it.
 local function account()
   if grown ~= 0 then redis.call('HINCRBY', meta, 'bytes', text(grown)) end
+end
+
+-- Why the server takes nothing that needs more memory, if so: the answer to give. What writes a value
+-- asks this before it changes anything, as after the first change the server no longer refuses. What has
+-- expired goes all the same, and half of the feed with it, so that memory comes back.
+local function refusal()
+  local answer = redis.pcall('HSETNX', meta, 'schema', about[1])
+  if type(answer) ~= 'table' or not answer.err then return nil end
+  redis.call('XTRIM', feed, 'MAXLEN', text(math.floor(redis.call('XLEN', feed) / 2)))
+  sweep(1000)
+  account()
+  return answer
 end
 
 -- By how many entries and bytes the map grows when a key is written.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tophash_safemap::{Notice, Schema};
+use tophash_safemap::{Change, Notice, Schema, Type};
 use tophash_safemap_redis::{Error, SharedMap};
 
 use crate::server::{Server, wait_until};
@@ -108,6 +108,69 @@ fn a_watcher_misses_nothing_over_a_restart() {
 }
 
 #[test]
+fn a_server_out_of_memory_still_lets_read_and_remove() {
+    let server = Server::start();
+    let schema = Schema::builder()
+        .key("session.*", Type::any().idle(Duration::from_secs(3600)))
+        .key("brief.*", Type::any().ttl(Duration::from_millis(1)))
+        .key("**", Type::any())
+        .build()
+        .unwrap();
+    let map = SharedMap::connect(&server.url("test"), schema).unwrap();
+    let mut ended =
+        map.watch("brief.*".parse().unwrap()).unwrap().changes([Change::Expired]).start();
+    for key in ["session.a", "a", "b", "c", "brief.a"] {
+        map.set(key, 1).unwrap();
+    }
+    wait_until("it has ended", || map.get("brief.a").unwrap().is_none());
+    server.command("CONFIG SET maxmemory 1");
+    assert_eq!(map.get("session.a").unwrap(), Some(1.into()));
+    // What is refused may take room all the same from what has ended, and does nothing else.
+    let is_out = |error: Error| {
+        assert!(matches!(&error, Error::Server { code, .. } if code == "OOM"), "{error}");
+        assert!(error.is_passing());
+    };
+    is_out(map.set("a", 2).unwrap_err());
+    assert_eq!(map.len().unwrap(), 4);
+    assert!(matches!(ended.next(), Some(Notice::Event(event)) if &*event.key == "brief.a"));
+    is_out(map.inc("a", 1).unwrap_err());
+    is_out(map.load([("a", 2)]).unwrap_err());
+    let both = map.transaction(|transaction| {
+        transaction.remove("a")?;
+        transaction.set("b", 2)
+    });
+    is_out(both.unwrap_err());
+    assert_eq!(map.get("a").unwrap(), Some(1.into()));
+    assert_eq!(map.remove("a").unwrap(), Some(1.into()));
+    assert_eq!(map.update("b", |_| None).unwrap(), None);
+    map.transaction(|transaction| {
+        transaction.remove("c")?;
+        transaction.remove("session.a")
+    })
+    .unwrap();
+    assert_eq!(map.audit().unwrap().bytes, 0);
+    let counted = server.command("HGET {safemap:test}:meta bytes");
+    assert_eq!(counted.lines().nth(1), Some("0"));
+}
+
+#[test]
+fn a_server_that_was_filled_up_takes_writes_again_once_the_map_is_emptied() {
+    let server = Server::start();
+    let map = impatient(&server, 0);
+    server.command("CONFIG SET maxmemory 10mb");
+    let value = "x".repeat(100_000);
+    let keys: Vec<String> = (0..1000).map(|number| format!("a.{number}")).collect();
+    let written = keys.iter().take_while(|key| map.set(key.as_str(), value.as_str()).is_ok());
+    let written = written.count();
+    assert!((10..1000).contains(&written), "{written}");
+    for key in &keys[..written] {
+        map.remove(key.as_str()).unwrap();
+    }
+    // What was removed lies in the feed; each write that is refused gives up half of that.
+    wait_until("there is memory again", || map.set("a", 1).is_ok());
+}
+
+#[test]
 fn a_server_that_refuses_is_quoted_and_nothing_is_done() {
     let server = Server::start();
     let map = impatient(&server, 0);
@@ -120,6 +183,12 @@ fn a_server_that_refuses_is_quoted_and_nothing_is_done() {
     assert_eq!(map.get("a").unwrap(), Some(1.into()));
     server.command("CONFIG SET maxmemory 0");
     assert_eq!(map.snapshot().unwrap().len(), 1);
+
+    server.command("CONFIG SET min-replicas-to-write 1");
+    let alone = map.set("a", 2).unwrap_err();
+    assert!(matches!(&alone, Error::Server { code, .. } if code == "NOREPLICAS"), "{alone}");
+    assert!(alone.is_passing(), "others may come");
+    server.command("CONFIG SET min-replicas-to-write 0");
 
     // A replica takes no writes.
     server.command("REPLICAOF 127.0.0.1 1");
