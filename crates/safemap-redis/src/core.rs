@@ -28,7 +28,7 @@ pub(crate) struct Core {
     pub(crate) bounds: Bounds,
     pub(crate) rules: String,
     pub(crate) mark: String,
-    /// How many events the feed keeps, as text.
+    /// How many events and bytes of them the feed keeps, as text.
     pub(crate) keep: String,
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) cache: Option<Cache>,

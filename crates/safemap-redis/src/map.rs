@@ -81,6 +81,7 @@ pub struct SharedMapBuilder {
     cache: usize,
     lease: Duration,
     feed_length: usize,
+    feed_bytes: u64,
     bounds: Bounds,
     supervisor: SupervisorBuilder,
     encryption: Encryption,
@@ -120,6 +121,19 @@ impl SharedMapBuilder {
         self
     }
 
+    /// How many bytes these changes may take on the server, with their keys and contents; 64 MiB unless
+    /// said. The namespace's last writer decides.
+    ///
+    /// The last half of that is always there, if [`SharedMapBuilder::feed_length`] leaves it, and so is
+    /// the last change, however large. Who was further behind is told that events were missed. A server
+    /// that has no memory left gives up half of what there is with each write that it refuses.
+    #[must_use]
+    pub fn feed_bytes(mut self, bytes: u64) -> Self {
+        // Exact as a Lua number.
+        self.feed_bytes = bytes.min(1 << 50);
+        self
+    }
+
     /// Bounds the number of entries of the namespace, expired ones that were not met yet included.
     ///
     /// The server holds every process to it, whichever asked for it; the last that does so decides.
@@ -132,7 +146,8 @@ impl SharedMapBuilder {
     }
 
     /// Bounds the bytes of the namespace's keys and contents together, for every process as
-    /// [`SharedMapBuilder::max_entries`] does. What the server spends around them does not count.
+    /// [`SharedMapBuilder::max_entries`] does. What the server spends around them does not count, nor do
+    /// the changes that it keeps, which [`SharedMapBuilder::feed_bytes`] bounds.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.bounds.bytes = Some(bytes);
@@ -214,7 +229,7 @@ impl SharedMapBuilder {
             bounds: self.bounds,
             mark: door::mark(&rules),
             rules,
-            keep: self.feed_length.to_string(),
+            keep: format!("{} {}", self.feed_length, self.feed_bytes),
             cache: (self.cache > 0).then(|| Cache::new(self.cache, self.lease)),
             is_closing: AtomicBool::new(false),
         });
@@ -247,6 +262,7 @@ impl SharedMap {
             cache: 0,
             lease: Duration::from_secs(1),
             feed_length: 10_000,
+            feed_bytes: 64 << 20,
             bounds: Bounds::default(),
             supervisor: Supervisor::builder(),
             encryption: Encryption::default(),

@@ -1,12 +1,14 @@
 -- What all scripts begin with. KEYS: meta (hash), data (hash), expiry (sorted set), feed (stream).
--- ARGV: the schema's mark, how many events the feed keeps; then what is the script's own.
+-- ARGV: the schema's mark, how many events and how many bytes of them the feed keeps; then what is the
+-- script's own.
 -- An entry is "version expires deadline born writes payload"; times are milliseconds, 0 for never.
 -- Bytes are those of keys and payloads.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes', 'evicts')
+local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes', 'evicts',
+  'told', 'turn')
 if not about[1] then return {'gone'} end
 if about[1] ~= ARGV[1] then return {'other'} end
-local keep = ARGV[2]
+local keep, keep_bytes = string.match(ARGV[2], '^(%d+) (%d+)$')
 local bytes_before = tonumber(about[2]) or 0
 local most_entries, most_bytes = tonumber(about[3]), tonumber(about[4])
 local evicts = about[5] == '1'
@@ -14,6 +16,9 @@ local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 -- By how much the bytes have grown in this script, and how many entries went to make room.
 local grown, evicted = 0, 0
+-- The feed's events are in two parts, so that bytes need no counting where events go: those up to the
+-- turn, and those since, whose bytes these are. When these are half of what may be, the former go.
+local told, turn, is_told = tonumber(about[6]) or 0, tonumber(about[7]), false
 
 local function text(number)
   return string.format('%.0f', number)
@@ -53,9 +58,16 @@ end
 
 -- Takes the next number and tells the feed.
 local function tell(change, key, payload)
-  local version = text(redis.call('HINCRBY', meta, 'seq', 1))
+  local number = redis.call('HINCRBY', meta, 'seq', 1)
+  local version = text(number)
   redis.call('XADD', feed, 'MAXLEN', '~', keep, version .. '-0',
     'c', change, 'k', key, 'v', payload)
+  -- What the server itself needs for an event is about as much as this.
+  told, turn, is_told = told + #key + #payload + 64, turn or number - 1, true
+  if told * 2 >= tonumber(keep_bytes) then
+    redis.call('XTRIM', feed, 'MAXLEN', text(number - turn))
+    told, turn = 0, number
+  end
   return version
 end
 
@@ -100,9 +112,11 @@ local function put(key, payload, ttl, idle)
   return version
 end
 
--- Notes by how much the bytes have grown. What changed anything ends with it.
+-- Notes how large map and feed are. What changed anything ends with it.
 local function account()
-  if grown ~= 0 then redis.call('HINCRBY', meta, 'bytes', text(grown)) end
+  if not is_told then return end
+  redis.call('HSET', meta, 'bytes', text(bytes_before + grown), 'told', text(told),
+    'turn', text(turn))
 end
 
 -- Why the server takes nothing that needs more memory, if so: the answer to give. What writes a value
