@@ -73,7 +73,7 @@ impl fmt::Debug for SharedMap {
 ///     .connect()?;
 /// # Ok::<(), tophash_safemap_redis::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SharedMapBuilder {
     url: String,
     schema: Schema,
@@ -85,6 +85,23 @@ pub struct SharedMapBuilder {
     bounds: Bounds,
     supervisor: SupervisorBuilder,
     encryption: Encryption,
+}
+
+impl fmt::Debug for SharedMapBuilder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password.
+        out.debug_struct("SharedMapBuilder")
+            .field("schema", &self.schema)
+            .field("timeout", &self.timeout)
+            .field("cache", &self.cache)
+            .field("lease", &self.lease)
+            .field("feed_length", &self.feed_length)
+            .field("feed_bytes", &self.feed_bytes)
+            .field("bounds", &self.bounds)
+            .field("supervisor", &self.supervisor)
+            .field("encryption", &self.encryption)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SharedMapBuilder {

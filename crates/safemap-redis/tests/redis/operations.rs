@@ -35,6 +35,14 @@ fn refusal(error: Error) -> Refusal {
 }
 
 #[test]
+fn what_is_shown_of_a_builder_holds_no_password() {
+    let builder = SharedMap::builder("redis://ada:secret@cache/web", schema());
+    let shown = format!("{builder:?}");
+    assert!(!shown.contains("secret"), "{shown}");
+    assert!(shown.contains("feed_length"), "{shown}");
+}
+
+#[test]
 fn what_one_connection_writes_the_other_reads() {
     let server = Server::start();
     let (one, other) = pair(&server);
