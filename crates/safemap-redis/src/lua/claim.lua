@@ -10,7 +10,8 @@ else
   -- Numbers begin at the time in microseconds, so that none comes twice if the namespace was emptied.
   local clock = redis.call('TIME')
   local seq = string.format('%.0f', tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
-  redis.call('HSET', meta, 'schema', ARGV[1], 'rules', ARGV[2], 'seq', seq, 'bytes', '0')
+  redis.call('HSET', meta, 'schema', ARGV[1], 'rules', ARGV[2], 'seq', seq, 'first', seq,
+    'bytes', '0')
 end
 local most_entries, most_bytes, evicts = string.match(ARGV[3], '^(%d*) (%d*) (%d*)$')
 if most_entries ~= '' then redis.call('HSET', meta, 'max_entries', most_entries) end

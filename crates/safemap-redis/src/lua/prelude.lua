@@ -5,7 +5,7 @@
 -- Bytes are those of keys and payloads.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes', 'evicts',
-  'told', 'turn')
+  'told', 'turn', 'first')
 if not about[1] then return {'gone'} end
 if about[1] ~= ARGV[1] then return {'other'} end
 local keep, keep_bytes = string.match(ARGV[2], '^(%d+) (%d+)$')
@@ -14,6 +14,7 @@ local most_entries, most_bytes = tonumber(about[3]), tonumber(about[4])
 local evicts = about[5] == '1'
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local microseconds = string.format('%.0f', tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
 -- By how much the bytes have grown in this script, and how many entries went to make room.
 local grown, evicted = 0, 0
 -- The feed's events are in two parts, so that bytes need no counting where events go: those up to the
@@ -56,11 +57,12 @@ local function entry(key)
   return version, expires, deadline, payload, born, writes
 end
 
--- Takes the next number and tells the feed.
+-- Takes the next number and tells the feed. An event's id is its number and the moment, which tells it
+-- from another of this number, should the server lose its last changes.
 local function tell(change, key, payload)
   local number = redis.call('HINCRBY', meta, 'seq', 1)
   local version = text(number)
-  redis.call('XADD', feed, 'MAXLEN', '~', keep, version .. '-0',
+  redis.call('XADD', feed, 'MAXLEN', '~', keep, version .. '-' .. microseconds,
     'c', change, 'k', key, 'v', payload)
   -- What the server itself needs for an event is about as much as this.
   told, turn, is_told = told + #key + #payload + 64, turn or number - 1, true

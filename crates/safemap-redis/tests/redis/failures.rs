@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tophash_safemap::{Change, Notice, Schema, Type};
+use tophash_safemap::{Change, Notice, Schema, Type, Watch};
 use tophash_safemap_redis::{Error, SharedMap};
 
 use crate::server::{Server, wait_until};
@@ -105,6 +105,73 @@ fn a_watcher_misses_nothing_over_a_restart() {
     }
     told.dedup();
     assert_eq!(told, written);
+}
+
+fn told(watch: &mut Watch, until: &str) -> Vec<String> {
+    let mut told = Vec::new();
+    for notice in watch {
+        told.push(match notice {
+            Notice::Event(event) => event.key.to_string(),
+            Notice::Missed(count) => format!("missed {count}"),
+            other => panic!("{other:?}"),
+        });
+        if told.last().is_some_and(|told| told == until) {
+            break;
+        }
+    }
+    told
+}
+
+#[test]
+fn what_comes_in_place_of_writes_that_the_server_lost_is_told() {
+    for instead in [1, 3, 6] {
+        let mut server = Server::start_forgetful();
+        let (map, other) = (impatient(&server, 10), impatient(&server, 0));
+        let mut watch = map.watch("**".parse().unwrap()).unwrap().start();
+        for number in 0..3 {
+            other.set(&format!("kept.{number}"), 1).unwrap();
+        }
+        server.command("SAVE");
+        for number in 0..3 {
+            other.set(&format!("lost.{number}"), 1).unwrap();
+        }
+        let before = ["kept.0", "kept.1", "kept.2", "lost.0", "lost.1", "lost.2"];
+        assert_eq!(told(&mut watch, "lost.2"), before);
+        // Others write before who watches is back.
+        server.kill();
+        let port = server.restart_elsewhere();
+        let early = impatient(&server, 0);
+        for number in 0..instead {
+            early.set(&format!("new.{number}"), 1).unwrap();
+        }
+        server.command("SAVE");
+        server.kill();
+        server.restart_at(port);
+        wait_until("it is written", || other.set("last", 1).is_ok());
+        let mut after = vec!["missed 3".to_owned()];
+        after.extend((0..instead).map(|number| format!("new.{number}")));
+        after.push("last".to_owned());
+        assert_eq!(told(&mut watch, "last"), after);
+        assert_eq!(map.get("new.0").unwrap(), Some(1.into()));
+        assert_eq!(map.get("lost.0").unwrap(), None);
+    }
+}
+
+#[test]
+fn a_namespace_that_was_emptied_is_one_event_that_was_missed() {
+    let server = Server::start();
+    let map = impatient(&server, 0);
+    let mut watch = map.watch("**".parse().unwrap()).unwrap().start();
+    for round in 0..3 {
+        let key = format!("a.{round}");
+        map.set(&key, 1).unwrap();
+        let missed = (round > 0).then(|| "missed 1".to_owned());
+        let both: Vec<String> = missed.into_iter().chain([key.clone()]).collect();
+        assert_eq!(told(&mut watch, &key), both);
+        server.command("FLUSHALL");
+        assert!(matches!(map.get("a.0"), Err(Error::Forgotten { .. })));
+        map.reclaim().unwrap();
+    }
 }
 
 #[test]

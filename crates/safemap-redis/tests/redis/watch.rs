@@ -182,6 +182,15 @@ fn audits_by_the_clock_find_what_grows_in_all_processes_together() {
     let map = builder.max_entries(10_000).connect().unwrap();
     let other = SharedMap::connect(&server.url("web"), schema()).unwrap();
     other.set("config.version", "1.0").unwrap();
+    // Ages are whole milliseconds of the server's clock, and what is oldest is to be so.
+    let written = server.command("TIME");
+    wait_until("its clock goes on", || {
+        let microseconds = |time: &str| -> u64 {
+            let mut parts = time.lines().filter_map(|line| line.parse::<u64>().ok());
+            parts.next().unwrap() * 1_000_000 + parts.next().unwrap()
+        };
+        microseconds(&server.command("TIME")) > microseconds(&written) + 1000
+    });
     map.set("config.version", 1).unwrap_err();
     let (sender, records) = mpsc::channel();
     let auditor = map.audit_every(HOUR, move |record| Ok(sender.send(record.clone())?)).unwrap();
