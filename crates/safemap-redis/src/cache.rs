@@ -41,6 +41,10 @@ impl Cache {
         Self { most, lease, state: Mutex::default() }
     }
 
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,11 +85,19 @@ impl Cache {
         }
     }
 
-    /// Notes that a key changed, with the number of the change or a later one.
-    pub(crate) fn changed(&self, key: &str, number: u64) {
+    /// Notes that keys changed, with the number of the last change or a later one.
+    pub(crate) fn changed<'k>(&self, keys: impl IntoIterator<Item = &'k str>, number: u64) {
         let mut state = self.lock();
         state.floor = state.floor.max(number);
-        state.entries.remove(key);
+        for key in keys {
+            state.entries.remove(key);
+        }
+    }
+
+    /// Drops keys, or all, that may have changed or may do so yet.
+    pub(crate) fn forget<'k>(&self, keys: impl IntoIterator<Item = &'k str>, all: bool) {
+        let floor = self.lock().floor;
+        if all { self.all_changed(floor) } else { self.changed(keys, floor) }
     }
 
     /// Drops all, as what changed is not known one by one.
@@ -128,12 +140,12 @@ mod tests {
         let (cache, now) = cache();
         cache.offer("a", &1.into(), 9, None);
         assert_eq!(cache.get("a", now), None);
-        cache.changed("a", 12);
+        cache.changed(["a"], 12);
         cache.offer("a", &1.into(), 11, None);
         assert_eq!(cache.get("a", now), None);
         cache.offer("a", &2.into(), 12, None);
         assert_eq!(cache.get("a", now), Some(2.into()));
-        cache.changed("a", 13);
+        cache.changed(["a"], 13);
         assert_eq!(cache.get("a", now), None);
     }
 
@@ -162,7 +174,7 @@ mod tests {
         assert!(cache.get("c", until).is_none());
         for _ in 0..100 {
             cache.offer("d", &1.into(), 10, None);
-            cache.changed("d", 10);
+            cache.changed(["d"], 10);
         }
         assert!(cache.lock().order.len() <= 4);
     }

@@ -204,7 +204,11 @@ impl Core {
             call.arg(write.ttl.as_str()).arg(write.idle.as_str());
             call.arg(write.value.as_ref().map(encode).unwrap_or_default());
         }
-        let (word, mut parts) = self.run(&call)?;
+        let (word, mut parts) = self.run(&call).inspect_err(|error| {
+            if let Some(cache) = self.cache.as_ref().filter(|_| error.is_unknown()) {
+                cache.forget(writes.iter().map(|write| &*write.key), replaces);
+            }
+        })?;
         match word.as_str() {
             "ok" => {}
             "stale" => return Err(Refusal::Stale.into()),
@@ -216,9 +220,10 @@ impl Core {
         let written = writes.iter().filter(|write| write.value.is_some()).count() as u64;
         let number = parts.number()?;
         if let Some(cache) = &self.cache {
-            match writes {
-                [write] if !replaces => cache.changed(&write.key, number),
-                _ => cache.all_changed(number),
+            if replaces {
+                cache.all_changed(number);
+            } else {
+                cache.changed(writes.iter().map(|write| &*write.key), number);
             }
         }
         let removed = parts.bytes_or_nil()?.map(|bytes| self.decode(&bytes)).transpose()?;

@@ -5,7 +5,7 @@
 //! versions to others; these came later, which the moment in an event's id tells, and are told once what
 //! was lost is counted as missed.
 //!
-//! The thread asks for a fifth of a second at a time, so that it knows
+//! The thread asks for a fifth of a second at a time, or a third of the cache's lease, so that it knows
 //! soon when the server no longer answers, and ends soon when the map is gone. A connection that broke
 //! is made anew after a pause that grows to a second.
 
@@ -23,8 +23,15 @@ use crate::error::Error;
 use crate::link::Purpose;
 use crate::script::{Call, Parts};
 
-/// How long the server holds a question that it has no answer to.
-const BLOCK: Duration = Duration::from_millis(200);
+/// How long the server holds a question that it has no answer to, at most and at least.
+const LONGEST_BLOCK: Duration = Duration::from_millis(200);
+const SHORTEST_BLOCK: Duration = Duration::from_millis(10);
+
+/// How long it is, so that a cache hears of a quiet feed before its lease is over.
+fn block(core: &Core) -> Duration {
+    let third = core.cache.as_ref().map_or(LONGEST_BLOCK, |cache| cache.lease() / 3);
+    third.clamp(SHORTEST_BLOCK, LONGEST_BLOCK)
+}
 
 /// How many events come at once.
 const BATCH: usize = 512;
@@ -34,7 +41,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the thread; all that happens from now on is told.
 pub(crate) fn start(core: &Arc<Core>) -> Result<(), Error> {
-    let mut connection = core.link.connect(BLOCK)?;
+    let mut connection = core.link.connect(block(core))?;
     let asked = Instant::now();
     // What is held against no number at all is the last.
     let Place { last: position, first, moment, .. } =
@@ -121,7 +128,7 @@ impl Listener {
 
     /// Connects anew, and finds out whether the feed goes on from where it was.
     fn resume(&mut self) -> Result<Connection, Error> {
-        let mut connection = self.core.link.connect(BLOCK)?;
+        let mut connection = self.core.link.connect(block(&self.core))?;
         let asked = Instant::now();
         let last = self.settle(&mut connection)?;
         if let Some(cache) = &self.core.cache {
@@ -158,7 +165,8 @@ impl Listener {
         let asked = Instant::now();
         let [.., feed] = &self.core.keys;
         let mut question = redis::cmd("XREAD");
-        question.arg("COUNT").arg(BATCH).arg("BLOCK").arg(BLOCK.as_millis() as u64);
+        let block = block(&self.core).as_millis() as u64;
+        question.arg("COUNT").arg(BATCH).arg("BLOCK").arg(block);
         // After all that has this number, whichever moment it was told at.
         question.arg("STREAMS").arg(feed).arg(format!("{}-{}", self.position, u64::MAX));
         let answer = question
@@ -191,7 +199,7 @@ impl Listener {
             self.core.supervisor.feed().miss(missed);
         }
         if let Some(cache) = &self.core.cache {
-            if missed > 0 { cache.all_changed(number) } else { cache.changed(&key, number) }
+            if missed > 0 { cache.all_changed(number) } else { cache.changed([&*key], number) }
         }
         (self.position, self.moment) = (number, Some(moment));
         match change {

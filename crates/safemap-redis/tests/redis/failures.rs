@@ -75,6 +75,37 @@ fn a_cache_is_not_served_for_longer_than_its_lease() {
 }
 
 #[test]
+fn a_write_that_may_be_done_is_not_read_from_before_it() {
+    let server = Server::start();
+    let map = SharedMap::builder(&server.url("test"), Schema::open())
+        .timeout(Duration::from_millis(300))
+        .cache(10)
+        .cache_lease(Duration::from_secs(60))
+        .connect()
+        .unwrap();
+    map.set("a", 1).unwrap();
+    let writes: [&dyn Fn() -> Result<(), Error>; 3] =
+        [&|| map.set("a", 2), &|| map.inc("a", 1).map(drop), &|| map.load([("a", 2)])];
+    for write in writes {
+        wait_until("a write was sent and not answered", || {
+            wait_until("the cache serves", || {
+                let hits = map.cache_hits();
+                map.get("a").is_ok() && map.cache_hits() > hits
+            });
+            // A connection that was used just now is not asked first whether it lives.
+            map.contains("a").unwrap();
+            server.freeze();
+            let (written, read) = (write(), map.get("a"));
+            server.thaw();
+            let is_unknown = written.unwrap_err().is_unknown();
+            assert!(!is_unknown || read.is_err(), "{read:?}");
+            wait_until("the server answers", || map.contains("a").is_ok());
+            is_unknown
+        });
+    }
+}
+
+#[test]
 fn a_watcher_misses_nothing_over_a_restart() {
     let mut server = Server::start();
     let (map, other) = (impatient(&server, 0), impatient(&server, 0));
