@@ -172,11 +172,12 @@ impl Core {
         if let Some(value) = cache.and_then(|cache| cache.get(key, asked)) {
             return Ok(Some(value));
         }
+        let epoch = cache.map_or(0, Cache::epoch);
         let (as_of, found) = self.read_one(key)?;
         if let (Some(cache), Some(found)) = (cache, &found) {
             let until = found.left.and_then(|left| asked.checked_add(left));
             if found.left.is_none() || until.is_some() {
-                cache.offer(key, &found.value, as_of, until);
+                cache.offer(key, &found.value, (epoch, as_of), until);
             }
         }
         Ok(found.map(|found| found.value))

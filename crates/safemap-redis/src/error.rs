@@ -59,8 +59,8 @@ pub enum Error {
         /// Whether a write had been sent, which may have been done.
         is_unknown: bool,
     },
-    /// The server is not the one to write to: a replica, or another part of a cluster. Nothing was
-    /// done.
+    /// The server is not the one to write to: a replica, or another part of a cluster, which is not
+    /// followed. Nothing was done.
     #[error("{server} does not take this write: {message}")]
     Moved {
         /// Host and port.

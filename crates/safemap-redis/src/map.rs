@@ -593,8 +593,9 @@ impl SharedMap {
     ///
     /// Events come in the order of their versions, of all keys. When this process was away for longer
     /// than the feed keeps, or the server came back without its last writes, watchers get a
-    /// [`Notice::Missed`](tophash_safemap::Notice::Missed). Refusals are told in the process that was
-    /// refused, when they happen.
+    /// [`Notice::Missed`](tophash_safemap::Notice::Missed): with the number of those, and before what came
+    /// in their place; with one for a namespace that was emptied. Refusals are told in the process that
+    /// was refused, when they happen.
     ///
     /// # Errors
     ///
