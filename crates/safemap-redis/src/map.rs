@@ -145,7 +145,7 @@ impl SharedMapBuilder {
     /// How many bytes these changes may take on the server, with their keys and contents; 64 MiB unless
     /// said. The namespace's last writer decides.
     ///
-    /// The last half of that is always there, if [`SharedMapBuilder::feed_length`] leaves it, and so is
+    /// The last quarter of that is always there, if [`SharedMapBuilder::feed_length`] leaves it, and so is
     /// the last change, however large. Who was further behind is told that events were missed. A server
     /// that has no memory left gives up half of what there is with each write that it refuses.
     #[must_use]

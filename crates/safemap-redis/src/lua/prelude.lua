@@ -4,22 +4,16 @@
 -- An entry is "version expires deadline born writes payload"; times are milliseconds, 0 for never.
 -- Bytes are those of keys and payloads.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes', 'evicts',
-  'told', 'turn', 'first')
+local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes', 'evicts')
 if not about[1] then return {'gone'} end
 if about[1] ~= ARGV[1] then return {'other'} end
-local keep, keep_bytes = string.match(ARGV[2], '^(%d+) (%d+)$')
 local bytes_before = tonumber(about[2]) or 0
 local most_entries, most_bytes = tonumber(about[3]), tonumber(about[4])
 local evicts = about[5] == '1'
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-local microseconds = string.format('%.0f', tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
 -- By how much the bytes have grown in this script, and how many entries went to make room.
 local grown, evicted = 0, 0
--- The feed's events are in two parts, so that bytes need no counting where events go: those up to the
--- turn, and those since, whose bytes these are. When these are half of what may be, the former go.
-local told, turn, is_told = tonumber(about[6]) or 0, tonumber(about[7]), false
 
 local function text(number)
   return string.format('%.0f', number)
@@ -57,19 +51,41 @@ local function entry(key)
   return version, expires, deadline, payload, born, writes
 end
 
--- Takes the next number and tells the feed. An event's id is its number and the moment, which tells it
--- from another of this number, should the server lose its last changes.
-local function tell(change, key, payload)
-  local number = redis.call('HINCRBY', meta, 'seq', 1)
-  local version = text(number)
-  redis.call('XADD', feed, 'MAXLEN', '~', keep, version .. '-' .. microseconds,
-    'c', change, 'k', key, 'v', payload)
-  -- What the server itself needs for an event is about as much as this.
-  told, turn, is_told = told + #key + #payload + 64, turn or number - 1, true
-  if told * 2 >= tonumber(keep_bytes) then
+-- What to know of the feed, once something is told.
+local keep, keep_bytes, moment = nil, nil, nil
+-- Of large events, the bytes since the turn, which is the number of one of them.
+local told, turn = nil, nil
+
+-- Keeps the feed within its bytes. Events that are no larger than its length allows can't take more than
+-- half of them, and cost nothing here. Those that are larger are in two parts, up to the turn and since
+-- then; when the later is a quarter of what may be, the earlier goes, with all that is as old.
+local function bound_feed(number, size)
+  if size * tonumber(keep) * 2 <= keep_bytes then return end
+  if not told then
+    local count = redis.call('HMGET', meta, 'told', 'turn')
+    told, turn = tonumber(count[1]) or 0, tonumber(count[2]) or number - 1
+  end
+  told = told + size
+  if told * 4 >= keep_bytes then
     redis.call('XTRIM', feed, 'MAXLEN', text(number - turn))
     told, turn = 0, number
   end
+end
+
+-- Takes the next number and tells the feed. An event's id is its number and the moment, which tells it
+-- from another of this number, should the server lose its last changes.
+local function tell(change, key, payload)
+  if not keep then
+    keep, keep_bytes = string.match(ARGV[2], '^(%d+) (%d+)$')
+    keep_bytes = tonumber(keep_bytes)
+    moment = text(tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
+  end
+  local number = redis.call('HINCRBY', meta, 'seq', 1)
+  local version = text(number)
+  redis.call('XADD', feed, 'MAXLEN', '~', keep, version .. '-' .. moment,
+    'c', change, 'k', key, 'v', payload)
+  -- What the server itself needs for an event is about as much as this.
+  bound_feed(number, #key + #payload + 64)
   return version
 end
 
@@ -116,9 +132,8 @@ end
 
 -- Notes how large map and feed are. What changed anything ends with it.
 local function account()
-  if not is_told then return end
-  redis.call('HSET', meta, 'bytes', text(bytes_before + grown), 'told', text(told),
-    'turn', text(turn))
+  if grown ~= 0 then redis.call('HINCRBY', meta, 'bytes', text(grown)) end
+  if told then redis.call('HSET', meta, 'told', text(told), 'turn', text(turn)) end
 end
 
 -- Why the server takes nothing that needs more memory, if so: the answer to give. What writes a value
