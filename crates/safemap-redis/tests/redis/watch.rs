@@ -100,6 +100,39 @@ fn writers_that_disagree_open_it_with_the_key_that_they_disagree_on() {
 }
 
 #[test]
+fn a_transaction_that_gives_up_is_told_its_own_error_and_takes_no_probe() {
+    let server = Server::start();
+    let Watched { clock, builder, .. } = watched(&server);
+    let map = builder.connect().unwrap();
+    map.set("lock.a", 1).unwrap();
+    while map.breaker_state() == BreakerState::Closed {
+        map.set("config.version", 1).unwrap_err();
+        clock.advance(Duration::from_millis(100));
+    }
+    let give_up = || {
+        let outcome = map.transaction(|transaction| {
+            transaction.get("lock.a")?;
+            Err::<(), _>(transaction.give_up("enough"))
+        });
+        assert!(matches!(outcome, Err(Error::Map(Refusal::GivenUp { .. }))), "{outcome:?}");
+    };
+    give_up();
+    let refused = map.transaction(|transaction| transaction.set("config.version", 1));
+    assert!(matches!(refused, Err(Error::Map(Refusal::Refused { .. }))), "{refused:?}");
+    let late = map.transaction(|transaction| transaction.set("lock.a", 2));
+    assert!(matches!(late, Err(Error::Map(Refusal::ReadOnly { .. }))), "{late:?}");
+    clock.advance(Duration::from_secs(10));
+    for number in 0..5 {
+        for _ in 0..5 {
+            give_up();
+        }
+        map.transaction(|transaction| transaction.set("lock.a", number)).unwrap();
+    }
+    assert_eq!(map.breaker_state(), BreakerState::Closed);
+    assert_eq!(map.get("lock.a").unwrap(), Some(4.into()));
+}
+
+#[test]
 fn a_refusal_is_told_to_who_watches_in_its_process() {
     let server = Server::start();
     let map = SharedMap::connect(&server.url("web"), schema()).unwrap();
