@@ -1,6 +1,6 @@
 -- Opens a namespace. ARGV: the schema's mark, its rules as text; the bounds on entries and bytes, and
--- 1 to evict or 0 to refuse, with spaces between; each empty to leave it as it is. With more parts than these a server that asks for a
--- password would not say so.
+-- 1 to evict or 0 to refuse, with spaces between; each empty to leave it as it is. With more parts than
+-- these a server that asks for a password would not say so.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local mark = redis.call('HGET', meta, 'schema')
 if mark then

@@ -236,6 +236,19 @@ fn entries_end_by_their_rule() {
 }
 
 #[test]
+fn texts_of_another_length_are_another_schema() {
+    let server = Server::start();
+    let schema = |most| {
+        let text = Type::string().max_characters(most);
+        Schema::builder().key("name", text).build().unwrap()
+    };
+    let _first = SharedMap::connect(&server.url("test"), schema(3)).unwrap();
+    let refused = SharedMap::connect(&server.url("test"), schema(4)).unwrap_err();
+    assert!(matches!(refused, Error::OtherSchema { .. }), "{refused}");
+    SharedMap::connect(&server.url("test"), schema(3)).unwrap();
+}
+
+#[test]
 fn another_schema_is_refused_with_what_differs() {
     let server = Server::start();
     let (map, _) = pair(&server);
