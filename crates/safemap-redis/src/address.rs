@@ -1,13 +1,15 @@
 //! Where a shared map lies: `redis://[user:password@]host[:port]/namespace[?db=n]`, or `rediss://` for a
 //! connection that is encrypted.
 
+use std::fmt;
+
 use crate::error::Error;
 
 /// The longest namespace, in bytes.
 const LONGEST_NAMESPACE: usize = 64;
 
 /// A URL taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     /// As the client takes it, with a database in place of the namespace; may hold a password.
     pub(crate) url: String,
@@ -15,6 +17,15 @@ pub(crate) struct Address {
     /// Host and port, for people.
     pub(crate) server: String,
     pub(crate) namespace: String,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Address")
+            .field("server", &self.server)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Address {
@@ -75,6 +86,7 @@ mod tests {
         let address = Address::parse("redis://ada:secret@cache:6380/risk-policy?db=3").unwrap();
         assert_eq!(address.url, "redis://ada:secret@cache:6380/3");
         assert_eq!(address.server, "cache:6380");
+        assert!(!format!("{address:?}").contains("secret"));
         assert_eq!(address.keys()[0], "{safemap:risk-policy}:meta");
     }
 

@@ -1,8 +1,9 @@
 //! Values that were read lately, kept until the feed says that they changed.
 //!
 //! What is read is as of some number of the namespace's sequence; it is kept only if the feed has not
-//! got past that number, nor a write of this map, so that no change of it can have been missed. The
-//! feed's thread says each time the server answered it; when it has not for as long as the lease, or
+//! got past that number, nor a write of this map, so that no change of it can have been missed. Numbers
+//! come again when a server loses its last changes, so a read that was under way when the cache began
+//! anew is not kept either, nor one beside a write whose answer was lost. The feed's thread says each time the server answered it; when it has not for as long as the lease, or
 //! its connection broke, nothing is served from here.
 
 use std::collections::VecDeque;
@@ -25,6 +26,8 @@ struct State {
     order: VecDeque<Arc<str>>,
     /// Up to which number all changes are known here.
     floor: u64,
+    /// How often it began anew, or may have missed something.
+    epoch: u64,
     /// When the server was last asked something that it answered; `None` while the feed is down.
     heard: Option<Instant>,
     hits: u64,
@@ -39,6 +42,10 @@ struct Kept {
 impl Cache {
     pub(crate) fn new(most: usize, lease: Duration) -> Self {
         Self { most, lease, state: Mutex::default() }
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -60,10 +67,22 @@ impl Cache {
         Some(value)
     }
 
-    /// Keeps what was read as of a number.
-    pub(crate) fn offer(&self, key: &str, value: &Value, as_of: u64, until: Option<Instant>) {
+    /// What a read that begins now is to be offered with.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
+    /// Keeps what was read as of a number, by a read that began in an epoch.
+    pub(crate) fn offer(
+        &self,
+        key: &str,
+        value: &Value,
+        (epoch, as_of): (u64, u64),
+        until: Option<Instant>,
+    ) {
         let mut state = self.lock();
-        if state.heard.is_none() || as_of < state.floor || self.most == 0 {
+        let is_sure = epoch == state.epoch && as_of >= state.floor;
+        if state.heard.is_none() || !is_sure || self.most == 0 {
             return;
         }
         // Of two reads that overtook one another, the later counts.
@@ -81,11 +100,22 @@ impl Cache {
         }
     }
 
-    /// Notes that a key changed, with the number of the change or a later one.
-    pub(crate) fn changed(&self, key: &str, number: u64) {
+    /// Notes that keys changed, with the number of the last change or a later one.
+    pub(crate) fn changed<'k>(&self, keys: impl IntoIterator<Item = &'k str>, number: u64) {
         let mut state = self.lock();
         state.floor = state.floor.max(number);
-        state.entries.remove(key);
+        for key in keys {
+            state.entries.remove(key);
+        }
+    }
+
+    /// Drops keys, or all, that may have changed or may do so yet.
+    pub(crate) fn forget<'k>(&self, keys: impl IntoIterator<Item = &'k str>, all: bool) {
+        let mut state = self.lock();
+        state.epoch += 1;
+        let floor = state.floor;
+        drop(state);
+        if all { self.all_changed(floor) } else { self.changed(keys, floor) }
     }
 
     /// Drops all, as what changed is not known one by one.
@@ -103,8 +133,9 @@ impl Cache {
 
     /// Begins anew at a number, with nothing kept and nothing served until the feed is heard.
     pub(crate) fn reset(&self, floor: u64) {
-        let hits = self.lock().hits;
-        *self.lock() = State { floor, hits, ..State::default() };
+        let mut state = self.lock();
+        let (hits, epoch) = (state.hits, state.epoch + 1);
+        *state = State { floor, hits, epoch, ..State::default() };
     }
 
     pub(crate) fn hits(&self) -> u64 {
@@ -126,26 +157,43 @@ mod tests {
     #[test]
     fn what_was_read_before_a_known_change_is_not_kept() {
         let (cache, now) = cache();
-        cache.offer("a", &1.into(), 9, None);
+        cache.offer("a", &1.into(), (cache.epoch(), 9), None);
         assert_eq!(cache.get("a", now), None);
-        cache.changed("a", 12);
-        cache.offer("a", &1.into(), 11, None);
+        cache.changed(["a"], 12);
+        cache.offer("a", &1.into(), (cache.epoch(), 11), None);
         assert_eq!(cache.get("a", now), None);
-        cache.offer("a", &2.into(), 12, None);
+        cache.offer("a", &2.into(), (cache.epoch(), 12), None);
         assert_eq!(cache.get("a", now), Some(2.into()));
-        cache.changed("a", 13);
+        cache.changed(["a"], 13);
         assert_eq!(cache.get("a", now), None);
+    }
+
+    #[test]
+    fn a_read_that_was_under_way_when_all_began_anew_is_not_kept() {
+        let (cache, now) = cache();
+        let before = cache.epoch();
+        // The server lost its last changes: 9 and 10 will be others.
+        cache.reset(8);
+        cache.heard(now);
+        cache.offer("a", &1.into(), (before, 10), None);
+        assert_eq!(cache.get("a", now), None);
+        let before = cache.epoch();
+        cache.forget(["a"], false);
+        cache.offer("a", &1.into(), (before, 10), None);
+        assert_eq!(cache.get("a", now), None);
+        cache.offer("a", &1.into(), (cache.epoch(), 10), None);
+        assert_eq!(cache.get("a", now), Some(1.into()));
     }
 
     #[test]
     fn nothing_is_served_when_the_feed_is_not_heard() {
         let (cache, now) = cache();
-        cache.offer("a", &1.into(), 10, None);
+        cache.offer("a", &1.into(), (cache.epoch(), 10), None);
         assert!(cache.get("a", now + Duration::from_secs(1)).is_some());
         assert!(cache.get("a", now + Duration::from_millis(1001)).is_none());
         cache.reset(10);
         assert!(cache.get("a", now).is_none());
-        cache.offer("a", &1.into(), 10, None);
+        cache.offer("a", &1.into(), (cache.epoch(), 10), None);
         cache.heard(now);
         assert!(cache.get("a", now).is_none(), "offered while the feed was down");
     }
@@ -155,14 +203,14 @@ mod tests {
         let (cache, now) = cache();
         let until = now + Duration::from_millis(5);
         for key in ["a", "b", "c"] {
-            cache.offer(key, &1.into(), 10, Some(until));
+            cache.offer(key, &1.into(), (cache.epoch(), 10), Some(until));
         }
         assert!(cache.get("a", now).is_none());
         assert!(cache.get("c", now).is_some());
         assert!(cache.get("c", until).is_none());
         for _ in 0..100 {
-            cache.offer("d", &1.into(), 10, None);
-            cache.changed("d", 10);
+            cache.offer("d", &1.into(), (cache.epoch(), 10), None);
+            cache.changed(["d"], 10);
         }
         assert!(cache.lock().order.len() <= 4);
     }

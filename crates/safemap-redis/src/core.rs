@@ -28,7 +28,7 @@ pub(crate) struct Core {
     pub(crate) bounds: Bounds,
     pub(crate) rules: String,
     pub(crate) mark: String,
-    /// How many events the feed keeps, as text.
+    /// How many events and bytes of them the feed keeps, as text.
     pub(crate) keep: String,
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) cache: Option<Cache>,
@@ -172,11 +172,12 @@ impl Core {
         if let Some(value) = cache.and_then(|cache| cache.get(key, asked)) {
             return Ok(Some(value));
         }
+        let epoch = cache.map_or(0, Cache::epoch);
         let (as_of, found) = self.read_one(key)?;
         if let (Some(cache), Some(found)) = (cache, &found) {
             let until = found.left.and_then(|left| asked.checked_add(left));
             if found.left.is_none() || until.is_some() {
-                cache.offer(key, &found.value, as_of, until);
+                cache.offer(key, &found.value, (epoch, as_of), until);
             }
         }
         Ok(found.map(|found| found.value))
@@ -204,7 +205,11 @@ impl Core {
             call.arg(write.ttl.as_str()).arg(write.idle.as_str());
             call.arg(write.value.as_ref().map(encode).unwrap_or_default());
         }
-        let (word, mut parts) = self.run(&call)?;
+        let (word, mut parts) = self.run(&call).inspect_err(|error| {
+            if let Some(cache) = self.cache.as_ref().filter(|_| error.is_unknown()) {
+                cache.forget(writes.iter().map(|write| &*write.key), replaces);
+            }
+        })?;
         match word.as_str() {
             "ok" => {}
             "stale" => return Err(Refusal::Stale.into()),
@@ -216,9 +221,10 @@ impl Core {
         let written = writes.iter().filter(|write| write.value.is_some()).count() as u64;
         let number = parts.number()?;
         if let Some(cache) = &self.cache {
-            match writes {
-                [write] if !replaces => cache.changed(&write.key, number),
-                _ => cache.all_changed(number),
+            if replaces {
+                cache.all_changed(number);
+            } else {
+                cache.changed(writes.iter().map(|write| &*write.key), number);
             }
         }
         let removed = parts.bytes_or_nil()?.map(|bytes| self.decode(&bytes)).transpose()?;

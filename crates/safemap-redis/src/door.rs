@@ -7,7 +7,7 @@
 use tophash_safemap::Schema;
 
 /// Changes with what lies in the namespace, so that versions that differ in it refuse each other.
-const FORMAT: &str = "safemap 2";
+const FORMAT: &str = "safemap 3";
 
 /// The rules of a schema as text, a line each, in the order of their patterns.
 pub(crate) fn rules(schema: &Schema) -> String {

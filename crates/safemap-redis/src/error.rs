@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tophash_safemap::{Failure, StoreError};
 
+/// The first words of what a server says that may take the same call later.
+const PASSING: [&str; 8] =
+    ["LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "OOM", "MISCONF", "NOREPLICAS"];
+
 /// Why an operation failed.
 ///
 /// ```
@@ -55,8 +59,8 @@ pub enum Error {
         /// Whether a write had been sent, which may have been done.
         is_unknown: bool,
     },
-    /// The server is not the one to write to: a replica, or another part of a cluster. Nothing was
-    /// done.
+    /// The server is not the one to write to: a replica, or another part of a cluster, which is not
+    /// followed. Nothing was done.
     #[error("{server} does not take this write: {message}")]
     Moved {
         /// Host and port.
@@ -132,15 +136,13 @@ impl Error {
         )
     }
 
-    /// Whether the same call may succeed later with nothing changed: the server or the way to it is at
-    /// fault.
+    /// Whether the same call may succeed later with nothing changed by the caller: the server or the way
+    /// to it is at fault. A server without memory (`OOM`), disk (`MISCONF`) or replicas (`NOREPLICAS`)
+    /// is, too, though somebody may have to help it.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
-            Self::Server { code, .. } => {
-                ["LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN"]
-                    .contains(&code.as_str())
-            }
+            Self::Server { code, .. } => PASSING.contains(&code.as_str()),
             _ => false,
         }
     }

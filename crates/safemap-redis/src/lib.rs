@@ -19,7 +19,8 @@
 //! all processes have one order, the one in which the server ran them. What the server promises to keep
 //! is for its settings to say: with `appendonly yes` and `appendfsync always`, all that was answered;
 //! with `everysec`, all but the last second before a crash. It must not evict (`maxmemory-policy
-//! noeviction`).
+//! noeviction`), and has to be the one that the URL names: a cluster's `MOVED` is not followed. Beside
+//! the entries it keeps the last changes, up to 64 MiB of them.
 //!
 //! Bounds are the namespace's, and the server holds every process to them. Breaker, alerts and metrics
 //! are each process's own; an audit counts what all have written. [`OpenMap`] is a map in memory or a

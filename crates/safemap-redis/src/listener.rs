@@ -1,9 +1,13 @@
 //! The thread that follows the namespace's feed: it tells watchers, and the cache what changed.
 //!
 //! An event's place in the stream is its version, and versions follow one another without a gap; so
-//! what is missing is known, and counted. The thread asks for a fifth of a second at a time, so that
-//! it knows soon when the server no longer answers, and ends soon when the map is gone. A connection
-//! that broke is made anew after a pause that grows to a second.
+//! what is missing is known, and counted. A server that comes back without its last changes gives their
+//! versions to others; these came later, which the moment in an event's id tells, and are told once what
+//! was lost is counted as missed.
+//!
+//! The thread asks for a fifth of a second at a time, or a third of the cache's lease, so that it knows
+//! soon when the server no longer answers, and ends soon when the map is gone. A connection that broke
+//! is made anew after a pause that grows to a second.
 
 use std::sync::Arc;
 use std::thread;
@@ -19,8 +23,15 @@ use crate::error::Error;
 use crate::link::Purpose;
 use crate::script::{Call, Parts};
 
-/// How long the server holds a question that it has no answer to.
-const BLOCK: Duration = Duration::from_millis(200);
+/// How long the server holds a question that it has no answer to, at most and at least.
+const LONGEST_BLOCK: Duration = Duration::from_millis(200);
+const SHORTEST_BLOCK: Duration = Duration::from_millis(10);
+
+/// How long it is, so that a cache hears of a quiet feed before its lease is over.
+fn block(core: &Core) -> Duration {
+    let third = core.cache.as_ref().map_or(LONGEST_BLOCK, |cache| cache.lease() / 3);
+    third.clamp(SHORTEST_BLOCK, LONGEST_BLOCK)
+}
 
 /// How many events come at once.
 const BATCH: usize = 512;
@@ -28,38 +39,65 @@ const BATCH: usize = 512;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A gap this long is none of events: the namespace was emptied and its numbers began anew.
-const LONGEST_GAP: u64 = 1 << 32;
-
 /// Starts the thread; all that happens from now on is told.
 pub(crate) fn start(core: &Arc<Core>) -> Result<(), Error> {
-    let mut connection = core.link.connect(BLOCK)?;
+    let mut connection = core.link.connect(block(core))?;
     let asked = Instant::now();
-    let position = position(core, &mut connection)?;
+    // What is held against no number at all is the last.
+    let Place { last: position, first, moment, .. } =
+        Place::find(core, &mut connection, u64::MAX, None)?;
     if let Some(cache) = &core.cache {
         cache.reset(position);
         cache.heard(asked);
     }
     let core = Arc::clone(core);
-    let work = move || Listener { core, position }.run(connection);
+    let work = move || Listener { core, first, position, moment }.run(connection);
     let thread = thread::Builder::new().name("safemap-feed".to_owned()).spawn(work);
     thread.map(drop).map_err(|error| Error::Thread { reason: error.to_string() })
 }
 
-/// The number of the last change.
-fn position(core: &Core, connection: &mut Connection) -> Result<u64, Error> {
-    let (_, mut parts) = core.run_on(connection, &Call::read())?;
-    parts.number()
+/// Where the server's feed is.
+struct Place {
+    /// The number of the last change.
+    last: u64,
+    /// The number with which the namespace began.
+    first: u64,
+    /// The last number up to which the feed is as it was told.
+    same: u64,
+    /// When the event of that number was told, if that was asked and the feed still has it.
+    moment: Option<u64>,
+}
+
+impl Place {
+    /// Asks for it, as seen by who was told up to a number, by an event of that moment.
+    fn find(
+        core: &Core,
+        connection: &mut Connection,
+        reached: u64,
+        moment: Option<u64>,
+    ) -> Result<Self, Error> {
+        let mut call = Call::place();
+        call.arg(reached.to_string());
+        call.arg(moment.map(|moment| moment.to_string()).unwrap_or_default());
+        let (_, mut parts) = core.run_on(connection, &call)?;
+        let (last, first, same) = (parts.number()?, parts.number()?, parts.number()?);
+        Ok(Self { last, first, same, moment: parts.text()?.parse().ok() })
+    }
 }
 
 struct Listener {
     core: Arc<Core>,
+    /// The number with which the namespace began: another says that it was emptied meanwhile.
+    first: u64,
     /// The number of the last event that was told.
     position: u64,
+    /// When the server told it, in microseconds of its clock.
+    moment: Option<u64>,
 }
 
 struct Told {
     number: u64,
+    moment: u64,
     change: Option<Change>,
     key: String,
     payload: Vec<u8>,
@@ -90,12 +128,9 @@ impl Listener {
 
     /// Connects anew, and finds out whether the feed goes on from where it was.
     fn resume(&mut self) -> Result<Connection, Error> {
-        let mut connection = self.core.link.connect(BLOCK)?;
+        let mut connection = self.core.link.connect(block(&self.core))?;
         let asked = Instant::now();
-        let last = position(&self.core, &mut connection)?;
-        if last < self.position {
-            self.rewind(last);
-        }
+        let last = self.settle(&mut connection)?;
         if let Some(cache) = &self.core.cache {
             cache.reset(last);
             cache.heard(asked);
@@ -103,13 +138,26 @@ impl Listener {
         Ok(connection)
     }
 
-    /// The server came back without its last changes: what was told of them is no longer so.
-    fn rewind(&mut self, last: u64) {
-        self.core.supervisor.feed().miss(self.position - last);
-        self.position = last;
+    /// Goes back to where the feed is as it was told, if the server lost what came after: what was told
+    /// of that is no longer so. Returns the number of the last change.
+    fn settle(&mut self, connection: &mut Connection) -> Result<u64, Error> {
+        let place = Place::find(&self.core, connection, self.position, self.moment)?;
+        let lost = if place.first != self.first {
+            // Begun anew, and how much was lost with the old is not known.
+            (self.first, self.position, self.moment) = (place.first, place.first, None);
+            1
+        } else if place.same < self.position {
+            let lost = self.position - place.same;
+            (self.position, self.moment) = (place.same, place.moment);
+            lost
+        } else {
+            return Ok(place.last);
+        };
+        self.core.supervisor.feed().miss(lost);
         if let Some(cache) = &self.core.cache {
-            cache.reset(last);
+            cache.reset(place.last);
         }
+        Ok(place.last)
     }
 
     /// Waits for the next events, for a while, and tells them.
@@ -117,18 +165,22 @@ impl Listener {
         let asked = Instant::now();
         let [.., feed] = &self.core.keys;
         let mut question = redis::cmd("XREAD");
-        question.arg("COUNT").arg(BATCH).arg("BLOCK").arg(BLOCK.as_millis() as u64);
-        question.arg("STREAMS").arg(feed).arg(format!("{}-0", self.position));
+        let block = block(&self.core).as_millis() as u64;
+        question.arg("COUNT").arg(BATCH).arg("BLOCK").arg(block);
+        // After all that has this number, whichever moment it was told at.
+        question.arg("STREAMS").arg(feed).arg(format!("{}-{}", self.position, u64::MAX));
         let answer = question
             .query::<Answer>(connection)
             .map_err(|error| self.core.link.explain(&error, Purpose::Read))?;
         let events = self.events(answer)?;
         let count = events.len();
-        if count == 0 {
-            // Silence is also what an emptied namespace has to say.
-            let last = position(&self.core, connection)?;
-            if last < self.position {
-                self.rewind(last);
+        let next = self.position.saturating_add(1);
+        if events.first().is_none_or(|event| event.number != next) {
+            // Silence is also what an emptied namespace has to say, and a gap what it says when it is
+            // begun anew.
+            let place = Place::find(&self.core, connection, self.position, None)?;
+            if place.first != self.first || place.same < self.position {
+                return self.settle(connection).map(drop);
             }
         }
         for event in events {
@@ -141,15 +193,15 @@ impl Listener {
     }
 
     fn tell(&mut self, event: Told) {
-        let Told { number, change, key, payload } = event;
+        let Told { number, moment, change, key, payload } = event;
         let missed = number.saturating_sub(self.position.saturating_add(1));
         if missed > 0 {
-            self.core.supervisor.feed().miss(if missed > LONGEST_GAP { 1 } else { missed });
+            self.core.supervisor.feed().miss(missed);
         }
         if let Some(cache) = &self.core.cache {
-            if missed > 0 { cache.all_changed(number) } else { cache.changed(&key, number) }
+            if missed > 0 { cache.all_changed(number) } else { cache.changed([&*key], number) }
         }
-        self.position = number;
+        (self.position, self.moment) = (number, Some(moment));
         match change {
             Some(change) => {
                 self.core.supervisor.feed().tell(change, &key, decode(&payload), number)
@@ -171,10 +223,12 @@ impl Listener {
         while !entries.is_empty() {
             let mut entry = entries.parts()?;
             let id = entry.text()?;
-            let number = id.split('-').next().and_then(|number| number.parse().ok());
-            let number =
-                number.ok_or_else(|| link.damaged("the feed has an event of no number"))?;
-            let mut event = Told { number, change: None, key: String::new(), payload: Vec::new() };
+            let id = id.split_once('-').map(|(number, moment)| (number.parse(), moment.parse()));
+            let Some((Ok(number), Ok(moment))) = id else {
+                return Err(link.damaged("the feed has an event of no number"));
+            };
+            let (change, key, payload) = (None, String::new(), Vec::new());
+            let mut event = Told { number, moment, change, key, payload };
             let mut fields = entry.parts()?;
             while !fields.is_empty() {
                 match fields.text()?.as_str() {

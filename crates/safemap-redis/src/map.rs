@@ -73,7 +73,7 @@ impl fmt::Debug for SharedMap {
 ///     .connect()?;
 /// # Ok::<(), tophash_safemap_redis::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SharedMapBuilder {
     url: String,
     schema: Schema,
@@ -81,9 +81,27 @@ pub struct SharedMapBuilder {
     cache: usize,
     lease: Duration,
     feed_length: usize,
+    feed_bytes: u64,
     bounds: Bounds,
     supervisor: SupervisorBuilder,
     encryption: Encryption,
+}
+
+impl fmt::Debug for SharedMapBuilder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password.
+        out.debug_struct("SharedMapBuilder")
+            .field("schema", &self.schema)
+            .field("timeout", &self.timeout)
+            .field("cache", &self.cache)
+            .field("lease", &self.lease)
+            .field("feed_length", &self.feed_length)
+            .field("feed_bytes", &self.feed_bytes)
+            .field("bounds", &self.bounds)
+            .field("supervisor", &self.supervisor)
+            .field("encryption", &self.encryption)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SharedMapBuilder {
@@ -97,8 +115,8 @@ impl SharedMapBuilder {
     /// Keeps so many values that were read; none unless said.
     ///
     /// What [`SharedMap::get`] returns may then be as old as the feed is behind, and no older than
-    /// [`SharedMapBuilder::cache_lease`]; it never is older than a write that this map did. All else
-    /// asks the server. Keys with an idle time are not kept.
+    /// [`SharedMapBuilder::cache_lease`]; it never is older than a write that this map was told is done.
+    /// All else asks the server. Keys with an idle time are not kept.
     #[must_use]
     pub fn cache(mut self, entries: usize) -> Self {
         self.cache = entries;
@@ -106,6 +124,10 @@ impl SharedMapBuilder {
     }
 
     /// How old what the cache returns may be, when the way to the server is cut; a second unless said.
+    ///
+    /// While nothing changes, the server is asked three times in a lease whether that is so, but no
+    /// oftener than every ten milliseconds: a lease under thirty, and what the way there takes, serves
+    /// next to nothing.
     #[must_use]
     pub fn cache_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
@@ -117,6 +139,19 @@ impl SharedMapBuilder {
     #[must_use]
     pub fn feed_length(mut self, events: usize) -> Self {
         self.feed_length = events.max(1);
+        self
+    }
+
+    /// How many bytes these changes may take on the server, with their keys and contents; 64 MiB unless
+    /// said. The namespace's last writer decides.
+    ///
+    /// The last quarter of that is always there, if [`SharedMapBuilder::feed_length`] leaves it, and so is
+    /// the last change, however large. Who was further behind is told that events were missed. A server
+    /// that has no memory left gives up half of what there is with each write that it refuses.
+    #[must_use]
+    pub fn feed_bytes(mut self, bytes: u64) -> Self {
+        // Exact as a Lua number.
+        self.feed_bytes = bytes.min(1 << 50);
         self
     }
 
@@ -132,7 +167,8 @@ impl SharedMapBuilder {
     }
 
     /// Bounds the bytes of the namespace's keys and contents together, for every process as
-    /// [`SharedMapBuilder::max_entries`] does. What the server spends around them does not count.
+    /// [`SharedMapBuilder::max_entries`] does. What the server spends around them does not count, nor do
+    /// the changes that it keeps, which [`SharedMapBuilder::feed_bytes`] bounds.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.bounds.bytes = Some(bytes);
@@ -214,7 +250,7 @@ impl SharedMapBuilder {
             bounds: self.bounds,
             mark: door::mark(&rules),
             rules,
-            keep: self.feed_length.to_string(),
+            keep: format!("{} {}", self.feed_length, self.feed_bytes),
             cache: (self.cache > 0).then(|| Cache::new(self.cache, self.lease)),
             is_closing: AtomicBool::new(false),
         });
@@ -247,6 +283,7 @@ impl SharedMap {
             cache: 0,
             lease: Duration::from_secs(1),
             feed_length: 10_000,
+            feed_bytes: 64 << 20,
             bounds: Bounds::default(),
             supervisor: Supervisor::builder(),
             encryption: Encryption::default(),
@@ -366,12 +403,16 @@ impl SharedMap {
         let mut call = Call::inc();
         call.arg(text).arg(by.to_string()).arg(least.to_string()).arg(greatest.to_string());
         call.arg(milliseconds(rule.time_to_live())).arg(milliseconds(rule.idle_time()));
-        let (word, mut parts) = self.core.run(&call)?;
+        let (word, mut parts) = self.core.run(&call).inspect_err(|error| {
+            if let Some(cache) = self.core.cache.as_ref().filter(|_| error.is_unknown()) {
+                cache.forget([text], false);
+            }
+        })?;
         match word.as_str() {
             "ok" => {
                 let number = parts.number()?;
                 if let Some(cache) = &self.core.cache {
-                    cache.changed(text, number);
+                    cache.changed([text], number);
                 }
                 let sum = parts.number()?;
                 self.core.supervisor.note_changes(1, 0);
@@ -552,8 +593,9 @@ impl SharedMap {
     ///
     /// Events come in the order of their versions, of all keys. When this process was away for longer
     /// than the feed keeps, or the server came back without its last writes, watchers get a
-    /// [`Notice::Missed`](tophash_safemap::Notice::Missed). Refusals are told in the process that was
-    /// refused, when they happen.
+    /// [`Notice::Missed`](tophash_safemap::Notice::Missed): with the number of those, and before what came
+    /// in their place; with one for a namespace that was emptied. Refusals are told in the process that
+    /// was refused, when they happen.
     ///
     /// # Errors
     ///

@@ -15,6 +15,7 @@ static READ: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/
 static ALL: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/all.lua")));
 static COMMIT: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/commit.lua")));
 static INC: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/inc.lua")));
+static PLACE: LazyLock<Script> = LazyLock::new(|| with_prelude(include_str!("lua/place.lua")));
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/claim.lua")));
 
 fn with_prelude(body: &str) -> Script {
@@ -35,6 +36,10 @@ impl Call {
 
     pub(crate) fn all() -> Self {
         Self { script: &ALL, purpose: Purpose::Read, arguments: Vec::new() }
+    }
+
+    pub(crate) fn place() -> Self {
+        Self { script: &PLACE, purpose: Purpose::Read, arguments: Vec::new() }
     }
 
     pub(crate) fn commit() -> Self {

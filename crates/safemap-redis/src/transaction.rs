@@ -133,9 +133,12 @@ impl SharedMap {
                 Ok(result) => result,
                 // An error that comes of something that is no longer so is none.
                 Err(Error::Map(refusal)) if refusal != Refusal::Stale => {
-                    let is_so = transaction.reads.is_empty() || transaction.still()?;
-                    let error = if is_so { refusal } else { Refusal::Stale };
-                    return self.guarded("", || Err(error.into()));
+                    if !transaction.reads.is_empty() && !transaction.still()? {
+                        return Err(Refusal::Stale.into());
+                    }
+                    let error = Error::from(refusal);
+                    self.core.supervisor.failed("", &error);
+                    return Err(error);
                 }
                 Err(error) => return Err(error),
             };

@@ -14,6 +14,8 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     // after its last write, so that clients who never come back leave nothing behind.
     let count = Type::integer().range(0..=LIMIT).ttl(MINUTE);
     let schema = Schema::builder().key("minute.*.client.*", count).build()?;
+    // There is no breaker: that a limit is reached is an ordinary answer here, but a refusal to the map,
+    // and one client who goes on asking would make it read-only for all.
     // A service leaves the clock out; with one that is moved by hand this runs at once.
     let clock = Arc::new(ManualClock::new());
     let requests = SafeMap::builder(schema)

@@ -1,6 +1,7 @@
 //! What is said when a breaker opens or closes.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::breaker::BreakerState;
@@ -108,14 +109,15 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// Tells all of an alert, in their order; it is made only where somebody listens.
+/// Tells all of an alert, in their order; it is made only where somebody listens. The write that the
+/// alert comes of was done or refused, whatever a listener does: if one panics, that ends there.
 pub(crate) fn tell(listeners: &[Listener], alert: impl FnOnce() -> Alert) {
     if listeners.is_empty() {
         return;
     }
     let alert = alert();
     for Listener(listener) in listeners {
-        listener(&alert);
+        let _ = catch_unwind(AssertUnwindSafe(|| listener(&alert)));
     }
 }
 

@@ -265,7 +265,7 @@ impl SafeMap {
     fn refused_keys(&self) -> Vec<RefusedKey> {
         let worst = self.inner.refusals.worst(MOST_NAMED);
         let refused = worst.into_iter().map(|(key, refused)| RefusedKey {
-            count: refused.count,
+            count: refused.count(),
             expected: refused.expected.map(|kind| kind.name().to_owned()),
             written: self.inner.store.writes_of(&key).into(),
             came: came(&refused.kinds),

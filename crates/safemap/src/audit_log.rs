@@ -110,7 +110,9 @@ pub(crate) fn beside(path: &Path, part: &str) -> PathBuf {
 /// record.
 pub(crate) fn make_room(path: &Path, keep: u32) -> io::Result<()> {
     let full = |number: u32| beside(path, &number.to_string());
-    if keep == 0 {
+    // Where the file has made room already, and only the new one couldn't be made, numbering anew would
+    // let go of the oldest for nothing, once for each record that comes meanwhile.
+    if keep == 0 || std::fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
     for number in (1..keep).rev() {
@@ -217,6 +219,23 @@ mod tests {
         assert_eq!(times(&folder.path().join("audits.jsonl.1")), (vec![7, 8], 0));
         assert_eq!(times(&folder.path().join("audits.jsonl.2")), (vec![5, 6], 0));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn room_that_was_made_is_not_made_again_while_no_file_can_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audits.jsonl");
+        for number in 1..=3 {
+            fs::write(beside(&path, &number.to_string()), number.to_string()).unwrap();
+        }
+        fs::write(&path, "0").unwrap();
+        for _ in 0..8 {
+            make_room(&path, 4).unwrap();
+        }
+        for number in 1..=4 {
+            let held = fs::read_to_string(beside(&path, &number.to_string())).unwrap();
+            assert_eq!(held, (number - 1).to_string());
+        }
     }
 
     #[test]

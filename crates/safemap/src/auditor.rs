@@ -193,11 +193,11 @@ fn work(
             Some(due) if now < due => clock.park_until(due),
             _ => {
                 due = Some(now.saturating_add(interval));
-                let Some(record) = map.audit() else { return };
-                let hand_on = || record.and_then(|record| sink(&record));
-                let fault = match catch_unwind(AssertUnwindSafe(hand_on)) {
-                    Ok(Ok(())) => None,
-                    Ok(Err(error)) => Some(error.to_string()),
+                let audit = || Some(map.audit()?.and_then(|record| sink(&record)));
+                let fault = match catch_unwind(AssertUnwindSafe(audit)) {
+                    Ok(None) => return,
+                    Ok(Some(Ok(()))) => None,
+                    Ok(Some(Err(error))) => Some(error.to_string()),
                     Err(_) => Some("the function panicked".to_owned()),
                 };
                 shared.note(fault);
@@ -308,6 +308,31 @@ mod tests {
         let outcome = auditor.finish();
         assert_eq!((outcome.done, outcome.failed), (2, 2));
         assert_eq!(outcome.last_fault.as_deref(), Some("the function panicked"));
+    }
+
+    #[test]
+    fn an_audit_that_panics_is_counted_and_ends_nothing() {
+        let clock = Arc::new(ManualClock::new());
+        let supervisor = Supervisor::builder().clock(clock.clone()).build("far", Schema::open());
+        let supervisor = Arc::new(supervisor);
+        let (sender, calls) = mpsc::channel();
+        let (audited, mut count) = (Arc::clone(&supervisor), 0);
+        let counted = Mutex::new(move || {
+            count += 1;
+            count
+        });
+        let audit = move || {
+            let call = counted.lock().unwrap_or_else(PoisonError::into_inner)();
+            sender.send(call).ok()?;
+            assert_ne!(call, 1, "a fault of the test");
+            Some(Ok(audited.audit(&crate::supervisor::Holding::default())))
+        };
+        let auditor = supervisor.audit_every(HOUR, audit, |_| Ok(())).unwrap();
+        assert_eq!(calls.recv().unwrap(), 1);
+        clock.advance(HOUR);
+        assert_eq!(calls.recv().unwrap(), 2);
+        let outcome = auditor.finish();
+        assert_eq!((outcome.done, outcome.failed), (1, 1));
     }
 
     #[test]

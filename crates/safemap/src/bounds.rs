@@ -35,8 +35,12 @@ pub enum Eviction {
     Refuse,
     /// The entry that was neither read nor written for longest. What most caches need.
     LeastRecentlyUsed,
-    /// The entry that was read least; of several, the one used longest ago. For caches that are
-    /// scanned now and then.
+    /// The entry that was read least of late; of several, the one used longest ago. For caches that
+    /// are scanned now and then.
+    ///
+    /// Reads count half after about eight accesses for each entry of the cache, so that what was read
+    /// long ago does not keep out what is new for good. Until then it does: a new entry that is not
+    /// read before the next ones come is the first to go.
     LeastRead,
 }
 

@@ -6,8 +6,9 @@
 //! few writes try: one failure opens it again, and when all have succeeded it closes.
 //!
 //! Successful writes cost one load. They are counted by the shards anyway, and only a failure looks at
-//! the sum: the successes since the last look are spread evenly over the slices that went by. So the
-//! counts of a slice are exact when there are failures at both of its ends, and near to it otherwise.
+//! the sum, once a millisecond at most: the successes since the last look are spread evenly over the
+//! slices that went by. So the counts of a slice are exact, to the millisecond, when there are failures
+//! at both of its ends, and near to it otherwise.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -49,9 +50,15 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// The share of failed writes, from 0 to 1, above which a slice is bad; 0.15 unless said.
+    /// The share of failed writes above which a slice is bad; 0.15 unless said.
+    ///
+    /// # Panics
+    ///
+    /// When the share is not from 0 to below 1: no share is above 1, so that the breaker would never
+    /// open. It is a share, not a percentage: 15 % are `0.15`.
     #[must_use]
     pub fn threshold(mut self, share: f64) -> Self {
+        assert!((0.0..1.0).contains(&share), "a threshold is from 0 to below 1, not {share}");
         self.threshold = share;
         self
     }
@@ -131,10 +138,13 @@ struct Inner {
     slices: VecDeque<Slice>,
     /// The number of the newest slice.
     current: u64,
-    /// All successes at the last look.
+    /// All successes at the last look, and when that was.
     successes: u64,
+    looked: Option<u64>,
     /// When it opened.
     opened: u64,
+    /// The number of the round of probes; those of an earlier one decide nothing.
+    round: u64,
     probes_started: u32,
     probes_done: u32,
     /// When the first of the probes was let through.
@@ -154,8 +164,8 @@ struct Slice {
 pub(crate) enum Pass {
     /// One of many.
     Ordinary,
-    /// One by which it is decided whether to close.
-    Probe,
+    /// One by which it is decided whether to close, of the round with this number.
+    Probe(u64),
 }
 
 impl Circuit {
@@ -166,7 +176,9 @@ impl Circuit {
             slices: VecDeque::from([Slice::default()]),
             current,
             successes: 0,
+            looked: None,
             opened: 0,
+            round: 0,
             probes_started: 0,
             probes_done: 0,
             probing_since: 0,
@@ -225,7 +237,7 @@ impl Circuit {
                     return Err((Duration::from_millis(left), inner.hint.clone()));
                 }
                 self.state.store(HALF_OPEN, Ordering::Release);
-                (inner.probes_started, inner.probes_done) = (0, 0);
+                inner.begin_round();
             }
             _ => {}
         }
@@ -233,7 +245,7 @@ impl Circuit {
         if inner.probes_started >= self.config.probes
             && now >= inner.probing_since.saturating_add(rest.max(1))
         {
-            (inner.probes_started, inner.probes_done) = (0, 0);
+            inner.begin_round();
         }
         if inner.probes_started >= self.config.probes {
             return Err((Duration::ZERO, inner.hint.clone()));
@@ -242,7 +254,7 @@ impl Circuit {
             inner.probing_since = now;
         }
         inner.probes_started += 1;
-        Ok(Pass::Probe)
+        Ok(Pass::Probe(inner.round))
     }
 
     /// Notes a write that was done; of ordinary ones nothing has to be noted. Says whether the
@@ -253,11 +265,9 @@ impl Circuit {
         now: impl FnOnce() -> u64,
         successes: impl FnOnce() -> u64,
     ) -> bool {
-        if pass == Pass::Ordinary {
-            return false;
-        }
+        let Pass::Probe(round) = pass else { return false };
         let mut inner = self.lock();
-        if self.state.load(Ordering::Acquire) != HALF_OPEN {
+        if self.state.load(Ordering::Acquire) != HALF_OPEN || round != inner.round {
             return false;
         }
         inner.probes_done += 1;
@@ -271,29 +281,34 @@ impl Circuit {
 
     /// A probe that came to nothing, neither done nor failed: another may try.
     pub(crate) fn withdrawn(&self, pass: Pass) {
-        if pass == Pass::Probe {
+        if let Pass::Probe(round) = pass {
             let mut inner = self.lock();
-            inner.probes_started = inner.probes_started.saturating_sub(1);
+            if round == inner.round {
+                inner.probes_started = inner.probes_started.saturating_sub(1);
+            }
         }
     }
 
-    /// Notes a write that failed. `successes` is the number of all writes done so far. Says with
-    /// what hint it opened, if it did; the hint is asked for only then.
+    /// Notes a write that failed. `successes` tells the number of all writes done so far, and is asked
+    /// once a millisecond at most. Says with what hint it opened, if it did; the hint is asked for
+    /// only then.
     pub(crate) fn failed(
         &self,
         pass: Pass,
         now: u64,
-        successes: u64,
+        successes: impl FnOnce() -> u64,
         hint: impl FnOnce() -> String,
     ) -> Option<String> {
         let mut inner = self.lock();
+        let successes = if inner.looked == Some(now) { inner.successes } else { successes() };
+        inner.looked = Some(now);
         inner.roll(self.number(now), successes, self.config.bad_slices);
         if let Some(slice) = inner.slices.back_mut() {
             slice.failed += 1;
         }
         let opens = match self.state.load(Ordering::Acquire) {
             CLOSED => self.is_bad(&inner),
-            HALF_OPEN => pass == Pass::Probe,
+            HALF_OPEN => pass == Pass::Probe(inner.round),
             _ => false,
         };
         if !opens {
@@ -338,6 +353,12 @@ impl Slice {
 }
 
 impl Inner {
+    /// Begins to count probes anew; those that are under way count no more.
+    fn begin_round(&mut self) {
+        self.round += 1;
+        (self.probes_started, self.probes_done) = (0, 0);
+    }
+
     /// Begins anew with nothing counted.
     fn forget(&mut self, current: u64, successes: u64) {
         self.slices.clear();
@@ -386,7 +407,7 @@ mod tests {
     }
 
     fn fail(circuit: &Circuit, now: u64, successes: u64) -> bool {
-        circuit.failed(Pass::Ordinary, now, successes, || "hint".to_owned()).is_some()
+        circuit.failed(Pass::Ordinary, now, || successes, || "hint".to_owned()).is_some()
     }
 
     /// One write in `every` fails, ten times a second; the time at which it opened.
@@ -461,12 +482,12 @@ mod tests {
         let refused = circuit.admit(|| 3000).unwrap_err();
         assert_eq!(refused, (Duration::from_secs(8), "hint".to_owned()));
 
-        assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Probe));
-        assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Probe));
+        assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Probe(1)));
+        assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Probe(1)));
         assert!(circuit.admit(|| 11_000).is_err());
-        assert!(!circuit.succeeded(Pass::Probe, || 11_000, || 1));
+        assert!(!circuit.succeeded(Pass::Probe(1), || 11_000, || 1));
         assert_eq!(circuit.state(), BreakerState::HalfOpen);
-        assert!(circuit.succeeded(Pass::Probe, || 11_000, || 2));
+        assert!(circuit.succeeded(Pass::Probe(1), || 11_000, || 2));
         assert_eq!(circuit.state(), BreakerState::Closed);
         assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Ordinary));
         assert!(!fail(&circuit, 11_000, 2));
@@ -478,7 +499,7 @@ mod tests {
         fail(&circuit, 0, 0);
         fail(&circuit, 1000, 0);
         let pass = circuit.admit(|| 11_000).unwrap();
-        assert!(circuit.failed(pass, 11_000, 0, || "again".to_owned()).is_some());
+        assert!(circuit.failed(pass, 11_000, || 0, || "again".to_owned()).is_some());
         assert_eq!(circuit.state(), BreakerState::Open);
         assert_eq!(circuit.times_opened(), 2);
     }
@@ -488,11 +509,49 @@ mod tests {
         let circuit = circuit(Breaker::default().bad_slices(1).floor(1).probes(1));
         fail(&circuit, 0, 0);
         fail(&circuit, 1000, 0);
-        assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Probe));
+        assert_eq!(circuit.admit(|| 11_000), Ok(Pass::Probe(1)));
         assert!(circuit.admit(|| 20_999).is_err());
-        assert_eq!(circuit.admit(|| 21_000), Ok(Pass::Probe));
-        circuit.withdrawn(Pass::Probe);
-        assert_eq!(circuit.admit(|| 21_000), Ok(Pass::Probe));
+        assert_eq!(circuit.admit(|| 21_000), Ok(Pass::Probe(2)));
+        circuit.withdrawn(Pass::Probe(2));
+        assert_eq!(circuit.admit(|| 21_000), Ok(Pass::Probe(2)));
+    }
+
+    #[test]
+    fn a_probe_of_an_earlier_round_decides_nothing() {
+        let circuit = circuit(Breaker::default().bad_slices(1).floor(1).probes(1));
+        fail(&circuit, 0, 0);
+        fail(&circuit, 1000, 0);
+        let late = circuit.admit(|| 11_000).unwrap();
+        let probe = circuit.admit(|| 21_000).unwrap();
+        circuit.withdrawn(late);
+        assert!(circuit.admit(|| 21_000).is_err(), "one probe is let in, and it is under way");
+        assert!(!circuit.succeeded(late, || 21_000, || 1));
+        assert!(circuit.failed(late, 21_000, || 1, || "late".to_owned()).is_none());
+        assert_eq!(circuit.state(), BreakerState::HalfOpen);
+        assert!(circuit.succeeded(probe, || 21_000, || 1));
+    }
+
+    #[test]
+    fn the_sum_of_successes_is_asked_for_once_a_millisecond() {
+        let circuit = circuit(Breaker::default());
+        let mut asked = 0;
+        for failure in 0..100 {
+            let successes = || {
+                asked += 1;
+                0
+            };
+            circuit.failed(Pass::Ordinary, failure / 50, successes, String::new);
+        }
+        assert_eq!(asked, 2);
+    }
+
+    #[test]
+    fn a_threshold_that_nothing_is_above_is_not_taken() {
+        for share in [1.0, 15.0, -0.1, f64::NAN, f64::INFINITY] {
+            let set = std::panic::catch_unwind(|| Breaker::default().threshold(share));
+            assert!(set.is_err(), "{share}");
+        }
+        assert_eq!(Breaker::default().threshold(0.0).threshold, 0.0);
     }
 
     proptest! {

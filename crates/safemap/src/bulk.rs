@@ -155,8 +155,8 @@ impl SafeMap {
         let store = &self.inner.store;
         let (mut reads, mut writes) = (Vec::new(), Vec::new());
         for write in theirs {
-            let life = |rule: u16| self.inner.lives[usize::from(rule)];
-            let entry = store.read(write.hash, &write.key, life, &mut ShardVersions::new());
+            // That it is compared is no use of it.
+            let entry = store.read(write.hash, &write.key, None, &mut ShardVersions::new());
             reads.push(Read {
                 hash: write.hash,
                 key: Arc::clone(&write.key),
@@ -167,6 +167,7 @@ impl SafeMap {
                 writes.push(write.clone());
                 continue;
             };
+            let value = &value.value;
             if ours == *value {
                 continue;
             }

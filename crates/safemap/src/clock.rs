@@ -28,11 +28,28 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// The time of day, for reports.
     fn wall(&self) -> SystemTime;
 
+    /// Whether the map may ask it under a lock: only the clocks of this crate can say so.
+    #[doc(hidden)]
+    fn is_ours(&self, _: ours::Ours) -> bool {
+        false
+    }
+
     /// Lets the calling thread rest until some moment of this clock, or until it is unparked. It may
     /// come back early; who calls looks at the clock again.
     fn park_until(&self, moment: Duration) {
         thread::park_timeout(moment.saturating_sub(self.now()));
     }
+}
+
+mod ours {
+    /// Keeps others from saying that their clock is ours: it can't be named outside.
+    #[derive(Debug)]
+    pub struct Ours;
+}
+
+/// Whether a clock is one of this crate, which nothing that a map does can wait for.
+pub(crate) fn is_ours(clock: &dyn Clock) -> bool {
+    clock.is_ours(ours::Ours)
 }
 
 /// The clock of the system.
@@ -83,6 +100,10 @@ impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     fn coarse_now(&self) -> Duration {
         coarse().saturating_sub(self.coarse_start)
+    }
+
+    fn is_ours(&self, _: ours::Ours) -> bool {
+        true
     }
 
     fn wall(&self) -> SystemTime {
@@ -144,6 +165,10 @@ impl Clock for ManualClock {
 
     fn wall(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + self.now()
+    }
+
+    fn is_ours(&self, _: ours::Ours) -> bool {
+        true
     }
 
     fn park_until(&self, moment: Duration) {

@@ -2,13 +2,13 @@
 //!
 //! An entry lies in its table with a short key and a number in it, so that one look at memory finds all
 //! of it: a walk to another place costs more than all else about a read in a map that is larger than
-//! the caches. So it is made small; what a read needs lies at its front, and times are kept only where
-//! an entry can expire.
+//! the caches. So it is made small; what a read needs lies at its front, and what few entries have
+//! (an end, a content whose size can't be told at a glance) lies elsewhere.
 
 use std::sync::Arc;
 
 use crate::name::Name;
-use crate::value::Value;
+use crate::value::{Value, Weighed};
 
 /// A time that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -29,12 +29,20 @@ pub(crate) struct Entry {
     higher_version: u16,
     /// The number of its rule.
     pub(crate) rule: u16,
-    /// The shard's count of accesses at the last one, where eviction asks for it.
+    /// How it was used, where eviction asks for it; see [`Stamps`](crate::shard::Stamps).
     pub(crate) touched: u32,
     /// Ticks of the map at which it came to be.
     born: u32,
-    /// When it is no more; `None` if it is not known that it ever will be.
-    term: Option<Box<Term>>,
+    /// What few entries have.
+    extra: Option<Box<Extra>>,
+}
+
+/// When an entry is no more, and the bytes of its content where it is a list or an object: to count
+/// them takes longer than a lock may be held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extra {
+    term: Term,
+    content: usize,
 }
 
 /// The bit beside the higher part of a version that says that the entry has to be there.
@@ -53,6 +61,11 @@ impl Term {
     pub(crate) const NEVER: Self = Self { expires: NEVER, ends: NEVER };
 }
 
+/// Bytes that an entry with this value and end takes for what few entries have.
+pub(crate) fn extra_bytes(value: &Value, term: Term) -> usize {
+    if value.is_flat() && term == Term::NEVER { 0 } else { size_of::<Extra>() }
+}
+
 impl Entry {
     /// An entry that was never read, and whose version its shard fills in.
     ///
@@ -62,13 +75,16 @@ impl Entry {
     pub(crate) fn new(
         key: &str,
         shared: Option<&Arc<str>>,
-        value: Value,
+        value: Weighed,
         rule: u16,
         is_required: bool,
     ) -> Self {
         let mut entry = Self::BLANK;
         entry.name.set(key, shared);
-        entry.value = value;
+        if !value.value.is_flat() {
+            entry.extra().content = value.bytes;
+        }
+        entry.value = value.value;
         entry.rule = rule;
         entry.higher_version = if is_required { REQUIRED } else { 0 };
         entry
@@ -84,8 +100,33 @@ impl Entry {
         rule: 0,
         touched: 0,
         born: 0,
-        term: None,
+        extra: None,
     };
+
+    /// Writes a value over the one that is held, which is returned: it may take long to drop.
+    #[inline]
+    pub(crate) fn set_value(&mut self, value: Weighed) -> Value {
+        if !value.value.is_flat() {
+            self.extra().content = value.bytes;
+        }
+        std::mem::replace(&mut self.value, value.value)
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_with(|| Box::new(Extra { term: Term::NEVER, content: 0 }))
+    }
+
+    /// Bytes that the content takes outside of the entry.
+    #[inline]
+    pub(crate) fn content_bytes(&self) -> usize {
+        if self.value.is_scalar() {
+            0
+        } else if self.value.is_flat() {
+            self.value.content_bytes()
+        } else {
+            self.extra.as_ref().map_or(0, |extra| extra.content)
+        }
+    }
 
     /// The number of the write of its shard that it was last written by.
     #[inline]
@@ -118,14 +159,12 @@ impl Entry {
     }
 
     pub(crate) fn term(&self) -> Term {
-        self.term.as_deref().copied().unwrap_or(Term::NEVER)
+        self.extra.as_ref().map_or(Term::NEVER, |extra| extra.term)
     }
 
     pub(crate) fn set_term(&mut self, term: Term) {
-        match &mut self.term {
-            Some(held) => **held = term,
-            None if term == Term::NEVER => {}
-            None => self.term = Some(Box::new(term)),
+        if self.extra.is_some() || term != Term::NEVER {
+            self.extra().term = term;
         }
     }
 
@@ -139,8 +178,14 @@ impl Entry {
 
     /// Bytes of the entry itself, and of what it alone holds.
     pub(crate) fn bytes(&self) -> usize {
-        let term = if self.term.is_some() { size_of::<Term>() } else { 0 };
-        self.name.content_bytes() + self.value.content_bytes() + term
+        let extra = if self.extra.is_some() { size_of::<Extra>() } else { 0 };
+        self.name.content_bytes() + self.content_bytes() + extra
+    }
+
+    /// The same, once it holds another value until another end.
+    pub(crate) fn bytes_with(&self, value: &Weighed, term: Term) -> usize {
+        let extra = if self.extra.is_some() { size_of::<Extra>() } else { 0 };
+        self.name.content_bytes() + value.bytes + extra.max(extra_bytes(&value.value, term))
     }
 }
 
@@ -154,9 +199,22 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_of_a_list_are_those_that_were_counted_when_it_came() {
+        let list = Value::from(vec![Value::from("ab"), Value::from(1)]);
+        let weighed = Weighed::of(list.clone());
+        let mut entry = Entry::new("key", None, Weighed::of(Value::from(1)), 0, false);
+        let told = entry.bytes_with(&weighed, Term::NEVER);
+        entry.set_value(weighed);
+        assert_eq!(entry.content_bytes(), list.content_bytes());
+        assert_eq!(entry.bytes(), told);
+        entry.set_value(Weighed::of(Value::from("abc")));
+        assert_eq!(entry.content_bytes(), Value::from("abc").content_bytes());
+    }
+
+    #[test]
     fn a_version_and_whether_it_is_required_do_not_mix() {
         for is_required in [false, true] {
-            let mut entry = Entry::new("key", None, Value::from(1), 7, is_required);
+            let mut entry = Entry::new("key", None, Weighed::of(Value::from(1)), 7, is_required);
             for version in [0, 1, u64::from(u32::MAX), 1 << 32, (1 << 47) - 1] {
                 entry.set_version(version);
                 assert_eq!((entry.version(), entry.is_required()), (version, is_required));

@@ -111,6 +111,14 @@ pub enum SchemaError {
         /// The most there may be.
         most: usize,
     },
+    /// A limit that is none of its type, or that nothing fits.
+    #[error("the type of {pattern:?} contradicts itself: {reason}")]
+    Limit {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A time to live of nothing.
     #[error("{pattern:?} would expire at once")]
     NoTime {

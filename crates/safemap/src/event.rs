@@ -1,7 +1,8 @@
 //! What happens to the entries of a map, and who is told.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::pattern::KeyPattern;
@@ -78,7 +79,11 @@ pub struct Event {
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     is_observed: AtomicBool,
+    /// Whether any of them makes writers wait.
+    holds_writers: AtomicBool,
     observers: RwLock<Vec<Observer>>,
+    /// What the queues of observers that are gone have seen: a count never falls.
+    gone: Mutex<QueueCounts>,
 }
 
 #[derive(Clone, Debug)]
@@ -98,14 +103,29 @@ impl Hub {
     pub(crate) fn add(&self, observer: Observer) {
         let mut observers = self.observers.write().unwrap_or_else(PoisonError::into_inner);
         observers.push(observer);
-        self.is_observed.store(true, Ordering::Release);
+        self.note(&observers);
     }
 
-    pub(crate) fn remove(&self, queue: &Arc<Queue>) {
-        let mut observers = self.observers.write().unwrap_or_else(PoisonError::into_inner);
-        observers.retain(|observer| !Arc::ptr_eq(&observer.queue, queue));
+    /// Makes known who there is.
+    fn note(&self, observers: &[Observer]) {
+        let holds_writers = observers.iter().any(|observer| observer.queue.holds_writers());
+        self.holds_writers.store(holds_writers, Ordering::Release);
         self.is_observed.store(!observers.is_empty(), Ordering::Release);
+    }
+
+    /// Lets an observer go, of whose queue nothing more is taken.
+    pub(crate) fn remove(&self, queue: &Arc<Queue>) {
         queue.close();
+        let mut observers = self.observers.write().unwrap_or_else(PoisonError::into_inner);
+        let before = observers.len();
+        observers.retain(|observer| !Arc::ptr_eq(&observer.queue, queue));
+        self.note(&observers);
+        if observers.len() < before {
+            let counts = queue.counts();
+            let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+            gone.dropped += counts.dropped;
+            gone.taken += counts.taken;
+        }
     }
 
     /// Whether anybody is to be told of anything; one load.
@@ -114,15 +134,31 @@ impl Hub {
         self.is_observed.load(Ordering::Acquire)
     }
 
-    /// Waits for the observers of a key that want writers to wait. Called with no lock held.
-    pub(crate) fn wait_for_room(&self, key: &str) -> Result<(), Error> {
-        if !self.is_observed() {
+    /// Whether anybody is to be told of a change of a key; one load where nobody watches anything.
+    #[inline]
+    pub(crate) fn is_wanted(&self, change: Change, key: &str) -> bool {
+        self.is_observed() && self.is_wanted_by_any(change, key)
+    }
+
+    #[cold]
+    fn is_wanted_by_any(&self, change: Change, key: &str) -> bool {
+        let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);
+        observers.iter().any(|observer| observer.wants(change, key))
+    }
+
+    /// Waits for the observers that want writers to wait and are to be told of one of these changes
+    /// of a key. Called with no lock held.
+    pub(crate) fn wait_for_room(&self, key: &str, changes: &[Change]) -> Result<(), Error> {
+        if !self.holds_writers.load(Ordering::Acquire) {
             return Ok(());
         }
         let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);
         let waited_for: Vec<_> = observers
             .iter()
-            .filter(|observer| observer.queue.holds_writers() && observer.pattern.matches(key))
+            .filter(|observer| {
+                observer.queue.holds_writers()
+                    && changes.iter().any(|change| observer.wants(*change, key))
+            })
             .map(|observer| Arc::clone(&observer.queue))
             .collect();
         // While a writer waits, observers may come and go.
@@ -173,11 +209,20 @@ impl Hub {
         }
     }
 
-    /// The counts of each observer's queue.
+    /// The counts of the queues of all observers, those that are gone included; of those that wait,
+    /// the most in one of them.
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "metrics alone ask for it"))]
-    pub(crate) fn counts(&self) -> Vec<QueueCounts> {
+    pub(crate) fn counts(&self) -> QueueCounts {
+        // Under the lock: nobody goes meanwhile, and is counted twice or not at all.
         let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);
-        observers.iter().map(|observer| observer.queue.counts()).collect()
+        let mut total = *self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        for observer in observers.iter() {
+            let counts = observer.queue.counts();
+            total.waiting = total.waiting.max(counts.waiting);
+            total.dropped += counts.dropped;
+            total.taken += counts.taken;
+        }
+        total
     }
 }
 
@@ -194,6 +239,7 @@ impl Hub {
 ///     .capacity(10_000)
 ///     .overflow(Overflow::Wait(Duration::from_millis(50)))
 ///     .start();
+/// // Who removes a session waits for room; who writes one is not told of, and does not.
 /// assert!(gone.try_next().is_none());
 /// # Ok::<(), tophash_safemap::SchemaError>(())
 /// ```
@@ -279,7 +325,10 @@ impl WatchBuilder {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// As an iterator it waits for the next notice, and ends with the map.
+/// As an iterator it waits for the next notice, and ends with the map; [`Watch::next_within`] waits no
+/// longer than it is told. All of these block their thread. Code that may not be blocked, as that of an
+/// async runtime, sets up a [hook](WatchBuilder::hook) that sends to a channel of the runtime, and
+/// waits for that: what wakes a task is not called by writers, who hold a lock when they tell.
 #[derive(Debug)]
 pub struct Watch {
     hub: Weak<Hub>,
@@ -292,6 +341,17 @@ impl Watch {
         self.queue.try_pop()
     }
 
+    /// The next notice, if there is one within so long. That there was none in time, or that the map
+    /// is gone and all has been told, [`Watch::is_over`] tells apart.
+    pub fn next_within(&self, time: Duration) -> Option<Notice> {
+        self.queue.pop_waiting(Some(time))
+    }
+
+    /// Whether the map is gone, and all that happened to it has been told.
+    pub fn is_over(&self) -> bool {
+        self.queue.is_over()
+    }
+
     /// How many events were dropped so far.
     pub fn dropped(&self) -> u64 {
         self.queue.counts().dropped
@@ -302,7 +362,7 @@ impl Iterator for Watch {
     type Item = Notice;
 
     fn next(&mut self) -> Option<Notice> {
-        self.queue.pop_waiting()
+        self.queue.pop_waiting(None)
     }
 }
 

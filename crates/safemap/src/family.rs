@@ -42,8 +42,10 @@ impl<T: TypedValue> KeyFamily<T> {
     /// [`SafeMap::key`] does.
     pub fn at<const COUNT: usize>(&self, names: [&str; COUNT]) -> Result<Key<T>, Error> {
         let fault = |reason| Error::InvalidKey { key: self.pattern.as_str().into(), reason };
+        let length: usize = names.iter().map(|name| name.len()).sum();
         let mut names = names.into_iter();
-        let mut text = String::new();
+        // Whatever is filled in takes the place of something.
+        let mut text = String::with_capacity(self.pattern.as_str().len() + length);
         for segment in self.pattern.as_str().split('.') {
             if !text.is_empty() {
                 text.push('.');

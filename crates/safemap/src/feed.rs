@@ -36,14 +36,14 @@ impl ChangeFeed {
 
     /// Tells the observers of a key what happened to it.
     pub fn tell(&self, change: Change, key: &str, value: Option<Value>, version: u64) {
-        if self.hub.is_observed() {
+        if self.hub.is_wanted(change, key) {
             self.hub.tell_waiting(&Event { change, key: key.into(), value, version, error: None });
         }
     }
 
     /// Tells the observers of a key that something was refused; never waits for them.
     pub fn refuse(&self, key: &str, error: &Error) {
-        if self.hub.is_observed() {
+        if self.hub.is_wanted(Change::Refused, key) {
             self.hub.tell(&Event {
                 change: Change::Refused,
                 key: key.into(),

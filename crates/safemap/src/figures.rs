@@ -101,7 +101,7 @@ impl Figures {
         either!(self, map => map.growths().len())
     }
 
-    pub(crate) fn queues(&self) -> Vec<QueueCounts> {
+    pub(crate) fn queues(&self) -> QueueCounts {
         match self {
             Self::Memory(map) => map.inner.store.hub().counts(),
             Self::Far(map) => map.feed().hub().counts(),

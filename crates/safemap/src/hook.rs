@@ -4,10 +4,15 @@
 //! policy allows. It gets the events of a key in the order of its changes, one at a time. What it
 //! fails on is tried again at once, as often as was said, and then put with the dead letters, of which
 //! the last ones are kept and all are counted.
+//!
+//! A hook that is dropped is in a hurry, since its owner waits for it: each event has one try more, and
+//! after the first that fails all others are dead letters. Else a sink that is away would hold up the
+//! end of a program for as long as its time-out, for every event and every try.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -77,10 +82,15 @@ struct Record {
     letters: VecDeque<DeadLetter>,
 }
 
-/// A hook at work; dropping it lets it finish what is in its queue.
+/// A hook at work.
+///
+/// Dropping it waits until it has gone through what is in its queue: once for each event, and no longer
+/// than until the function fails, after which the rest are dead letters that nobody sees.
+/// [`Hook::finish`] takes the time for all tries, and tells what came of them.
 pub struct Hook {
     hub: Weak<Hub>,
     queue: Arc<Queue>,
+    is_in_hurry: Arc<AtomicBool>,
     record: Arc<Mutex<Record>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -118,22 +128,34 @@ impl WatchBuilder {
         let queue = self.attach();
         let record = Arc::new(Mutex::new(Record::default()));
         let (events, notes) = (Arc::clone(&queue), Arc::clone(&record));
+        let is_in_hurry = Arc::new(AtomicBool::new(false));
+        let hurries = Arc::clone(&is_in_hurry);
         let work = move || {
-            while let Some(notice) = events.pop_waiting() {
+            let mut last_fault: Option<String> = None;
+            while let Some(notice) = events.pop_waiting(None) {
                 let Notice::Event(event) = notice else { continue };
-                let fault = (0..tries).try_fold(String::new(), |_, _| {
-                    match catch_unwind(AssertUnwindSafe(|| call(&event))) {
+                let given_up = last_fault.take().filter(|_| hurries.load(Ordering::Acquire));
+                let mut fault = given_up.clone();
+                for attempt in 0..tries {
+                    if given_up.is_some() || (attempt > 0 && hurries.load(Ordering::Acquire)) {
+                        break;
+                    }
+                    fault = match catch_unwind(AssertUnwindSafe(|| call(&event))) {
                         Ok(Ok(())) => None,
                         Ok(Err(error)) => Some(error.to_string()),
                         Err(_) => Some("the hook panicked".to_owned()),
+                    };
+                    if fault.is_none() {
+                        break;
                     }
-                });
+                }
+                last_fault.clone_from(&fault);
                 notes.lock().unwrap_or_else(PoisonError::into_inner).note(event, fault);
             }
         };
         let thread = std::thread::Builder::new().name("safemap-hook".to_owned()).spawn(work);
         match thread {
-            Ok(thread) => Ok(Hook { hub, queue, record, thread: Some(thread) }),
+            Ok(thread) => Ok(Hook { hub, queue, is_in_hurry, record, thread: Some(thread) }),
             Err(error) => {
                 if let Some(hub) = hub.upgrade() {
                     hub.remove(&queue);
@@ -170,16 +192,13 @@ impl Hook {
         }
     }
 
-    /// Ends the hook, once it has worked through its queue.
+    /// Ends the hook, once it has worked through its queue, with all the tries that it has.
     pub fn finish(mut self) -> HookOutcome {
         self.end();
         self.outcome()
     }
 
     fn end(&mut self) {
-        if let Some(hub) = self.hub.upgrade() {
-            hub.remove(&self.queue);
-        }
         self.queue.close();
         // A hook that drops its own handle can't wait for itself.
         let own =
@@ -188,11 +207,16 @@ impl Hook {
             // Panics of the function are caught where it is called.
             let _ = thread.join();
         }
+        // Last, so that what it took on the way counts.
+        if let Some(hub) = self.hub.upgrade() {
+            hub.remove(&self.queue);
+        }
     }
 }
 
 impl Drop for Hook {
     fn drop(&mut self) {
+        self.is_in_hurry.store(true, Ordering::Release);
         self.end();
     }
 }
@@ -302,6 +326,35 @@ mod tests {
         assert!(printed[3].contains("token") && printed[3].contains("other"), "{}", printed[3]);
         // Nor does it take what the hook's owner is to see.
         assert_eq!(failing.finish().dead_letters[0].reason, "away");
+    }
+
+    #[test]
+    fn a_hook_that_is_dropped_gives_up_with_its_first_failure() {
+        let map = map();
+        let (release, gate) = mpsc::channel::<()>();
+        let (entered, calls) = mpsc::channel();
+        let hook = map
+            .watch("**".parse().unwrap())
+            .retries(2)
+            .hook(move |event| {
+                let _ = entered.send(event.key.as_ref().to_owned());
+                let _ = gate.recv();
+                if &*event.key == "taken" { Ok(()) } else { Err("away".into()) }
+            })
+            .unwrap();
+        map.set("taken", 1).unwrap();
+        assert_eq!(calls.recv().unwrap(), "taken");
+        for _ in 0..100 {
+            map.set("refused", 1).unwrap();
+        }
+        hook.is_in_hurry.store(true, Ordering::Release);
+        let record = Arc::clone(&hook.record);
+        drop(release);
+        drop(hook);
+        assert_eq!(calls.iter().collect::<Vec<_>>(), ["refused"]);
+        let record = record.lock().unwrap();
+        assert_eq!((record.done, record.failed, record.letters.len()), (1, 100, 100));
+        assert!(record.letters.iter().all(|letter| letter.reason == "away"));
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Keywords<'_> {
         let lowest = lowest.max(self.optional("exclusiveMinimum", above)?.unwrap_or(i64::MIN));
         let highest = self.optional("maximum", Json::as_i64)?.unwrap_or(i64::MAX);
         let highest = highest.min(self.optional("exclusiveMaximum", below)?.unwrap_or(i64::MAX));
-        Some(Type::integer().range(lowest..=highest))
+        (lowest <= highest).then(|| Type::integer().range(lowest..=highest))
     }
 
     fn number(&self) -> Option<Type> {
@@ -232,7 +232,7 @@ impl Keywords<'_> {
         };
         let lowest = self.optional("minimum", exact)?.unwrap_or(f64::MIN);
         let highest = self.optional("maximum", exact)?.unwrap_or(f64::MAX);
-        Some(Type::float().between(lowest, highest))
+        (lowest <= highest).then(|| Type::float().between(lowest, highest))
     }
 
     fn string(&self) -> Option<Type> {

@@ -1,4 +1,5 @@
-//! How long operations take: one in sixty-four of each thread's, in buckets of powers of two.
+//! How long operations take: one in sixty-four of each thread's, drawn at random, in buckets of powers
+//! of two. Counted off, those of a loop that takes turns would always be of the same sort.
 //!
 //! Nothing is timed until metrics ask for it; until then an operation pays one load.
 
@@ -6,8 +7,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-/// One in so many operations is timed.
-const SAMPLED: u32 = 64;
+/// One in two to this power of operations is timed.
+const SAMPLED: u32 = 6;
 
 /// Buckets end at 2^0 to 2^39 nanoseconds; the last holds all beyond.
 const BUCKETS: usize = 40;
@@ -43,14 +44,15 @@ pub(crate) enum Sort {
 }
 
 thread_local! {
-    static TURN: Cell<u32> = const { Cell::new(0) };
+    /// The state of a linear congruential generator, of which the highest bits are the best.
+    static DRAW: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Counts an operation of this thread.
-fn is_turn() -> bool {
-    let turn = TURN.get().wrapping_add(1);
-    TURN.set(turn);
-    turn.is_multiple_of(SAMPLED)
+/// Draws whether an operation of this thread is timed.
+fn is_drawn() -> bool {
+    let draw = DRAW.get().wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+    DRAW.set(draw);
+    draw >> (u32::BITS - SAMPLED) == 0
 }
 
 impl Latency {
@@ -62,7 +64,7 @@ impl Latency {
     /// Whether the operation that begins is one that is timed.
     #[inline]
     pub(crate) fn is_due(&self) -> bool {
-        self.is_on.load(Ordering::Relaxed) && is_turn()
+        self.is_on.load(Ordering::Relaxed) && is_drawn()
     }
 
     /// The start of an operation, if it is one that is timed.
@@ -118,7 +120,22 @@ mod tests {
         let timed = || (0..6400).filter(|_| latency.start().is_some()).count();
         assert_eq!(timed(), 0);
         latency.turn_on();
-        assert_eq!(timed(), 100);
+        // The draws of a thread are always the same; these are well within what chance would give.
+        let count = timed();
+        assert!((60..=140).contains(&count), "{count} of 6400");
+    }
+
+    #[test]
+    fn operations_that_take_turns_are_all_timed() {
+        let latency = Latency::default();
+        latency.turn_on();
+        for sorts in 2..=64 {
+            let mut timed = vec![0; sorts];
+            for operation in 0..64_000 * sorts {
+                timed[operation % sorts] += usize::from(latency.start().is_some());
+            }
+            assert!(timed.iter().all(|timed| (600..=1400).contains(timed)), "{timed:?}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::pattern::KeyPattern;
 use crate::refusals::Refusals;
 use crate::schema::Schema;
 use crate::store::{Action, Full, Life, Place, Store};
-use crate::value::{IntoTyped, TypedValue, Value};
+use crate::value::{IntoTyped, TypedValue, Value, Weighed};
 
 /// How often an optimistic operation is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 10_000;
@@ -282,8 +282,9 @@ impl SafeMap {
         value: Value,
         start: Option<Instant>,
     ) -> Result<(), Error> {
-        self.write(key, start, |place| {
-            self.inner.schema.admit(place.rule, place.key, &value)?;
+        let value = Weighed::of(value);
+        self.write(key, start, &[Change::Written], |place| {
+            self.inner.schema.admit(place.rule, place.key, &value.value)?;
             let put = self.inner.store.alter(place, |_| (Action::Put(value.clone()), ()));
             put.map_err(|full| self.full(key, full))
         })
@@ -316,7 +317,7 @@ impl SafeMap {
         key: &K,
         start: Option<Instant>,
     ) -> Result<Option<K::Value>, Error> {
-        let removed = self.write(key, start, |place| {
+        let removed = self.write(key, start, &[Change::Removed], |place| {
             if place.life.is_required {
                 return Err(Error::Required { key: place.key.into() });
             }
@@ -336,7 +337,7 @@ impl SafeMap {
     /// As [`SafeMap::set`]; and fails when the sum does not fit an integer or its range, or the entry
     /// is no integer.
     pub fn inc<K: AsKey>(&self, key: K, by: i64) -> Result<i64, Error> {
-        self.write(&key, self.inner.latency.start(), |place| {
+        self.write(&key, self.inner.latency.start(), &[Change::Written], |place| {
             let sum = |entry: Option<&Value>| {
                 let old = match entry {
                     None => 0,
@@ -358,11 +359,12 @@ impl SafeMap {
                 self.inner.schema.admit(place.rule, place.key, &Value::Integer(sum))?;
                 Ok(sum)
             };
-            let result =
-                self.inner.store.alter(place, |entry| match sum(entry.map(|entry| &entry.value)) {
-                    Ok(sum) => (Action::Put(Value::Integer(sum)), Ok(sum)),
+            let result = self.inner.store.alter(&place.read(), |entry| {
+                match sum(entry.map(|entry| &entry.value)) {
+                    Ok(sum) => (Action::Put(Weighed::of(Value::Integer(sum))), Ok(sum)),
                     Err(error) => (Action::Keep, Err(error)),
-                });
+                }
+            });
             result.map_err(|full| self.full(&key, full))?
         })
     }
@@ -372,7 +374,8 @@ impl SafeMap {
     /// # Errors
     ///
     /// As [`SafeMap::set`] and, for a `new` of `None`, [`SafeMap::remove`]. That the entry differs is
-    /// no error.
+    /// no error. Fails when another writer was first ten thousand times, each time with an equal
+    /// value; numbers and truth values are compared in one step, so that it does not come to that.
     pub fn compare_and_swap<K: AsKey>(
         &self,
         key: K,
@@ -380,21 +383,48 @@ impl SafeMap {
         new: Option<K::Value>,
     ) -> Result<Swap<K::Value>, Error> {
         let expected: Option<Value> = expected.map(Into::into);
-        let new: Option<Value> = new.map(Into::into);
-        let differs = self.write(&key, self.inner.latency.start(), |place| {
+        let new: Option<Weighed> = new.map(|new| Weighed::of(new.into()));
+        let change = if new.is_some() { Change::Written } else { Change::Removed };
+        let swap = self.write(&key, self.inner.latency.start(), &[change], |place| {
             self.admit_change(place, new.as_ref())?;
-            let result = self.inner.store.alter(place, |entry| {
-                let current = entry.map(|entry| &entry.value);
-                if current != expected.as_ref() {
-                    return (Action::Keep, Some(current.cloned()));
+            // The version of an entry that was found to be as expected.
+            let mut same = None;
+            for _ in 0..MOST_ATTEMPTS {
+                let look = self.inner.store.alter(&place.read(), |entry| {
+                    let (is_same, current) = match (entry, &expected) {
+                        (None, None) => (true, None),
+                        (Some(entry), Some(_)) if same == Some(entry.version()) => (true, None),
+                        (Some(entry), Some(expected)) if expected.is_scalar() => {
+                            (entry.value == *expected, Some(entry))
+                        }
+                        (Some(entry), Some(_)) => {
+                            // To compare them may take long, which is not done under a lock.
+                            let value = entry.value.clone();
+                            return (Action::Keep, Look::Compare(entry.version(), value));
+                        }
+                        (entry, _) => (false, entry),
+                    };
+                    if is_same {
+                        (new.clone().map_or(Action::Remove, Action::Put), Look::Done)
+                    } else {
+                        let current = current.map(|entry| entry.value.clone());
+                        (Action::Keep, Look::Differs(current))
+                    }
+                });
+                match look.map_err(|full| self.full(&key, full))? {
+                    Look::Done => return Ok(Swap::Done),
+                    Look::Differs(current) => return Ok(Swap::Differs(current)),
+                    Look::Compare(version, value) if expected.as_ref() == Some(&value) => {
+                        same = Some(version);
+                    }
+                    Look::Compare(_, value) => return Ok(Swap::Differs(Some(value))),
                 }
-                (new.clone().map_or(Action::Remove, Action::Put), None)
-            });
-            result.map_err(|full| self.full(&key, full))
+            }
+            Err(Error::Contended { attempts: MOST_ATTEMPTS })
         })?;
-        match differs {
-            None => Ok(Swap::Done),
-            Some(current) => {
+        match swap {
+            Swap::Done => Ok(Swap::Done),
+            Swap::Differs(current) => {
                 let current = current.map(|value| typed::<K>(&key, &value)).transpose()?;
                 Ok(Swap::Differs(current))
             }
@@ -425,15 +455,16 @@ impl SafeMap {
         key: K,
         mut change: impl FnMut(Option<K::Value>) -> Option<K::Value>,
     ) -> Result<Option<K::Value>, Error> {
-        let new = self.write(&key, self.inner.latency.start(), |place| {
+        let either = &[Change::Written, Change::Removed];
+        let new = self.write(&key, self.inner.latency.start(), either, |place| {
             for _ in 0..MOST_ATTEMPTS {
-                let read = self.inner.store.alter(place, |entry| {
+                let read = self.inner.store.alter(&place.read(), |entry| {
                     (Action::Keep, entry.map(|entry| (entry.version(), entry.value.clone())))
                 });
                 let read = read.map_err(|full| self.full(&key, full))?;
                 let version = read.as_ref().map(|(version, _)| *version);
                 let old = read.map(|(_, value)| typed::<K>(&key, &value)).transpose()?;
-                let new: Option<Value> = change(old).map(Into::into);
+                let new: Option<Weighed> = change(old).map(|new| Weighed::of(new.into()));
                 self.admit_change(place, new.as_ref())?;
                 let done = self.inner.store.alter(place, |entry| {
                     if entry.map(|entry| entry.version()) != version {
@@ -447,7 +478,7 @@ impl SafeMap {
             }
             Err(Error::Contended { attempts: MOST_ATTEMPTS })
         })?;
-        new.map(|value| typed::<K>(&key, &value)).transpose()
+        new.map(|new| typed::<K>(&key, &new.value)).transpose()
     }
 
     /// The value of a key, made and written first when it is not there.
@@ -476,12 +507,12 @@ impl SafeMap {
         if let Some(value) = self.get(key)? {
             return Ok(value);
         }
-        let value: Value = make().into();
-        let held = self.write(&key, self.inner.latency.start(), |place| {
-            self.inner.schema.admit(place.rule, place.key, &value)?;
+        let value = Weighed::of(make().into());
+        let held = self.write(&key, self.inner.latency.start(), &[Change::Written], |place| {
+            self.inner.schema.admit(place.rule, place.key, &value.value)?;
             let held = self.inner.store.alter(place, |entry| match entry {
                 Some(entry) => (Action::Keep, entry.value.clone()),
-                None => (Action::Put(value.clone()), value.clone()),
+                None => (Action::Put(value.clone()), value.value.clone()),
             });
             held.map_err(|full| self.full(&key, full))
         })?;
@@ -535,7 +566,7 @@ impl SafeMap {
         self.inner
             .circuit
             .as_ref()
-            .map_or(0.0, |circuit| circuit.failure_rate(store.now(), store.counts().writes))
+            .map_or(0.0, |circuit| circuit.failure_rate(store.now(), self.done()))
     }
 
     pub(crate) fn rule_of<K: AsKey>(&self, key: &K) -> Result<u16, Error> {
@@ -559,12 +590,13 @@ impl SafeMap {
             shared: key.shared(),
             rule,
             life: self.inner.lives[usize::from(rule)],
+            is_read: false,
         })
     }
 
-    fn admit_change(&self, place: &Place<'_>, new: Option<&Value>) -> Result<(), Error> {
+    fn admit_change(&self, place: &Place<'_>, new: Option<&Weighed>) -> Result<(), Error> {
         match new {
-            Some(value) => self.inner.schema.admit(place.rule, place.key, value),
+            Some(new) => self.inner.schema.admit(place.rule, place.key, &new.value),
             None if place.life.is_required => Err(Error::Required { key: place.key.into() }),
             None => Ok(()),
         }
@@ -581,7 +613,7 @@ impl SafeMap {
         let hash = inner.hash(key);
         let mut shard = inner.store.lock_to_change_of(hash);
         // Under the lock: who starts to watch and then reads has either the write or its event.
-        if inner.store.hub().is_observed() {
+        if inner.store.hub().is_wanted(Change::Written, key.text()) {
             return Err(value);
         }
         let is_plain = shard.is_plain();
@@ -591,7 +623,8 @@ impl SafeMap {
             if !is_plain || !admits(entry.rule) {
                 return Err(value);
             }
-            let before = entry.value.content_bytes();
+            let before = entry.content_bytes();
+            // What is admitted at once is flat: to count its bytes takes no time.
             let after = value.content_bytes();
             let old = std::mem::replace(&mut entry.value, value);
             entry.writes = entry.writes.saturating_add(1);
@@ -605,7 +638,7 @@ impl SafeMap {
             return Ok(());
         }
         match inner.rule_at_once(key) {
-            Some((rule, life)) if admits(rule) => {
+            Some((rule, life)) if admits(rule) && inner.store.is_clock_ours() => {
                 let key = (key.text(), key.shared());
                 inner.store.add_at_once(hash, shard, key, value, rule, life);
                 Ok(())
@@ -631,16 +664,18 @@ impl SafeMap {
         }
     }
 
-    /// A write of one key: what stands before it, and what is noted after it.
+    /// A write of one key: what stands before it, and what is noted after it. `changes` are what may
+    /// come of it.
     fn write<K: AsKey, R>(
         &self,
         key: &K,
         start: Option<Instant>,
+        changes: &[Change],
         write: impl FnOnce(&Place<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         self.guarded_from(start, key.text(), || {
             let place = self.place(key)?;
-            self.inner.store.hub().wait_for_room(place.key)?;
+            self.inner.store.hub().wait_for_room(place.key, changes)?;
             write(&place)
         })
     }
@@ -672,36 +707,42 @@ impl SafeMap {
         let result = write();
         self.inner.latency.end(Sort::Write, start);
         match (&result, &self.inner.circuit) {
-            (Ok(_), Some(circuit)) if pass == Pass::Probe => {
-                if circuit.succeeded(pass, || store.now(), || store.counts().writes) {
+            (Ok(_), Some(circuit)) if pass != Pass::Ordinary => {
+                if circuit.succeeded(pass, || store.now(), || self.done()) {
                     self.alert(BreakerState::Closed, String::new());
                 }
             }
             (Ok(_), _) => {}
-            (Err(error), circuit) => self.note_failure(key, error, pass, circuit.as_ref()),
+            (Err(error), _) => self.note_failure(key, error, pass),
         }
         result
     }
 
+    /// Notes a write that failed, and what it was to the breaker.
     #[cold]
-    fn note_failure(&self, key: &str, error: &Error, pass: Pass, circuit: Option<&Circuit>) {
-        if !is_refusal(error) {
-            if let Some(circuit) = circuit {
-                circuit.withdrawn(pass);
+    pub(crate) fn note_failure(&self, key: &str, error: &Error, pass: Pass) {
+        if is_refusal(error) {
+            for fault in error.each() {
+                self.note_refusal(fault.key().unwrap_or(key), fault);
             }
+        }
+        let Some(circuit) = &self.inner.circuit else { return };
+        if !is_failure(error) {
+            circuit.withdrawn(pass);
             return;
         }
-        for fault in error.each() {
-            self.note_refusal(fault.key().unwrap_or(key), fault);
+        let store = &self.inner.store;
+        let refusals = &self.inner.refusals;
+        let hint = || refusals.hint(store.now(), Some(&|key| store.writes_of(key)));
+        if let Some(hint) = circuit.failed(pass, store.now(), || self.done(), hint) {
+            self.alert(BreakerState::Open, hint);
         }
-        if let Some(circuit) = circuit {
-            let store = &self.inner.store;
-            let refusals = &self.inner.refusals;
-            let hint = || refusals.hint(store.now(), Some(&|key| store.writes_of(key)));
-            if let Some(hint) = circuit.failed(pass, store.now(), store.counts().writes, hint) {
-                self.alert(BreakerState::Open, hint);
-            }
-        }
+    }
+
+    /// The writes and removals that were done, which are what a breaker counts as successes.
+    fn done(&self) -> u64 {
+        let counts = self.inner.store.counts();
+        counts.writes + counts.removals
     }
 
     fn alert(&self, state: BreakerState, hint: String) {
@@ -713,11 +754,11 @@ impl SafeMap {
 
     /// Notes that a key was refused, for audits, hints and observers.
     fn note_refusal(&self, key: &str, error: &Error) {
-        let rule = self.inner.schema.find(key).ok();
+        let rule = self.inner.schema.number(key);
         let expected = rule.and_then(|rule| self.inner.schema.rule(rule).value_type.kind());
         self.inner.refusals.note(key, error, expected, self.inner.store.now());
         let hub = self.inner.store.hub();
-        if hub.is_observed() {
+        if hub.is_wanted(Change::Refused, key) {
             hub.tell(&Event {
                 change: Change::Refused,
                 key: key.into(),
@@ -749,6 +790,22 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
             | Error::GivenUp { .. }
             | Error::ReadOnly { .. }
     )
+}
+
+/// Whether it counts as a failed write for the breaker. Where there is no room, another write may
+/// succeed at once, and a removal is the remedy, which an open breaker would stop.
+pub(crate) fn is_failure(error: &Error) -> bool {
+    is_refusal(error) && !matches!(error, Error::Full { .. } | Error::Backpressure { .. })
+}
+
+/// What a look at an entry has shown that is to be compared.
+enum Look {
+    /// It was as expected, and is written.
+    Done,
+    /// It was something else.
+    Differs(Option<Value>),
+    /// It has this version and value, which have to be compared with no lock held.
+    Compare(u64, Value),
 }
 
 /// A value as the type that a key is for. It can have another only where the schema takes any.

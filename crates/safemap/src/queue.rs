@@ -186,8 +186,9 @@ impl Queue {
         notice
     }
 
-    /// The next notice; `None` once the queue is closed and empty.
-    pub(crate) fn pop_waiting(&self) -> Option<Notice> {
+    /// The next notice; `None` once the queue is closed and empty, or so long has gone by.
+    pub(crate) fn pop_waiting(&self, longest: Option<Duration>) -> Option<Notice> {
+        let start = longest.map(|_| Instant::now());
         let mut state = self.lock();
         loop {
             if let Some(notice) = Self::pop(&mut state, self.overflow) {
@@ -198,8 +199,23 @@ impl Queue {
             if state.is_closed {
                 return None;
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some((longest, start)) = longest.zip(start) else {
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = longest.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.filled.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Whether nothing is in it, and nothing will be.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = self.lock();
+        state.is_closed && state.events.is_empty() && state.missed == 0
     }
 
     fn pop(state: &mut State, overflow: Overflow) -> Option<Notice> {
@@ -284,7 +300,25 @@ mod tests {
         queue.push(&event(1));
         queue.close();
         queue.push(&event(2));
-        assert!(matches!(queue.pop_waiting(), Some(Notice::Event(Event { version: 1, .. }))));
-        assert!(queue.pop_waiting().is_none());
+        assert!(matches!(queue.pop_waiting(None), Some(Notice::Event(Event { version: 1, .. }))));
+        assert!(queue.pop_waiting(None).is_none());
+    }
+
+    #[test]
+    fn a_reader_waits_no_longer_than_it_was_told() {
+        let queue = Arc::new(Queue::new(1, Overflow::DropOldest));
+        assert!(queue.pop_waiting(Some(Duration::ZERO)).is_none());
+        assert!(queue.pop_waiting(Some(Duration::from_millis(1))).is_none());
+        assert!(!queue.is_over());
+        let waiting = Arc::clone(&queue);
+        let hour = Some(Duration::from_secs(3600));
+        let reader = thread::spawn(move || waiting.pop_waiting(hour).is_some());
+        queue.push(&event(1));
+        assert!(reader.join().unwrap());
+        queue.push(&event(2));
+        queue.close();
+        assert!(!queue.is_over());
+        assert!(queue.pop_waiting(hour).is_some() && queue.pop_waiting(hour).is_none());
+        assert!(queue.is_over());
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Bounded whatever comes: when the table is full, a new key takes the place of the one that was
 //! refused least, and inherits its count (the space-saving sketch of Metwally, Agrawal and El Abbadi,
-//! 2005), so that a key with more than a 64th of all refusals is never missed.
+//! 2005), so that a key with more than a 64th of all refusals is never missed. What is inherited only
+//! decides who stays; told is what was seen of the key itself, which may be less than there was, and
+//! never is more.
 //!
 //! Audits ask for all refusals since the map was made, a breaker's hint for those of late, among which
 //! an old offender would be the wrong one to name. Those are counted in two tables, which take turns:
@@ -46,7 +48,10 @@ struct Sketch {
 /// What was refused of one key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Refused {
-    pub(crate) count: u64,
+    /// How often it was refused at most: what is inherited counts.
+    weight: u64,
+    /// How much of that is inherited.
+    inherited: u64,
     /// By kind of what came, in the order of [`Kind::ALL`].
     pub(crate) kinds: [u64; 7],
     /// What the last refusal said.
@@ -54,21 +59,29 @@ pub(crate) struct Refused {
     pub(crate) expected: Option<Kind>,
 }
 
+impl Refused {
+    /// How often it was refused for certain.
+    pub(crate) fn count(&self) -> u64 {
+        self.weight - self.inherited
+    }
+}
+
 impl Sketch {
     fn note(&mut self, key: &str, error: &Error, expected: Option<Kind>) {
         self.total += 1;
         let mut inherited = 0;
         if !self.keys.contains_key(key) && self.keys.len() >= MOST_KEYS {
-            let least = self.keys.iter().min_by_key(|(_, refused)| refused.count);
+            let least = self.keys.iter().min_by_key(|(_, refused)| refused.weight);
             if let Some(least) = least.map(|(key, _)| Arc::clone(key)) {
-                inherited = self.keys.remove(&least).map_or(0, |refused| refused.count);
+                inherited = self.keys.remove(&least).map_or(0, |refused| refused.weight);
             }
         }
-        let refused = self
-            .keys
-            .entry(key.into())
-            .or_insert_with(|| Refused { count: inherited, ..Refused::default() });
-        refused.count += 1;
+        let refused = self.keys.entry(key.into()).or_insert_with(|| Refused {
+            weight: inherited,
+            inherited,
+            ..Refused::default()
+        });
+        refused.weight += 1;
         refused.expected = expected;
         refused.last = error.to_string();
         if let Error::Refused { mismatch, .. } = error {
@@ -120,7 +133,7 @@ impl Refusals {
         let mut keys: Vec<_> =
             keys.map(|(key, refused)| (Arc::clone(key), refused.clone())).collect();
         drop(inner);
-        keys.sort_by(|(a_key, a), (b_key, b)| b.count.cmp(&a.count).then(a_key.cmp(b_key)));
+        keys.sort_by(|(a_key, a), (b_key, b)| b.count().cmp(&a.count()).then(a_key.cmp(b_key)));
         keys.truncate(most);
         keys
     }
@@ -134,7 +147,8 @@ impl Refusals {
         for (key, earlier) in &before.keys {
             match keys.get_mut(key) {
                 Some(refused) => {
-                    refused.count += earlier.count;
+                    refused.weight += earlier.weight;
+                    refused.inherited += earlier.inherited;
                     for (count, more) in refused.kinds.iter_mut().zip(earlier.kinds) {
                         *count += more;
                     }
@@ -144,7 +158,7 @@ impl Refusals {
         }
         drop(inner);
         keys.into_iter()
-            .max_by(|(a_key, a), (b_key, b)| a.count.cmp(&b.count).then(b_key.cmp(a_key)))
+            .max_by(|(a_key, a), (b_key, b)| a.count().cmp(&b.count()).then(b_key.cmp(a_key)))
     }
 
     /// The probable cause of the refusals of late, in words. `writes` tells how often a key was
@@ -171,7 +185,7 @@ impl Refusals {
                     times(count),
                 )
             }
-            _ => format!("{key:?} was refused {}: {}", times(refused.count), refused.last),
+            _ => format!("{key:?} was refused {}: {}", times(refused.count()), refused.last),
         }
     }
 }
@@ -218,6 +232,17 @@ mod tests {
         assert!(refusals.hint(10_200, None).starts_with("\"new\" came 2 times as string"));
         assert_eq!(refusals.hint(60_000, None), "no refusals are known");
         assert_eq!(&*refusals.worst(1)[0].0, "old");
+    }
+
+    #[test]
+    fn a_key_that_was_refused_once_is_told_to_be_refused_once() {
+        let refusals = Refusals::new(Duration::from_secs(5));
+        for round in 0..10_000 {
+            let key = format!("key {round}");
+            refusals.note(&key, &mismatch(&key, "x"), None, 0);
+        }
+        assert!(refusals.worst(MOST_KEYS).iter().all(|(_, refused)| refused.count() == 1));
+        assert!(refusals.hint(0, None).contains(" was refused once: "));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Type {
     form: Form,
     max_size: Option<usize>,
     max_characters: Option<usize>,
+    /// The first limit that this form can't have, or that nothing fits; told by the schema's builder.
+    contradiction: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +66,7 @@ struct Member {
 
 impl Type {
     fn of(form: Form) -> Self {
-        Self { form, max_size: None, max_characters: None }
+        Self { form, max_size: None, max_characters: None, contradiction: None }
     }
 
     /// Any value at all.
@@ -118,38 +120,68 @@ impl Type {
 
     /// Limits an integer.
     ///
-    /// Of a type that is no integer, nothing is changed.
+    /// A schema with a type that is no integer, or with a range that nothing lies in, can't be built.
     #[must_use]
     pub fn range(mut self, range: impl RangeBounds<i64>) -> Self {
-        if let Form::Integer(low, high) = &mut self.form {
-            *low = match range.start_bound() {
-                Bound::Included(&low) => low,
-                Bound::Excluded(&low) => low.saturating_add(1),
-                Bound::Unbounded => i64::MIN,
-            };
-            *high = match range.end_bound() {
-                Bound::Included(&high) => high,
-                Bound::Excluded(&high) => high.saturating_sub(1),
-                Bound::Unbounded => i64::MAX,
-            };
+        let low = match range.start_bound() {
+            Bound::Included(&low) => Some(low),
+            Bound::Excluded(&low) => low.checked_add(1),
+            Bound::Unbounded => Some(i64::MIN),
+        };
+        let high = match range.end_bound() {
+            Bound::Included(&high) => Some(high),
+            Bound::Excluded(&high) => high.checked_sub(1),
+            Bound::Unbounded => Some(i64::MAX),
+        };
+        match (&mut self.form, low.zip(high).filter(|(low, high)| low <= high)) {
+            (Form::Integer(lowest, highest), Some((low, high))) => {
+                (*lowest, *highest) = (low, high);
+                self
+            }
+            // It admits nothing, should it be asked all the same.
+            (Form::Integer(lowest, highest), None) => {
+                (*lowest, *highest) = (i64::MAX, i64::MIN);
+                self.contradicted("no integer lies in its range")
+            }
+            _ => self.contradicted("a range of integers is for integers; floats have between"),
         }
-        self
     }
 
     /// Limits a float to a closed range.
     ///
-    /// Of a type that is no float, nothing is changed.
+    /// A schema with a type that is no float, or with a range that nothing lies in, can't be built.
     #[must_use]
     pub fn between(mut self, lowest: f64, highest: f64) -> Self {
-        if let Form::Float(low, high) = &mut self.form {
-            (*low, *high) = (lowest, highest);
-        }
+        let Form::Float(low, high) = &mut self.form else {
+            return self.contradicted("between is for floats; integers have range");
+        };
+        (*low, *high) = (lowest, highest);
+        if lowest <= highest { self } else { self.contradicted("no float lies in its range") }
+    }
+
+    /// Notes what is wrong with it, if it is the first.
+    fn contradicted(mut self, reason: &'static str) -> Self {
+        self.contradiction.get_or_insert(reason);
         self
+    }
+
+    /// What is wrong with it or with a type inside it: a limit that it can't have, or that nothing
+    /// fits.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        self.contradiction.or_else(|| match &self.form {
+            Form::List(items) => items.contradiction(),
+            Form::Object(members) => {
+                let named = members.named.iter().map(|member| &member.member_type);
+                named.chain(&members.others).find_map(Self::contradiction)
+            }
+            _ => None,
+        })
     }
 
     /// Asks that the whole of a string match a regular expression.
     ///
     /// The expression is one of `regex-lite`, which takes time in proportion to the text, never more.
+    /// A schema with a type that is no string can't be built.
     ///
     /// # Errors
     ///
@@ -159,33 +191,43 @@ impl Type {
             expression: expression.to_owned(),
             message: fault.to_string(),
         })?;
-        if let Form::String(pattern) = &mut self.form {
-            *pattern = Some(regex);
-        }
+        let Form::String(pattern) = &mut self.form else {
+            return Ok(self.contradicted("an expression is for strings"));
+        };
+        *pattern = Some(regex);
         Ok(self)
     }
 
     /// Limits the content: bytes of a string or of bytes, items of a list, members of an object.
+    ///
+    /// A schema with a type that has no such content, as numbers and names to choose from, can't be
+    /// built.
     #[must_use]
     pub fn max_size(mut self, size: usize) -> Self {
         self.max_size = Some(size);
-        self
+        match self.form {
+            Form::Boolean | Form::Integer(..) | Form::Float(..) | Form::OneOf(_) => {
+                self.contradicted("its values are always of one size")
+            }
+            _ => self,
+        }
     }
 
     /// Limits a string to so many characters, which are Unicode's scalar values.
     ///
-    /// Of a type that is no string, nothing is changed.
+    /// A schema with a type that is no string can't be built.
     #[must_use]
     pub fn max_characters(mut self, characters: usize) -> Self {
-        if matches!(self.form, Form::String(_)) {
-            self.max_characters = Some(characters);
+        if !matches!(self.form, Form::String(_)) {
+            return self.contradicted("a number of characters is for strings");
         }
+        self.max_characters = Some(characters);
         self
     }
 
     /// Adds a member to an object, which must be there.
     ///
-    /// Of a type that is no object, nothing is changed.
+    /// A schema with a type that is no object can't be built.
     #[must_use]
     pub fn member(self, name: &str, member_type: Self) -> Self {
         self.with_member(name, member_type, true)
@@ -193,7 +235,7 @@ impl Type {
 
     /// Adds a member to an object, which may be left out.
     ///
-    /// Of a type that is no object, nothing is changed.
+    /// A schema with a type that is no object can't be built.
     #[must_use]
     pub fn optional_member(self, name: &str, member_type: Self) -> Self {
         self.with_member(name, member_type, false)
@@ -201,21 +243,23 @@ impl Type {
 
     /// Allows members of an object that were not named, all of this type.
     ///
-    /// Of a type that is no object, nothing is changed.
+    /// A schema with a type that is no object can't be built.
     #[must_use]
     pub fn other_members(mut self, others: Self) -> Self {
-        if let Form::Object(members) = &mut self.form {
-            Arc::make_mut(members).others = Some(others);
-        }
+        let Form::Object(members) = &mut self.form else {
+            return self.contradicted("members are for objects");
+        };
+        Arc::make_mut(members).others = Some(others);
         self
     }
 
     fn with_member(mut self, name: &str, member_type: Self, is_required: bool) -> Self {
-        if let Form::Object(members) = &mut self.form {
-            let named = &mut Arc::make_mut(members).named;
-            named.retain(|member| &*member.name != name);
-            named.push(Member { name: name.into(), member_type, is_required });
-        }
+        let Form::Object(members) = &mut self.form else {
+            return self.contradicted("members are for objects");
+        };
+        let named = &mut Arc::make_mut(members).named;
+        named.retain(|member| &*member.name != name);
+        named.push(Member { name: name.into(), member_type, is_required });
         self
     }
 
@@ -325,6 +369,9 @@ impl Type {
                 let without_size = Self::of(self.form.clone());
                 out.push_str(&without_size.to_string());
             }
+        }
+        if let Some(most) = self.max_characters {
+            out.push_str(&format!("<{most}>"));
         }
         if let Some(size) = self.max_size {
             out.push_str(&format!("[{size}]"));
@@ -723,6 +770,64 @@ mod tests {
             "expected no such member at prot, came integer; perhaps \"port\" was meant"
         );
         assert!(strict.other_members(Type::integer()).check(&object("prot")).is_ok());
+    }
+
+    #[test]
+    fn limits_of_another_type_and_limits_that_nothing_fits_are_told() {
+        let contradicts = |value_type: Type| value_type.contradiction().is_some();
+        assert!(contradicts(Type::float().range(0..)));
+        assert!(contradicts(Type::integer().between(0.0, 1.0)));
+        assert!(contradicts(Type::integer().range(10..10)));
+        assert!(contradicts(Type::integer().range(..i64::MIN)));
+        assert!(contradicts(Type::float().between(1.0, 0.0)));
+        assert!(contradicts(Type::float().between(f64::NAN, 0.0)));
+        assert!(contradicts(Type::integer().pattern("a").unwrap()));
+        assert!(contradicts(Type::integer().max_size(1)));
+        assert!(contradicts(Type::one_of(["a"]).max_size(1)));
+        assert!(contradicts(Type::bytes().max_characters(1)));
+        assert!(contradicts(Type::string().member("a", Type::any())));
+        assert!(contradicts(Type::any().other_members(Type::any())));
+        assert!(contradicts(Type::object().member("a", Type::list(Type::float().range(0..)))));
+        assert!(!contradicts(Type::any().max_size(1)));
+        assert!(!contradicts(Type::integer().range(7..=7)));
+        assert!(Type::integer().range(7..7).check(&Value::from(7)).is_err());
+    }
+
+    #[test]
+    fn whatever_is_asked_for_is_in_the_canonical_form() {
+        let any = Type::any;
+        let all = [
+            any(),
+            any().max_size(3),
+            Type::boolean(),
+            Type::integer(),
+            Type::integer().range(..3),
+            Type::float(),
+            Type::float().between(0.0, 3.0),
+            Type::string(),
+            Type::string().pattern("a").unwrap(),
+            Type::string().max_size(3),
+            Type::string().max_characters(3),
+            Type::string().max_characters(4),
+            Type::one_of(["a"]),
+            Type::bytes(),
+            Type::list(any()),
+            Type::list(Type::string()),
+            Type::list(Type::string().max_characters(3)),
+            Type::object(),
+            Type::object().member("a", any()),
+            Type::object().optional_member("a", any()),
+            Type::object().other_members(any()),
+        ];
+        let rules = all.map(|value_type| value_type.canonical()).into_iter().chain([
+            any().required().canonical(),
+            any().ttl(Duration::from_secs(1)).canonical(),
+            any().idle(Duration::from_secs(1)).canonical(),
+        ]);
+        let mut seen = BTreeMap::new();
+        for (number, rule) in rules.enumerate() {
+            assert_eq!(seen.insert(rule.clone(), number), None, "{rule}");
+        }
     }
 
     #[test]

@@ -92,8 +92,8 @@ impl SchemaBuilder {
     ///
     /// # Errors
     ///
-    /// Fails on text that is no pattern, on a pattern with two rules, and on a required key that is
-    /// a pattern or expires.
+    /// Fails on text that is no pattern, on a pattern with two rules, on a required key that is a
+    /// pattern or expires, and on a type with a limit that it can't have or that nothing fits.
     pub fn build(self) -> Result<Schema, SchemaError> {
         if self.rules.len() > MOST_RULES {
             return Err(SchemaError::TooMany { most: MOST_RULES });
@@ -117,6 +117,9 @@ impl SchemaBuilder {
                     return Err(SchemaError::Required { pattern: text, reason });
                 }
                 required.push(Arc::from(text.as_str()));
+            }
+            if let Some(reason) = rule.value_type.contradiction() {
+                return Err(SchemaError::Limit { pattern: text, reason });
             }
             if !tree.add(&pattern, number as u16) {
                 return Err(SchemaError::Twice { pattern: text });
@@ -343,5 +346,7 @@ mod tests {
         assert!(build("a", Type::any().required().ttl(Duration::from_secs(1))).is_err());
         assert!(build("a", Type::any().ttl(Duration::ZERO)).is_err());
         assert!(build("a..b", Type::any().into()).is_err());
+        let empty = Type::object().other_members(Type::list(Type::integer().range(10..10)));
+        assert!(matches!(build("a", empty.into()), Err(SchemaError::Limit { .. })));
     }
 }

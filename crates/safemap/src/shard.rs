@@ -1,8 +1,10 @@
 //! One shard: a hash table of entries, and the account of what it holds.
 //!
 //! A shard is always under its lock, and nothing here calls out, so that no code of a caller ever
-//! runs under a lock. Each change goes through [`Shard::put`], [`Shard::remove`] or a sweep, which
-//! keep three things true:
+//! runs under a lock; nor does anything that takes longer the larger a value is. Values come with
+//! their bytes counted, and those that go are handed out, to be dropped without the lock. Each change
+//! goes through [`Shard::overwrite`], [`Shard::insert`] or [`Shard::remove`], which keep three things
+//! true:
 //!
 //! - `content` is the bytes of all keys and contents; with the table's own allocation it is what the
 //!   shard takes.
@@ -19,7 +21,7 @@ use hashbrown::{HashMap, HashTable};
 use crate::bounds::Eviction;
 use crate::entry::{Entry, NEVER, Term};
 use crate::name::Name;
-use crate::value::Value;
+use crate::value::{Value, Weighed};
 
 /// How many entries are compared to find a victim.
 const SAMPLE: usize = 16;
@@ -48,8 +50,8 @@ pub(crate) struct Shard {
     table: HashTable<Entry>,
     /// The last snapshot that a writer or the snapshot itself has marked this shard for.
     epoch: u64,
-    /// Whether eviction wants to know when entries were used.
-    is_stamped: bool,
+    /// What eviction wants to know of how entries were used.
+    stamps: Stamps,
     accesses: u32,
     pub(crate) counts: Counts,
     version: u64,
@@ -59,6 +61,60 @@ pub(crate) struct Shard {
     pub(crate) before: Option<Box<Before>>,
     layout: u64,
     hand: usize,
+    /// Where reads were last made to count less.
+    aged: usize,
+}
+
+/// What is noted of an entry's use, in such a form that the least has to go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stamps {
+    /// Nothing: no entry has to go.
+    None,
+    /// The shard's count of accesses at the last one.
+    Uses,
+    /// How often it was read of late, in the highest eight bits, and that count in the others.
+    ///
+    /// Counts of all reads ever would keep out what is new for good. So at one access in
+    /// [`AGED`] the next bucket in turn has its reads halved: each entry's count half when as many
+    /// accesses have gone by as there are buckets, times that.
+    Reads,
+}
+
+/// Accesses after which an entry's reads are made to count less.
+const AGED: u32 = 8;
+
+impl Stamps {
+    /// What a map needs that lets entries go by a policy; `None` is one that lets none go.
+    pub(crate) fn of(eviction: Option<Eviction>) -> Self {
+        match eviction {
+            None | Some(Eviction::Refuse) => Self::None,
+            Some(Eviction::LeastRecentlyUsed) => Self::Uses,
+            Some(Eviction::LeastRead) => Self::Reads,
+        }
+    }
+
+    /// The bits that hold a count of accesses.
+    fn mask(self) -> u32 {
+        if self == Self::Reads { u32::MAX >> 8 } else { u32::MAX }
+    }
+
+    /// The stamp of an entry that is used, and read so often with it.
+    fn stamp(self, before: u32, accesses: u32, reads: u32) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Uses => accesses,
+            Self::Reads => {
+                let reads = ((before >> 24) + reads).min(u32::MAX >> 24);
+                reads << 24 | accesses
+            }
+        }
+    }
+
+    /// The stamp, once all counts of accesses are halved.
+    fn halve_accesses(self, stamp: u32) -> u32 {
+        let accesses = (stamp & self.mask()) / 2;
+        stamp & !self.mask() | accesses
+    }
 }
 
 /// What a shard keeps of all its writes.
@@ -91,12 +147,12 @@ pub(crate) enum Room {
 }
 
 impl Shard {
-    /// An empty shard. Without `is_stamped` no entry can be told to be used longer ago than another.
-    pub(crate) fn new(is_stamped: bool) -> Self {
+    /// An empty shard.
+    pub(crate) fn new(stamps: Stamps) -> Self {
         Self {
             table: HashTable::new(),
             epoch: 0,
-            is_stamped,
+            stamps,
             accesses: 0,
             counts: Counts::default(),
             version: 0,
@@ -105,6 +161,7 @@ impl Shard {
             before: None,
             layout: 0,
             hand: 0,
+            aged: 0,
         }
     }
 
@@ -157,9 +214,9 @@ impl Shard {
     /// Reads an entry that can't expire, which counts as use of it.
     #[inline]
     pub(crate) fn read(&mut self, hash: u64, key: &str) -> Option<&Entry> {
-        if self.is_stamped {
-            self.accesses += 1;
-            self.keep_countable();
+        let stamps = self.stamps;
+        if stamps != Stamps::None {
+            self.count_access();
         }
         let Some(entry) = self.table.find_mut(hash, |entry| entry.name.is(key)) else {
             self.counts.misses += 1;
@@ -167,32 +224,51 @@ impl Shard {
         };
         self.counts.hits += 1;
         entry.reads = entry.reads.saturating_add(1);
-        entry.touched = self.accesses;
+        if stamps != Stamps::None {
+            entry.touched = stamps.stamp(entry.touched, self.accesses, 1);
+        }
         Some(entry)
     }
 
     /// Notes a read of an entry, which puts its end off to `expires`, as far as that may be.
     pub(crate) fn touch(&mut self, index: usize, expires: Option<u64>) {
+        self.count_access();
         if let Some(entry) = self.table.get_bucket_mut(index) {
             entry.reads = entry.reads.saturating_add(1);
             if let Some(expires) = expires {
                 let term = entry.term();
                 entry.set_term(Term { expires: expires.min(term.ends), ..term });
             }
-            if self.is_stamped {
-                self.accesses += 1;
-                entry.touched = self.accesses;
-            }
+            entry.touched = self.stamps.stamp(entry.touched, self.accesses, 1);
         }
-        self.keep_countable();
     }
 
-    /// Before the count of accesses is at its end, it and what it stamped are halved, which keeps
-    /// their order: once in two billion accesses.
-    fn keep_countable(&mut self) {
-        if self.accesses == u32::MAX {
+    /// Notes that an entry was read, for the account alone: a write follows, which is the use of it.
+    pub(crate) fn note_read(&mut self, index: usize) {
+        if let Some(entry) = self.table.get_bucket_mut(index) {
+            entry.reads = entry.reads.saturating_add(1);
+        }
+    }
+
+    /// Counts an access, where that is asked for. Before the count is at its end, it and what it
+    /// stamped are halved, which keeps their order: once in two billion accesses, or eight million.
+    fn count_access(&mut self) {
+        let stamps = self.stamps;
+        if stamps == Stamps::None {
+            return;
+        }
+        self.accesses += 1;
+        if self.accesses == stamps.mask() {
             self.accesses /= 2;
-            self.table.iter_mut().for_each(|entry| entry.touched /= 2);
+            for entry in self.table.iter_mut() {
+                entry.touched = stamps.halve_accesses(entry.touched);
+            }
+        }
+        if stamps == Stamps::Reads && self.accesses.is_multiple_of(AGED) {
+            self.aged = if self.aged + 1 < self.table.num_buckets() { self.aged + 1 } else { 0 };
+            if let Some(entry) = self.table.get_bucket_mut(self.aged) {
+                entry.touched = (entry.touched >> 25) << 24 | entry.touched & stamps.mask();
+            }
         }
     }
 
@@ -217,7 +293,7 @@ impl Shard {
     /// Whether to overwrite an entry asks for nothing but a note in the account.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        self.before.is_none() && !self.is_stamped
+        self.before.is_none() && self.stamps == Stamps::None
     }
 
     /// An entry, and what has to be told of a write of it.
@@ -257,24 +333,30 @@ impl Shard {
         }
     }
 
-    /// Writes a value over that of an entry; returns the version of the write.
-    pub(crate) fn overwrite(&mut self, index: usize, value: Value, term: Term) -> u64 {
+    /// Writes a value over that of an entry; returns the version of the write, and the value that was
+    /// there, to be dropped once the lock is let go.
+    pub(crate) fn overwrite(
+        &mut self,
+        index: usize,
+        value: Weighed,
+        term: Term,
+    ) -> (u64, Option<Value>) {
         self.remember_bucket(index);
         self.soonest = self.soonest.min(term.expires);
         self.version += 1;
-        self.accesses += u32::from(self.is_stamped);
+        self.count_access();
         self.counts.writes += 1;
+        let mut old = None;
         if let Some(entry) = self.table.get_bucket_mut(index) {
             let before = entry.bytes();
-            entry.value = value;
+            old = Some(entry.set_value(value));
             entry.set_version(self.version);
-            entry.touched = self.accesses;
+            entry.touched = self.stamps.stamp(entry.touched, self.accesses, 0);
             entry.set_term(term);
             entry.writes = entry.writes.saturating_add(1);
             self.content = (self.content + entry.bytes()).saturating_sub(before);
         }
-        self.keep_countable();
-        self.version
+        (self.version, old)
     }
 
     /// Adds an entry that is not there; fills in its version, which is returned.
@@ -289,17 +371,18 @@ impl Shard {
             self.remember(&name, None);
         }
         self.version += 1;
-        self.accesses += u32::from(self.is_stamped);
         self.counts.writes += 1;
         entry.set_version(self.version);
-        entry.touched = self.accesses;
+        if self.stamps != Stamps::None {
+            self.count_access();
+            entry.touched = self.stamps.stamp(0, self.accesses, 0);
+        }
         self.content += entry.bytes();
         self.soonest = self.soonest.min(entry.expires());
         if self.table.len() == self.table.capacity() {
             self.layout += 1;
         }
         self.table.insert_unique(hash, entry, |entry| hasher(entry.name.as_bytes()));
-        self.keep_countable();
         self.version
     }
 
@@ -350,7 +433,7 @@ impl Shard {
         }
         let capacity = after.max(full(self.table.num_buckets()) + 1);
         let buckets = (capacity.saturating_mul(8) / 7 + 1).next_power_of_two().max(4);
-        let bytes = buckets.saturating_mul(size_of::<Entry>() + 1).saturating_add(32);
+        let bytes = least_table(buckets).saturating_add(32);
         bytes.saturating_sub(self.table.allocation_size())
     }
 
@@ -369,24 +452,21 @@ impl Shard {
             return None;
         }
         let start = start % buckets;
-        let mut best: Option<(u32, u32, usize)> = None;
+        let mut best: Option<(u32, usize)> = None;
         let mut seen = 0;
         for index in (start..buckets).chain(0..start) {
             let Some(entry) = self.table.get_bucket(index) else { continue };
             if entry.is_required() || entry.name.is(spared) {
                 continue;
             }
-            let rank = match eviction {
-                Eviction::LeastRead => (entry.reads, entry.touched, index),
-                _ => (entry.touched, 0, index),
-            };
+            let rank = (entry.touched, index);
             best = Some(best.map_or(rank, |best| best.min(rank)));
             seen += 1;
             if seen == SAMPLE {
                 break;
             }
         }
-        best.map(|(_, _, index)| index)
+        best.map(|(_, index)| index)
     }
 
     /// Whether anything can have expired.
@@ -415,6 +495,23 @@ impl Shard {
     }
 }
 
+/// Bytes of a table of so many buckets, at least.
+fn least_table(buckets: usize) -> usize {
+    buckets.saturating_mul(size_of::<Entry>() + 1)
+}
+
+/// Bytes of a table of so many entries, at least.
+pub(crate) fn least_bytes(entries: usize) -> usize {
+    if entries == 0 {
+        return 0;
+    }
+    let mut buckets = 4;
+    while full(buckets) < entries {
+        buckets *= 2;
+    }
+    least_table(buckets)
+}
+
 /// Entries that so many buckets take.
 fn full(buckets: usize) -> usize {
     if buckets < 8 { buckets.saturating_sub(1) } else { buckets / 8 * 7 }
@@ -433,7 +530,7 @@ mod tests {
     }
 
     fn add(shard: &mut Shard, key: &str) {
-        let entry = Entry::new(key, None, Value::from(1), 0, false);
+        let entry = Entry::new(key, None, Weighed::of(Value::from(1)), 0, false);
         shard.insert(hash(key.as_bytes()), entry, hash);
     }
 
@@ -448,19 +545,20 @@ mod tests {
 
     #[test]
     fn the_growth_told_is_the_growth_at_most() {
-        let mut shard = Shard::new(true);
+        let mut shard = Shard::new(Stamps::Uses);
         for number in 0..5000 {
             let (told, before) = (shard.growth(1), shard.table.allocation_size());
             add(&mut shard, &number.to_string());
             let grown = shard.table.allocation_size() - before;
             assert!(grown <= told, "{number}: {grown} of {told}");
+            assert!(least_bytes(number + 1) <= shard.table.allocation_size());
             assert!(told == 0 || grown > 0, "{number}: told {told}");
         }
     }
 
     #[test]
     fn a_table_shrinks_as_it_empties() {
-        let mut shard = Shard::new(true);
+        let mut shard = Shard::new(Stamps::Uses);
         for number in 0..4096 {
             add(&mut shard, &number.to_string());
         }
@@ -474,7 +572,7 @@ mod tests {
 
     #[test]
     fn churn_does_not_make_a_table_grow() {
-        let mut shard = Shard::new(true);
+        let mut shard = Shard::new(Stamps::Uses);
         for number in 0..1000 {
             add(&mut shard, &number.to_string());
         }
@@ -492,25 +590,45 @@ mod tests {
 
     #[test]
     fn stamps_keep_their_order_when_they_are_halved() {
-        let mut shard = Shard::new(true);
-        shard.accesses = u32::MAX - 3;
-        for key in ["a", "b", "c"] {
+        for stamps in [Stamps::Uses, Stamps::Reads] {
+            let mut shard = Shard::new(stamps);
+            shard.accesses = stamps.mask() - 3;
+            for key in ["a", "b", "c"] {
+                add(&mut shard, key);
+            }
+            shard.read(hash(b"a"), "a").unwrap();
+            assert_eq!(shard.accesses, stamps.mask() / 2 + 1);
+            let stamp = |key| shard.bucket(find(&shard, key)).unwrap().touched;
+            assert!(stamp("b") <= stamp("c") && stamp("c") < stamp("a"));
+        }
+    }
+
+    #[test]
+    fn reads_of_late_count_more_than_those_of_long_ago() {
+        let mut shard = Shard::new(Stamps::Reads);
+        for key in ["old", "new"] {
             add(&mut shard, key);
         }
-        assert_eq!(shard.accesses, u32::MAX / 2);
-        shard.read(hash(b"a"), "a").unwrap();
-        let stamp = |key| shard.bucket(find(&shard, key)).unwrap().touched;
-        assert!(stamp("b") <= stamp("c") && stamp("c") < stamp("a"));
+        for _ in 0..1000 {
+            shard.read(hash(b"old"), "old").unwrap();
+        }
+        let reads = |shard: &Shard, key| shard.bucket(find(shard, key)).unwrap().touched >> 24;
+        assert!(reads(&shard, "old") > 16, "{}", reads(&shard, "old"));
+        for _ in 0..1000 {
+            shard.read(hash(b"new"), "new").unwrap();
+        }
+        assert_eq!(reads(&shard, "old"), 0);
+        assert_eq!(shard.bucket(find(&shard, "old")).unwrap().reads, 1000);
     }
 
     #[test]
     fn what_was_before_is_put_by_once() {
-        let mut shard = Shard::new(true);
+        let mut shard = Shard::new(Stamps::Uses);
         add(&mut shard, "a");
         shard.mark(1);
         let index = find(&shard, "a");
-        shard.overwrite(index, Value::from(2), Term::NEVER);
-        shard.overwrite(index, Value::from(3), Term::NEVER);
+        shard.overwrite(index, Weighed::of(Value::from(2)), Term::NEVER);
+        shard.overwrite(index, Weighed::of(Value::from(3)), Term::NEVER);
         add(&mut shard, "b");
         drop_key(&mut shard, "b");
         let before = shard.before.take().unwrap();

@@ -17,15 +17,28 @@ pub(crate) fn nearest<'a>(
     if given.len() > LONGEST {
         return None;
     }
+    let length = characters(given);
     names
         .into_iter()
         .take(MOST)
-        .filter(|name| name.len() <= LONGEST)
+        // Of a name that is shorter or longer by more than may be wrong, nothing else is asked.
+        .filter(|name| {
+            name.len() <= LONGEST && characters(name).abs_diff(length) <= most_wrong(name)
+        })
         .map(|name| (strsim::osa_distance(given, name), name))
-        .filter(|(distance, name)| *distance > 0 && *distance <= (name.len() / 4).max(1))
-        .filter(|(distance, name)| *distance < name.chars().count())
+        .filter(|(distance, name)| *distance > 0 && *distance <= most_wrong(name))
+        .filter(|(distance, name)| *distance < characters(name))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// The letters of a name that may be wrong.
+fn most_wrong(name: &str) -> usize {
+    (name.len() / 4).max(1)
+}
+
+fn characters(name: &str) -> usize {
+    name.chars().count()
 }
 
 #[cfg(test)]
@@ -41,6 +54,21 @@ mod tests {
         assert_eq!(nearest("session", names), None);
         assert_eq!(nearest("", names), None);
         assert_eq!(nearest("z", ["x", "y"]), None);
+    }
+
+    #[test]
+    fn what_is_not_compared_would_not_have_been_near() {
+        let words =
+            ["", "a", "ab", "ä", "äöü", "abcd", "abcdefgh", "abcdefghijkl", "äbcdefghijklmn"];
+        for given in words {
+            for name in words {
+                let distance = strsim::osa_distance(given, name);
+                let is_near = distance > 0
+                    && distance <= (name.len() / 4).max(1)
+                    && distance < name.chars().count();
+                assert_eq!(nearest(given, [name]).is_some(), is_near, "{given} {name}");
+            }
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::feed::ChangeFeed;
 use crate::growth::Growth;
 use crate::latency::{Latency, Sort};
-use crate::map::is_refusal;
+use crate::map::{is_failure, is_refusal};
 use crate::refusals::Refusals;
 use crate::schema::Schema;
 
@@ -300,16 +300,26 @@ impl Supervisor {
         result
     }
 
+    /// Notes a write that failed before anything came of it, so that no breaker had to be asked:
+    /// a transaction that gave up, say. It counts as one that the store was asked for.
+    pub fn failed(&self, key: &str, error: &impl StoreError) {
+        self.note_failure(key, &error.failure(), Pass::Ordinary);
+    }
+
     #[cold]
     fn note_failure(&self, key: &str, failure: &Failure<'_>, pass: Pass) {
         match failure {
-            Failure::Refused(error) if !is_refusal(error) => {
-                if let Some(circuit) = &self.circuit {
-                    circuit.withdrawn(pass);
+            Failure::Refused(error) => {
+                if is_refusal(error) {
+                    self.note_refusals(key, error);
                 }
-                return;
+                if !is_failure(error) {
+                    if let Some(circuit) = &self.circuit {
+                        circuit.withdrawn(pass);
+                    }
+                    return;
+                }
             }
-            Failure::Refused(error) => self.note_refusals(key, error),
             Failure::Faulty(fault) => {
                 let mut faults = self.faults();
                 faults.count += 1;
@@ -317,7 +327,7 @@ impl Supervisor {
             }
         }
         let Some(circuit) = &self.circuit else { return };
-        if let Some(hint) = circuit.failed(pass, self.now(), self.succeeded(), || self.hint()) {
+        if let Some(hint) = circuit.failed(pass, self.now(), || self.succeeded(), || self.hint()) {
             self.alert(BreakerState::Open, hint);
         }
     }
@@ -329,7 +339,7 @@ impl Supervisor {
     }
 
     fn note_refusal(&self, key: &str, error: &Error) {
-        let rule = self.schema.find(key).ok();
+        let rule = self.schema.number(key);
         let expected = rule.and_then(|rule| self.schema.rule(rule).value_type.kind());
         self.refusals.note(key, error, expected, self.now());
         self.feed.refuse(key, error);
@@ -414,7 +424,7 @@ impl Supervisor {
         self.note_size(entries.len() as u64, holding.bytes);
         let mut shapes = vec![(0, 0); self.schema.rules_in_full().count()];
         for entry in entries {
-            let rule = self.schema.find(&entry.key).ok().map(usize::from);
+            let rule = self.schema.number(&entry.key).map(usize::from);
             if let Some((count, bytes)) = rule.and_then(|rule| shapes.get_mut(rule)) {
                 *count += 1;
                 *bytes += entry.bytes;
@@ -439,7 +449,7 @@ impl Supervisor {
         };
         let refused = self.refusals.worst(MOST_NAMED).into_iter();
         let refused = refused.map(|(key, refused)| RefusedKey {
-            count: refused.count,
+            count: refused.count(),
             expected: refused.expected.map(|kind| kind.name().to_owned()),
             written: written(&key),
             came: came(&refused.kinds),
@@ -640,6 +650,38 @@ mod tests {
         }
         assert_eq!(far.supervisor.breaker_state(), BreakerState::Closed);
         assert_eq!(far.supervisor.operations().refusals, 0);
+    }
+
+    #[test]
+    fn what_fails_before_the_store_is_asked_counts_and_uses_up_no_probe() {
+        let far = far();
+        while far.supervisor.breaker_state() == BreakerState::Closed {
+            far.clock.advance(Duration::from_millis(100));
+            far.supervisor.failed("count.a", &far.refused());
+        }
+        far.clock.advance(Duration::from_secs(10));
+        far.write(Ok(())).unwrap();
+        assert_eq!(far.supervisor.breaker_state(), BreakerState::HalfOpen);
+        for _ in 0..10 {
+            far.supervisor.failed("count.a", &far.refused());
+            let given_up = Error::GivenUp { reason: "mine".to_owned() };
+            far.supervisor.failed("", &Fault::Map(given_up));
+        }
+        for _ in 0..4 {
+            far.write(Ok(())).unwrap();
+        }
+        assert_eq!(far.supervisor.breaker_state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_store_that_is_full_opens_no_breaker() {
+        let far = far();
+        for _ in 0..200 {
+            let full = Error::Full { key: "count.a".into(), bound: "entries", most: None };
+            assert!(matches!(far.write(Err(full.into())), Err(Fault::Map(Error::Full { .. }))));
+        }
+        assert_eq!(far.supervisor.breaker_state(), BreakerState::Closed);
+        assert_eq!(far.supervisor.operations().refusals, 200);
     }
 
     #[test]

@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::breaker::Pass;
 use crate::entry::NEVER;
 use crate::error::Error;
+use crate::event::Change;
 use crate::key::AsKey;
 use crate::map::{MOST_ATTEMPTS, SafeMap, typed};
 use crate::store::{CommitFault, Read, ShardVersions, Write};
-use crate::value::{IntoTyped, Value};
+use crate::value::{IntoTyped, Value, Weighed};
 
 /// What a transaction sees and does.
 ///
@@ -81,7 +83,7 @@ impl Transaction<'_> {
         let store = &self.map.inner.store;
         let hash = store.hash(key.text());
         let life = |rule: u16| self.map.inner.lives[usize::from(rule)];
-        let entry = store.read(hash, key.text(), life, &mut self.seen);
+        let entry = store.read(hash, key.text(), Some(&life), &mut self.seen);
         let text: Arc<str> = key.shared().map_or_else(|| key.text().into(), Arc::clone);
         self.reads.push(Read {
             hash,
@@ -134,8 +136,8 @@ impl SafeMap {
     ///
     /// # Errors
     ///
-    /// Returns the closure's error; fails as [`SafeMap::set`] does, and when other writers were first
-    /// ten thousand times.
+    /// Returns the closure's error, whatever the breaker says; fails as [`SafeMap::set`] does where
+    /// something is to be written, and when other writers were first ten thousand times.
     pub fn transaction<R>(
         &self,
         mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, Error>,
@@ -154,7 +156,11 @@ impl SafeMap {
                 Err(Error::Stale) => continue,
                 // An error that comes of something that is no longer so is none.
                 Err(_) if !self.inner.store.still(&reads, &mut seen) => continue,
-                Err(error) => return self.guarded("", || Err(error)),
+                // It ends by itself: a breaker has nothing to stop, and no probe is used up.
+                Err(error) => {
+                    self.note_failure("", &error, Pass::Ordinary);
+                    return Err(error);
+                }
             };
             let writes: Vec<Write> = keys.into_values().filter_map(|seen| seen.write).collect();
             if writes.is_empty() {
@@ -183,7 +189,8 @@ impl SafeMap {
             None if life.is_required => return Err(Error::Required { key: key.into() }),
             None => {}
         }
-        Ok(Write { hash: self.inner.store.hash(key), key: key.into(), rule, life, value })
+        let (hash, value) = (self.inner.store.hash(key), value.map(Weighed::of));
+        Ok(Write { hash, key: key.into(), rule, life, value })
     }
 
     /// Writes all or nothing; `writes` are in the order of their keys.
@@ -194,7 +201,8 @@ impl SafeMap {
         replaces: bool,
     ) -> Result<(), Error> {
         for write in writes {
-            self.inner.store.hub().wait_for_room(&write.key)?;
+            let change = if write.value.is_some() { Change::Written } else { Change::Removed };
+            self.inner.store.hub().wait_for_room(&write.key, &[change])?;
         }
         self.inner.store.commit(reads, writes, replaces).map_err(|fault| match fault {
             CommitFault::Stale => Error::Stale,

@@ -165,6 +165,12 @@ impl Value {
         matches!(self, Self::Boolean(_) | Self::Integer(_) | Self::Float(_))
     }
 
+    /// Whether the bytes of the content can be told at a glance.
+    #[inline]
+    pub(crate) fn is_flat(&self) -> bool {
+        !matches!(self, Self::List(_) | Self::Object(_))
+    }
+
     /// Bytes that the content takes outside of the value's own three words.
     ///
     /// A content that several values share counts in each of them. What an allocator rounds up, and
@@ -211,6 +217,20 @@ impl Value {
             }
         }
         deeper(self, DEEPEST)
+    }
+}
+
+/// A value and the bytes of its content, which are counted before any lock is taken: of a long list
+/// that takes milliseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Weighed {
+    pub(crate) value: Value,
+    pub(crate) bytes: usize,
+}
+
+impl Weighed {
+    pub(crate) fn of(value: Value) -> Self {
+        Self { bytes: value.content_bytes(), value }
     }
 }
 
@@ -330,11 +350,31 @@ impl From<Object> for Value {
 /// assert_eq!(i64::from_value(&Value::from(7)), Some(7));
 /// assert_eq!(i64::from_value(&Value::from("7")), None);
 /// ```
+///
+/// The trait is sealed: what is read is made of the value where it lies, under a lock, and no code of
+/// a caller may run there.
+///
+/// ```compile_fail,E0277
+/// use tophash_safemap::{Kind, TypedValue, Value};
+///
+/// struct Mine;
+/// impl From<Mine> for Value {
+///     fn from(_: Mine) -> Self {
+///         Value::from(1)
+///     }
+/// }
+/// impl TypedValue for Mine {
+///     const KIND: Option<Kind> = None;
+///     fn from_value(_: &Value) -> Option<Self> {
+///         Some(Mine)
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "no key is of `{Self}`",
     note = "integers are `i64` and floats `f64`; there are `bool`, `String`, `Arc<str>`, `Arc<[u8]>`, `Vec<Value>`, `Object` and `Value` besides"
 )]
-pub trait TypedValue: Into<Value> + IntoTyped<Self> {
+pub trait TypedValue: Into<Value> + IntoTyped<Self> + sealed::Sealed {
     /// The kind that values of this type have; `None` for [`Value`] itself.
     const KIND: Option<Kind>;
 
@@ -346,8 +386,14 @@ pub trait TypedValue: Into<Value> + IntoTyped<Self> {
     const IS_SHARED: bool = false;
 }
 
+mod sealed {
+    pub trait Sealed {}
+}
+
 macro_rules! typed {
     ($($type:ty, $kind:ident, $is_shared:expr, $value:pat => $result:expr;)*) => {$(
+        impl sealed::Sealed for $type {}
+
         impl TypedValue for $type {
             const KIND: Option<Kind> = Some(Kind::$kind);
             const IS_SHARED: bool = $is_shared;
@@ -440,6 +486,8 @@ into_typed! {
     Vec<Value>: Vec<Value>;
     Object: Object;
 }
+
+impl sealed::Sealed for Value {}
 
 impl TypedValue for Value {
     const KIND: Option<Kind> = None;

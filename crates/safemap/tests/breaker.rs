@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tophash_safemap::{
-    Breaker, BreakerState, Conflict, Error, ManualClock, SafeMap, Schema, Type, Value,
+    Breaker, BreakerState, Conflict, Error, ManualClock, Overflow, SafeMap, Schema, Type, Value,
 };
 
 struct Service {
@@ -117,4 +117,108 @@ fn a_transaction_that_gives_up_is_no_failure() {
         service.clock.advance(Duration::from_millis(100));
     }
     assert_eq!(service.map.breaker_state(), BreakerState::Closed);
+}
+
+#[test]
+fn removals_that_are_done_count_as_successes() {
+    let service = service();
+    let map = &service.map;
+    for _ in 0..600 {
+        // Four writes, five removals, one failure.
+        for _ in 0..4 {
+            map.set("count", 1).unwrap();
+        }
+        for _ in 0..5 {
+            map.remove("count").unwrap();
+            map.set("count", 1).unwrap();
+        }
+        for _ in 0..2 {
+            map.set("count", "one").unwrap_err();
+        }
+        service.clock.advance(Duration::from_millis(100));
+    }
+    // 14 of 16 were done, which without the removals would be 9 of 11.
+    assert_eq!(map.breaker_state(), BreakerState::Closed);
+    assert!((map.write_failure_rate() - 2.0 / 16.0).abs() < 0.01);
+}
+
+#[test]
+fn a_map_that_is_full_can_still_be_emptied() {
+    let clock = Arc::new(ManualClock::new());
+    let map = SafeMap::builder(Schema::open())
+        .clock(clock.clone())
+        .max_entries(10)
+        .breaker(Breaker::default())
+        .build();
+    for number in 0..10 {
+        map.set(&format!("key.{number}"), number).unwrap();
+    }
+    for _ in 0..1000 {
+        assert!(matches!(map.set("new", 1), Err(Error::Full { .. })));
+        clock.advance(Duration::from_millis(10));
+    }
+    assert_eq!(map.breaker_state(), BreakerState::Closed);
+    assert_eq!(map.operations().refusals, 1000);
+    map.remove("key.1").unwrap();
+    map.set("new", 1).unwrap();
+}
+
+#[test]
+fn a_slow_observer_makes_no_map_read_only() {
+    let clock = Arc::new(ManualClock::new());
+    let map =
+        SafeMap::builder(Schema::open()).clock(clock.clone()).breaker(Breaker::default()).build();
+    let slow = Overflow::Wait(Duration::ZERO);
+    let _watch = map.watch("slow".parse().unwrap()).capacity(1).overflow(slow).start();
+    map.set("slow", 0).unwrap();
+    for _ in 0..1000 {
+        assert!(matches!(map.set("slow", 1), Err(Error::Backpressure { .. })));
+        clock.advance(Duration::from_millis(10));
+    }
+    assert_eq!(map.breaker_state(), BreakerState::Closed);
+    map.set("other", 1).unwrap();
+}
+
+#[test]
+fn a_transaction_s_own_error_is_returned_whatever_the_breaker_says() {
+    let service = service();
+    run(&service, 5, 60);
+    let fail = || {
+        service.map.transaction(|transaction| {
+            transaction.get("count")?;
+            Err::<(), _>(transaction.give_up("mine"))
+        })
+    };
+    assert_eq!(service.map.breaker_state(), BreakerState::Open);
+    assert_eq!(fail(), Err(Error::GivenUp { reason: "mine".to_owned() }));
+    service.clock.advance(Duration::from_secs(10));
+    service.map.set("count", 1).unwrap();
+    assert_eq!(service.map.breaker_state(), BreakerState::HalfOpen);
+    for _ in 0..10 {
+        assert_eq!(fail(), Err(Error::GivenUp { reason: "mine".to_owned() }));
+    }
+    // And no probe was used up.
+    for _ in 0..4 {
+        service.map.set("count", 1).unwrap();
+    }
+    assert_eq!(service.map.breaker_state(), BreakerState::Closed);
+}
+
+#[test]
+fn a_listener_that_panics_takes_no_write_with_it() {
+    let clock = Arc::new(ManualClock::new());
+    let heard = Arc::new(Mutex::new(0));
+    let listener = Arc::clone(&heard);
+    let map = SafeMap::builder(Schema::builder().key("a", Type::integer()).build().unwrap())
+        .clock(clock.clone())
+        .breaker(Breaker::default().bad_slices(1).floor(1))
+        .on_alert(|_| panic!("a listener of the test"))
+        .on_alert(move |_| *listener.lock().unwrap() += 1)
+        .build();
+    for _ in 0..2 {
+        assert!(matches!(map.set("a", "x"), Err(Error::Refused { .. })));
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(map.breaker_state(), BreakerState::Open);
+    assert_eq!(*heard.lock().unwrap(), 1, "the others are told all the same");
 }

@@ -350,27 +350,24 @@ fn merge(map: &SafeMap, model: &mut Model, pairs: &[(usize, i64)], rule: u8) {
         return;
     }
     let mut after = model.clone();
-    let mut conflicts = false;
+    let mut refused_at = None;
     for (key, value) in &theirs {
         if rule == 0 {
             after.put(*key, *value);
             continue;
         }
-        match after.get(*key) {
+        // That it is compared is no use of it.
+        match after.peek(*key) {
             None => after.put(*key, *value),
             Some(ours) if ours == *value => {}
             Some(_) if rule == 1 => {}
             Some(_) if rule == 2 => {
-                conflicts = true;
+                refused_at = Some(name(*key));
                 break;
             }
             Some(ours) => {
                 if !fits(ours + value) {
                     assert!(is_refused(&result));
-                    // The keys up to here were read.
-                    for (key, _) in theirs.range(..=*key) {
-                        model.get(*key);
-                    }
                     return;
                 }
                 if *value != 0 {
@@ -379,14 +376,9 @@ fn merge(map: &SafeMap, model: &mut Model, pairs: &[(usize, i64)], rule: u8) {
             }
         }
     }
-    if conflicts {
+    if let Some(first) = refused_at {
         let Err(Error::Conflict { key }) = result else { panic!("{result:?}") };
-        for read in theirs.keys() {
-            model.get(*read);
-            if name(*read) == &*key {
-                break;
-            }
-        }
+        assert_eq!(&*key, first);
     } else {
         result.unwrap();
         *model = after;
@@ -406,6 +398,9 @@ fn writes_that_free_more_than_they_take_can_be_one_write() {
     map.load(all("")).unwrap();
     assert_eq!(map.bytes(), bytes);
 }
+
+/// Uses after which the first entries' reads count half: which of them, the model can't know.
+const BEFORE_READS_COUNT_LESS: u64 = 7;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
@@ -441,6 +436,9 @@ proptest! {
             .build();
         let mut model = Model { most: Some(most), least_read, ..Model::default() };
         for op in &ops {
+            if least_read && model.turn >= BEFORE_READS_COUNT_LESS {
+                break;
+            }
             // What is written as one has to fit as one, and makes room in no order.
             if !matches!(op, Op::Transaction(..) | Op::Merge(..) | Op::Load(_)) {
                 step(&map, &clock, &mut model, op);

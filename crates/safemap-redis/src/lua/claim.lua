@@ -1,6 +1,6 @@
 -- Opens a namespace. ARGV: the schema's mark, its rules as text; the bounds on entries and bytes, and
--- 1 to evict or 0 to refuse, with spaces between; each empty to leave it as it is. With more parts than these a server that asks for a
--- password would not say so.
+-- 1 to evict or 0 to refuse, with spaces between; each empty to leave it as it is. With more parts than
+-- these a server that asks for a password would not say so.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local mark = redis.call('HGET', meta, 'schema')
 if mark then
@@ -10,7 +10,8 @@ else
   -- Numbers begin at the time in microseconds, so that none comes twice if the namespace was emptied.
   local clock = redis.call('TIME')
   local seq = string.format('%.0f', tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
-  redis.call('HSET', meta, 'schema', ARGV[1], 'rules', ARGV[2], 'seq', seq, 'bytes', '0')
+  redis.call('HSET', meta, 'schema', ARGV[1], 'rules', ARGV[2], 'seq', seq, 'first', seq,
+    'bytes', '0')
 end
 local most_entries, most_bytes, evicts = string.match(ARGV[3], '^(%d*) (%d*) (%d*)$')
 if most_entries ~= '' then redis.call('HSET', meta, 'max_entries', most_entries) end

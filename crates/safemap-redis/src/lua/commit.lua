@@ -7,6 +7,13 @@ for _ = 1, reads do
   if (entry(ARGV[at]) or '-') ~= ARGV[at + 1] then return {'stale'} end
   at = at + 2
 end
+for write = at, #ARGV, 5 do
+  if ARGV[write + 1] == 'p' then
+    local answer = refusal()
+    if answer then return answer end
+    break
+  end
+end
 sweep(16)
 -- Where all else goes anyway, there is nothing to evict.
 local kept = nil

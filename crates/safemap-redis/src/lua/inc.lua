@@ -31,6 +31,8 @@ end
 local sum = add(old, by)
 if not sum then return {'overflow', old} end
 if less(sum, least) or less(greatest, sum) then return {'range', sum} end
+local answer = refusal()
+if answer then return answer end
 sweep(16)
 local bound = full(function() return need(key, 'i' .. sum) end, {[key] = true})
 if not bound then put(key, 'i' .. sum, tonumber(ARGV[7]), tonumber(ARGV[8])) end

@@ -1,12 +1,12 @@
 -- What all scripts begin with. KEYS: meta (hash), data (hash), expiry (sorted set), feed (stream).
--- ARGV: the schema's mark, how many events the feed keeps; then what is the script's own.
+-- ARGV: the schema's mark, how many events and how many bytes of them the feed keeps; then what is the
+-- script's own.
 -- An entry is "version expires deadline born writes payload"; times are milliseconds, 0 for never.
 -- Bytes are those of keys and payloads.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes', 'evicts')
 if not about[1] then return {'gone'} end
 if about[1] ~= ARGV[1] then return {'other'} end
-local keep = ARGV[2]
 local bytes_before = tonumber(about[2]) or 0
 local most_entries, most_bytes = tonumber(about[3]), tonumber(about[4])
 local evicts = about[5] == '1'
@@ -51,12 +51,41 @@ local function entry(key)
   return version, expires, deadline, payload, born, writes
 end
 
--- Takes the next number and tells the feed; before the change itself, so that a server that is out
--- of memory refuses before anything is done.
+-- What to know of the feed, once something is told.
+local keep, keep_bytes, moment = nil, nil, nil
+-- Of large events, the bytes since the turn, which is the number of one of them.
+local told, turn = nil, nil
+
+-- Keeps the feed within its bytes. Events that are no larger than its length allows can't take more than
+-- half of them, and cost nothing here. Those that are larger are in two parts, up to the turn and since
+-- then; when the later is a quarter of what may be, the earlier goes, with all that is as old.
+local function bound_feed(number, size)
+  if size * tonumber(keep) * 2 <= keep_bytes then return end
+  if not told then
+    local count = redis.call('HMGET', meta, 'told', 'turn')
+    told, turn = tonumber(count[1]) or 0, tonumber(count[2]) or number - 1
+  end
+  told = told + size
+  if told * 4 >= keep_bytes then
+    redis.call('XTRIM', feed, 'MAXLEN', text(number - turn))
+    told, turn = 0, number
+  end
+end
+
+-- Takes the next number and tells the feed. An event's id is its number and the moment, which tells it
+-- from another of this number, should the server lose its last changes.
 local function tell(change, key, payload)
-  local version = text(redis.call('HINCRBY', meta, 'seq', 1))
-  redis.call('XADD', feed, 'MAXLEN', '~', keep, version .. '-0',
+  if not keep then
+    keep, keep_bytes = string.match(ARGV[2], '^(%d+) (%d+)$')
+    keep_bytes = tonumber(keep_bytes)
+    moment = text(tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
+  end
+  local number = redis.call('HINCRBY', meta, 'seq', 1)
+  local version = text(number)
+  redis.call('XADD', feed, 'MAXLEN', '~', keep, version .. '-' .. moment,
     'c', change, 'k', key, 'v', payload)
+  -- What the server itself needs for an event is about as much as this.
+  bound_feed(number, #key + #payload + 64)
   return version
 end
 
@@ -64,9 +93,11 @@ local function drop(key, change)
   local raw = redis.call('HGET', data, key)
   if not raw then return nil end
   local _, expires, _, payload = fields(raw)
-  local version = tell(change, key, payload)
+  -- A server that is out of memory refuses what takes more of it, but only as the first change of a
+  -- script; so what gives memory back comes first.
   redis.call('HDEL', data, key)
   if expires > 0 then redis.call('ZREM', expiry, key) end
+  local version = tell(change, key, payload)
   grown = grown - #key - #payload
   return version
 end
@@ -99,9 +130,22 @@ local function put(key, payload, ttl, idle)
   return version
 end
 
--- Notes by how much the bytes have grown. What changed anything ends with it.
+-- Notes how large map and feed are. What changed anything ends with it.
 local function account()
   if grown ~= 0 then redis.call('HINCRBY', meta, 'bytes', text(grown)) end
+  if told then redis.call('HSET', meta, 'told', text(told), 'turn', text(turn)) end
+end
+
+-- Why the server takes nothing that needs more memory, if so: the answer to give. What writes a value
+-- asks this before it changes anything, as after the first change the server no longer refuses. What has
+-- expired goes all the same, and half of the feed with it, so that memory comes back.
+local function refusal()
+  local answer = redis.pcall('HSETNX', meta, 'schema', about[1])
+  if type(answer) ~= 'table' or not answer.err then return nil end
+  redis.call('XTRIM', feed, 'MAXLEN', text(math.floor(redis.call('XLEN', feed) / 2)))
+  sweep(1000)
+  account()
+  return answer
 end
 
 -- By how many entries and bytes the map grows when a key is written.

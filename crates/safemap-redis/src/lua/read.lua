@@ -8,10 +8,13 @@ for at = 3, #ARGV, 2 do
     answer[#answer + 1] = {}
   else
     if idle > 0 then
-      expires = now + idle
-      if deadline > 0 and deadline < expires then expires = deadline end
-      write(key, version, expires, deadline, born, writes, payload)
-      redis.call('ZADD', expiry, text(expires), key)
+      local later = now + idle
+      if deadline > 0 and deadline < later then later = deadline end
+      -- A server that takes no writes goes on answering reads, which then put nothing off.
+      if pcall(write, key, version, later, deadline, born, writes, payload) then
+        expires = later
+        redis.call('ZADD', expiry, text(expires), key)
+      end
     end
     local left = -1
     if expires > 0 then left = expires - now end

@@ -105,6 +105,40 @@ fn a_full_map_refuses_what_grows_it_and_nothing_else() {
 }
 
 #[test]
+fn changes_take_no_more_of_the_server_than_was_said() {
+    let server = Server::start();
+    let map = builder(&server).feed_length(100).feed_bytes(100_000).connect().unwrap();
+    let size_of_feed = || {
+        let size = server.command("MEMORY USAGE {safemap:test}:feed SAMPLES 0");
+        size.trim_start_matches(':').trim_end().parse::<u64>().unwrap()
+    };
+    let events = || {
+        let events = server.command("XLEN {safemap:test}:feed");
+        events.trim_start_matches(':').trim_end().parse::<u64>().unwrap()
+    };
+    for round in 0..3 {
+        for size in [1000, 10_000, 10, 300, 3000] {
+            let value = "x".repeat(size);
+            for _ in 0..150 {
+                map.set("a", &*value).unwrap();
+            }
+            assert!(size_of_feed() < 150_000, "{round} {size}: {}", size_of_feed());
+            let kept = events() * (size as u64 + 65);
+            assert!(kept >= 25_000 || events() >= 100, "{round} {size}: {kept}");
+        }
+    }
+    // One write of many keys is no way around it, nor is what goes.
+    map.load((0..100).map(|number| (format!("b.{number}"), "x".repeat(10_000)))).unwrap();
+    assert!(size_of_feed() < 150_000, "{}", size_of_feed());
+    map.load([("a", 1)]).unwrap();
+    assert!(size_of_feed() < 150_000, "{}", size_of_feed());
+    // What is larger than all that is told all the same.
+    map.set("a", "x".repeat(200_000)).unwrap();
+    map.set("a", "x".repeat(200_000)).unwrap();
+    assert_eq!(events(), 1);
+}
+
+#[test]
 fn bytes_are_counted_exactly_whatever_is_done() {
     let server = Server::start();
     let map = builder(&server).max_bytes(1000).connect().unwrap();

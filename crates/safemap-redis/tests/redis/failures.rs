@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tophash_safemap::{Notice, Schema};
+use tophash_safemap::{Change, Notice, Schema, Type, Watch};
 use tophash_safemap_redis::{Error, SharedMap};
 
 use crate::server::{Server, wait_until};
@@ -80,6 +80,37 @@ fn a_cache_is_not_served_for_longer_than_its_lease() {
 }
 
 #[test]
+fn a_write_that_may_be_done_is_not_read_from_before_it() {
+    let server = Server::start();
+    let map = SharedMap::builder(&server.url("test"), Schema::open())
+        .timeout(Duration::from_millis(300))
+        .cache(10)
+        .cache_lease(Duration::from_secs(60))
+        .connect()
+        .unwrap();
+    map.set("a", 1).unwrap();
+    let writes: [&dyn Fn() -> Result<(), Error>; 3] =
+        [&|| map.set("a", 2), &|| map.inc("a", 1).map(drop), &|| map.load([("a", 2)])];
+    for write in writes {
+        wait_until("a write was sent and not answered", || {
+            wait_until("the cache serves", || {
+                let hits = map.cache_hits();
+                map.get("a").is_ok() && map.cache_hits() > hits
+            });
+            // A connection that was used just now is not asked first whether it lives.
+            map.contains("a").unwrap();
+            server.freeze();
+            let (written, read) = (write(), map.get("a"));
+            server.thaw();
+            let is_unknown = written.unwrap_err().is_unknown();
+            assert!(!is_unknown || read.is_err(), "{read:?}");
+            wait_until("the server answers", || map.contains("a").is_ok());
+            is_unknown
+        });
+    }
+}
+
+#[test]
 fn a_watcher_misses_nothing_over_a_restart() {
     let mut server = Server::start();
     let (map, other) = (map(&server, LATE, 0), map(&server, LATE, 0));
@@ -112,6 +143,136 @@ fn a_watcher_misses_nothing_over_a_restart() {
     assert_eq!(told, written);
 }
 
+fn told(watch: &mut Watch, until: &str) -> Vec<String> {
+    let mut told = Vec::new();
+    for notice in watch {
+        told.push(match notice {
+            Notice::Event(event) => event.key.to_string(),
+            Notice::Missed(count) => format!("missed {count}"),
+            other => panic!("{other:?}"),
+        });
+        if told.last().is_some_and(|told| told == until) {
+            break;
+        }
+    }
+    told
+}
+
+#[test]
+fn what_comes_in_place_of_writes_that_the_server_lost_is_told() {
+    for instead in [1, 3, 6] {
+        let mut server = Server::start_forgetful();
+        let (map, other) = (impatient(&server, 10), impatient(&server, 0));
+        let mut watch = map.watch("**".parse().unwrap()).unwrap().start();
+        for number in 0..3 {
+            other.set(&format!("kept.{number}"), 1).unwrap();
+        }
+        server.command("SAVE");
+        for number in 0..3 {
+            other.set(&format!("lost.{number}"), 1).unwrap();
+        }
+        let before = ["kept.0", "kept.1", "kept.2", "lost.0", "lost.1", "lost.2"];
+        assert_eq!(told(&mut watch, "lost.2"), before);
+        // Others write before who watches is back.
+        server.kill();
+        let port = server.restart_elsewhere();
+        let early = impatient(&server, 0);
+        for number in 0..instead {
+            early.set(&format!("new.{number}"), 1).unwrap();
+        }
+        server.command("SAVE");
+        server.kill();
+        server.restart_at(port);
+        wait_until("it is written", || other.set("last", 1).is_ok());
+        let mut after = vec!["missed 3".to_owned()];
+        after.extend((0..instead).map(|number| format!("new.{number}")));
+        after.push("last".to_owned());
+        assert_eq!(told(&mut watch, "last"), after);
+        assert_eq!(map.get("new.0").unwrap(), Some(1.into()));
+        assert_eq!(map.get("lost.0").unwrap(), None);
+    }
+}
+
+#[test]
+fn a_namespace_that_was_emptied_is_one_event_that_was_missed() {
+    let server = Server::start();
+    let map = impatient(&server, 0);
+    let mut watch = map.watch("**".parse().unwrap()).unwrap().start();
+    for round in 0..3 {
+        let key = format!("a.{round}");
+        map.set(&key, 1).unwrap();
+        let missed = (round > 0).then(|| "missed 1".to_owned());
+        let both: Vec<String> = missed.into_iter().chain([key.clone()]).collect();
+        assert_eq!(told(&mut watch, &key), both);
+        server.command("FLUSHALL");
+        assert!(matches!(map.get("a.0"), Err(Error::Forgotten { .. })));
+        map.reclaim().unwrap();
+    }
+}
+
+#[test]
+fn a_server_out_of_memory_still_lets_read_and_remove() {
+    let server = Server::start();
+    let schema = Schema::builder()
+        .key("session.*", Type::any().idle(Duration::from_secs(3600)))
+        .key("brief.*", Type::any().ttl(Duration::from_millis(1)))
+        .key("**", Type::any())
+        .build()
+        .unwrap();
+    let map = SharedMap::connect(&server.url("test"), schema).unwrap();
+    let mut ended =
+        map.watch("brief.*".parse().unwrap()).unwrap().changes([Change::Expired]).start();
+    for key in ["session.a", "a", "b", "c", "brief.a"] {
+        map.set(key, 1).unwrap();
+    }
+    wait_until("it has ended", || map.get("brief.a").unwrap().is_none());
+    server.command("CONFIG SET maxmemory 1");
+    assert_eq!(map.get("session.a").unwrap(), Some(1.into()));
+    // What is refused may take room all the same from what has ended, and does nothing else.
+    let is_out = |error: Error| {
+        assert!(matches!(&error, Error::Server { code, .. } if code == "OOM"), "{error}");
+        assert!(error.is_passing());
+    };
+    is_out(map.set("a", 2).unwrap_err());
+    assert_eq!(map.len().unwrap(), 4);
+    assert!(matches!(ended.next(), Some(Notice::Event(event)) if &*event.key == "brief.a"));
+    is_out(map.inc("a", 1).unwrap_err());
+    is_out(map.load([("a", 2)]).unwrap_err());
+    let both = map.transaction(|transaction| {
+        transaction.remove("a")?;
+        transaction.set("b", 2)
+    });
+    is_out(both.unwrap_err());
+    assert_eq!(map.get("a").unwrap(), Some(1.into()));
+    assert_eq!(map.remove("a").unwrap(), Some(1.into()));
+    assert_eq!(map.update("b", |_| None).unwrap(), None);
+    map.transaction(|transaction| {
+        transaction.remove("c")?;
+        transaction.remove("session.a")
+    })
+    .unwrap();
+    assert_eq!(map.audit().unwrap().bytes, 0);
+    let counted = server.command("HGET {safemap:test}:meta bytes");
+    assert_eq!(counted.lines().nth(1), Some("0"));
+}
+
+#[test]
+fn a_server_that_was_filled_up_takes_writes_again_once_the_map_is_emptied() {
+    let server = Server::start();
+    let map = impatient(&server, 0);
+    server.command("CONFIG SET maxmemory 10mb");
+    let value = "x".repeat(100_000);
+    let keys: Vec<String> = (0..1000).map(|number| format!("a.{number}")).collect();
+    let written = keys.iter().take_while(|key| map.set(key.as_str(), value.as_str()).is_ok());
+    let written = written.count();
+    assert!((10..1000).contains(&written), "{written}");
+    for key in &keys[..written] {
+        map.remove(key.as_str()).unwrap();
+    }
+    // What was removed lies in the feed; each write that is refused gives up half of that.
+    wait_until("there is memory again", || map.set("a", 1).is_ok());
+}
+
 #[test]
 fn a_server_that_refuses_is_quoted_and_nothing_is_done() {
     let server = Server::start();
@@ -125,6 +286,12 @@ fn a_server_that_refuses_is_quoted_and_nothing_is_done() {
     assert_eq!(map.get("a").unwrap(), Some(1.into()));
     server.command("CONFIG SET maxmemory 0");
     assert_eq!(map.snapshot().unwrap().len(), 1);
+
+    server.command("CONFIG SET min-replicas-to-write 1");
+    let alone = map.set("a", 2).unwrap_err();
+    assert!(matches!(&alone, Error::Server { code, .. } if code == "NOREPLICAS"), "{alone}");
+    assert!(alone.is_passing(), "others may come");
+    server.command("CONFIG SET min-replicas-to-write 0");
 
     // A replica takes no writes.
     server.command("REPLICAOF 127.0.0.1 1");

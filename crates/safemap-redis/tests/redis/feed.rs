@@ -1,6 +1,6 @@
 //! What watchers and caches get to know of other connections.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tophash_safemap::{Change, Notice, Schema, Type};
 use tophash_safemap_redis::SharedMap;
@@ -81,4 +81,60 @@ fn a_cache_is_told_what_others_change() {
         cached.set("a", -round).unwrap();
         assert_eq!(cached.get("a").unwrap(), Some((-round).into()));
     }
+}
+
+#[test]
+fn a_transaction_costs_the_cache_no_more_than_its_keys() {
+    let server = Server::start();
+    let builder = SharedMap::builder(&server.url("test"), schema()).cache(100);
+    let cached = builder.cache_lease(Duration::from_secs(60)).connect().unwrap();
+    let watch = cached.watch("a.9".parse().unwrap()).unwrap().start();
+    let keys: Vec<String> = (0..10).map(|number| format!("a.{number}")).collect();
+    for key in &keys {
+        cached.set(key.as_str(), 1).unwrap();
+    }
+    // From here on the feed has nothing more to say of these keys.
+    assert!(watch.into_iter().next().is_some());
+    let hits_of_all = || {
+        let hits = cached.cache_hits();
+        for key in &keys {
+            assert_eq!(cached.get(key.as_str()).unwrap(), Some(1.into()));
+        }
+        cached.cache_hits() - hits
+    };
+    wait_until("all are served here", || hits_of_all() == 10);
+    cached
+        .transaction(|transaction| {
+            transaction.set("x", 1)?;
+            transaction.remove("y")
+        })
+        .unwrap();
+    assert_eq!(hits_of_all(), 10);
+    // Its own keys are not served as they were before.
+    cached
+        .transaction(|transaction| {
+            transaction.set("a.0", 2)?;
+            transaction.set("a.1", 2)
+        })
+        .unwrap();
+    assert_eq!(cached.get("a.0").unwrap(), Some(2.into()));
+    assert_eq!(cached.get("a.1").unwrap(), Some(2.into()));
+    cached.load([("a.2", 2)]).unwrap();
+    assert_eq!(cached.get("a.3").unwrap(), None);
+}
+
+#[test]
+fn a_short_lease_serves_while_nothing_changes() {
+    let server = Server::start();
+    let builder = SharedMap::builder(&server.url("test"), schema()).cache(100);
+    let cached = builder.cache_lease(Duration::from_millis(150)).connect().unwrap();
+    cached.set("a", 1).unwrap();
+    // What was heard when it connected, and of this write, is over.
+    let start = Instant::now();
+    wait_until("the feed is quiet", || start.elapsed() > Duration::from_millis(500));
+    let hits = cached.cache_hits();
+    wait_until("reads are served here", || {
+        cached.get("a").unwrap();
+        cached.cache_hits() > hits + 10
+    });
 }

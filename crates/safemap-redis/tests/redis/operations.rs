@@ -35,6 +35,14 @@ fn refusal(error: Error) -> Refusal {
 }
 
 #[test]
+fn what_is_shown_of_a_builder_holds_no_password() {
+    let builder = SharedMap::builder("redis://ada:secret@cache/web", schema());
+    let shown = format!("{builder:?}");
+    assert!(!shown.contains("secret"), "{shown}");
+    assert!(shown.contains("feed_length"), "{shown}");
+}
+
+#[test]
 fn what_one_connection_writes_the_other_reads() {
     let server = Server::start();
     let (one, other) = pair(&server);
@@ -225,6 +233,19 @@ fn entries_end_by_their_rule() {
         assert!(other.get("session.a").unwrap().is_some());
         end() != first
     });
+}
+
+#[test]
+fn texts_of_another_length_are_another_schema() {
+    let server = Server::start();
+    let schema = |most| {
+        let text = Type::string().max_characters(most);
+        Schema::builder().key("name", text).build().unwrap()
+    };
+    let _first = SharedMap::connect(&server.url("test"), schema(3)).unwrap();
+    let refused = SharedMap::connect(&server.url("test"), schema(4)).unwrap_err();
+    assert!(matches!(refused, Error::OtherSchema { .. }), "{refused}");
+    SharedMap::connect(&server.url("test"), schema(3)).unwrap();
 }
 
 #[test]

@@ -34,6 +34,11 @@ impl Server {
         Self::start_with(&|| (Vec::new(), ())).0
     }
 
+    /// Starts one that keeps nothing but what it is told to save.
+    pub(crate) fn start_forgetful() -> Self {
+        Self::start_with(&|| (vec!["--appendonly".to_owned(), "no".to_owned()], ())).0
+    }
+
     /// Starts one that takes encrypted connections as well, by arguments for a second port.
     pub(crate) fn start_encrypted(arguments: &dyn Fn(u16) -> Vec<String>) -> (Self, u16) {
         Self::start_with(&|| {
@@ -72,6 +77,23 @@ impl Server {
             self.child = launch(&self.dir, self.port, &self.arguments);
             self.is_up()
         });
+    }
+
+    /// Starts it again after a kill, where nobody who knew it finds it; returns where it was.
+    pub(crate) fn restart_elsewhere(&mut self) -> u16 {
+        let port = self.port;
+        wait_until("the server is back", || {
+            self.port = free_port();
+            self.child = launch(&self.dir, self.port, &self.arguments);
+            self.is_up()
+        });
+        port
+    }
+
+    /// As [`Server::restart`], where it was before.
+    pub(crate) fn restart_at(&mut self, port: u16) {
+        self.port = port;
+        self.restart();
     }
 
     /// Stops the server from answering, with all connections as they are.

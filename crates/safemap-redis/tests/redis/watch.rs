@@ -101,6 +101,39 @@ fn writers_that_disagree_open_it_with_the_key_that_they_disagree_on() {
 }
 
 #[test]
+fn a_transaction_that_gives_up_is_told_its_own_error_and_takes_no_probe() {
+    let server = Server::start();
+    let Watched { clock, builder, .. } = watched(&server);
+    let map = builder.connect().unwrap();
+    map.set("lock.a", 1).unwrap();
+    while map.breaker_state() == BreakerState::Closed {
+        map.set("config.version", 1).unwrap_err();
+        clock.advance(Duration::from_millis(100));
+    }
+    let give_up = || {
+        let outcome = map.transaction(|transaction| {
+            transaction.get("lock.a")?;
+            Err::<(), _>(transaction.give_up("enough"))
+        });
+        assert!(matches!(outcome, Err(Error::Map(Refusal::GivenUp { .. }))), "{outcome:?}");
+    };
+    give_up();
+    let refused = map.transaction(|transaction| transaction.set("config.version", 1));
+    assert!(matches!(refused, Err(Error::Map(Refusal::Refused { .. }))), "{refused:?}");
+    let late = map.transaction(|transaction| transaction.set("lock.a", 2));
+    assert!(matches!(late, Err(Error::Map(Refusal::ReadOnly { .. }))), "{late:?}");
+    clock.advance(Duration::from_secs(10));
+    for number in 0..5 {
+        for _ in 0..5 {
+            give_up();
+        }
+        map.transaction(|transaction| transaction.set("lock.a", number)).unwrap();
+    }
+    assert_eq!(map.breaker_state(), BreakerState::Closed);
+    assert_eq!(map.get("lock.a").unwrap(), Some(4.into()));
+}
+
+#[test]
 fn a_refusal_is_told_to_who_watches_in_its_process() {
     let server = Server::start();
     let map = SharedMap::connect(&server.url("web"), schema()).unwrap();
@@ -183,8 +216,15 @@ fn audits_by_the_clock_find_what_grows_in_all_processes_together() {
     let map = builder.max_entries(10_000).connect().unwrap();
     let other = SharedMap::connect(&server.url("web"), schema()).unwrap();
     other.set("config.version", "1.0").unwrap();
-    // The server counts ages in milliseconds: what comes now is younger.
-    std::thread::sleep(Duration::from_millis(20));
+    // Ages are whole milliseconds of the server's clock, and what is oldest is to be so.
+    let written = server.command("TIME");
+    wait_until("its clock goes on", || {
+        let microseconds = |time: &str| -> u64 {
+            let mut parts = time.lines().filter_map(|line| line.parse::<u64>().ok());
+            parts.next().unwrap() * 1_000_000 + parts.next().unwrap()
+        };
+        microseconds(&server.command("TIME")) > microseconds(&written) + 1000
+    });
     map.set("config.version", 1).unwrap_err();
     let (sender, records) = mpsc::channel();
     let auditor = map.audit_every(HOUR, move |record| Ok(sender.send(record.clone())?)).unwrap();

@@ -32,7 +32,8 @@ pub struct NatsSink {
     prefix: String,
     timeout: Duration,
     client: Option<Client>,
-    runtime: Runtime,
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
 }
 
 impl fmt::Debug for NatsSink {
@@ -56,7 +57,7 @@ impl NatsSink {
             .build()
             .map_err(SinkError::Thread)?;
         let (url, prefix) = (url.to_owned(), prefix.into());
-        Ok(Self { url, prefix, timeout: TIMEOUT, client: None, runtime })
+        Ok(Self { url, prefix, timeout: TIMEOUT, client: None, runtime: Some(runtime) })
     }
 
     /// How long a delivery may take, with connecting if need be; two seconds unless said.
@@ -80,11 +81,21 @@ impl Sink for NatsSink {
             client.flush().await?;
             Ok::<_, HookError>(client)
         };
-        let done =
-            self.runtime.block_on(async { tokio::time::timeout(self.timeout, delivery).await });
+        let runtime = self.runtime.as_ref().ok_or("the sink has ended")?;
+        let done = runtime.block_on(async { tokio::time::timeout(self.timeout, delivery).await });
         // A client that failed goes, and what it holds back with it.
         self.client = Some(done.map_err(|_| "the server did not take it in time")??);
         Ok(())
+    }
+}
+
+/// A runtime that is dropped waits for its threads, which may not be done inside another runtime. There
+/// is nothing to wait for: what was delivered has been flushed.
+impl Drop for NatsSink {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -96,6 +107,12 @@ fn subject(prefix: &str, key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_may_be_dropped_inside_of_another_runtime() {
+        let outer = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        outer.block_on(async { drop(NatsSink::new("nats://127.0.0.1", "changes").unwrap()) });
+    }
 
     #[test]
     fn a_key_is_a_subject_without_what_a_subject_may_not_hold() {

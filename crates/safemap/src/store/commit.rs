@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::entry::{Entry, Term};
+use crate::entry::{Entry, extra_bytes};
 use crate::event::Change;
 use crate::name::Name;
-use crate::shard::Shard;
+use crate::shard::{Shard, least_bytes};
 use crate::sync::{Ordering, ShortGuard};
-use crate::value::Value;
+use crate::value::{Value, Weighed};
 
 use super::room::Lack;
 use super::{Full, Life, MOST_EVICTIONS, Store};
@@ -28,7 +28,7 @@ pub(crate) struct Write {
     pub(crate) key: Arc<str>,
     pub(crate) rule: u16,
     pub(crate) life: Life,
-    pub(crate) value: Option<Value>,
+    pub(crate) value: Option<Weighed>,
 }
 
 /// Why a commit did nothing.
@@ -49,25 +49,35 @@ struct Taken {
     used: usize,
 }
 
+/// What a commit put out of its place, to be dropped once the locks are let go.
+#[derive(Debug, Default)]
+struct Gone {
+    entries: Vec<Entry>,
+    values: Vec<Value>,
+}
+
 impl Store {
     /// Reads a key for a commit: a copy of the entry, if it is there. The shard's version goes to
-    /// `seen`, unless it is there.
+    /// `seen`, unless it is there. Without `life` it is no use of the entry.
     pub(crate) fn read(
         &self,
         hash: u64,
         key: &str,
-        life: impl FnOnce(u16) -> Life,
+        life: Option<&dyn Fn(u16) -> Life>,
         seen: &mut ShardVersions,
     ) -> Option<Entry> {
         let now = self.now_if_needed();
         let index = self.index(hash);
+        let mut gone = Vec::new();
         let mut shard = self.lock_to_change(index);
-        let bucket = self.find(index, &mut shard, hash, key, now);
+        let bucket = self.find(index, &mut shard, hash, key, now, &mut gone);
         if !seen.iter().any(|(shard, _)| *shard == index) {
             seen.push((index, shard.version()));
         }
         let bucket = bucket?;
-        self.touch(&mut shard, bucket, now, life);
+        if let Some(life) = life {
+            self.touch(&mut shard, bucket, now, life);
+        }
         shard.bucket(bucket).cloned()
     }
 
@@ -105,15 +115,36 @@ impl Store {
         writes: &[Write],
         replaces: bool,
     ) -> Result<(), CommitFault> {
+        let mut full = CommitFault::Full("entries");
         for _ in 0..MOST_EVICTIONS {
-            match self.try_commit(reads, writes, replaces)? {
-                None => return Ok(()),
-                Some(lack) => {
-                    self.make_room(lack, "").map_err(|Full(bound)| CommitFault::Full(bound))?
-                }
+            let Some(mut lack) = self.try_commit(reads, writes, replaces)? else { return Ok(()) };
+            if let Some(bound) = self.is_passed_by(writes) {
+                lack = Lack::Never(bound);
             }
+            full = CommitFault::Full(lack.bound());
+            self.make_room(lack, "").map_err(|Full(bound)| CommitFault::Full(bound))?;
         }
-        Err(CommitFault::Full("entries"))
+        Err(full)
+    }
+
+    /// The bound that what is written would pass if nothing else was there: no entry has to make room
+    /// for it in vain.
+    fn is_passed_by(&self, writes: &[Write]) -> Option<&'static str> {
+        let (mut entries, mut bytes) = (0, 0_usize);
+        let mut of_shards = vec![0; self.cells.len()];
+        for write in writes {
+            let Some(value) = &write.value else { continue };
+            let name = Name::of(&write.key, Some(&write.key)).content_bytes();
+            bytes = bytes.saturating_add(name).saturating_add(value.bytes);
+            entries += 1;
+            of_shards[self.index(write.hash)] += 1;
+        }
+        let tables = of_shards.into_iter().map(least_bytes);
+        if entries > self.limits.entries {
+            Some("entries")
+        } else {
+            (tables.fold(bytes, usize::saturating_add) > self.limits.bytes).then_some("bytes")
+        }
     }
 
     fn try_commit(
@@ -123,11 +154,12 @@ impl Store {
         replaces: bool,
     ) -> Result<Option<Lack>, CommitFault> {
         let now = self.now_if_needed();
+        let mut gone = Gone::default();
         let mut shards = self.lock_all(reads, writes, replaces);
         for read in reads {
             let (index, shard) = shard_of(&mut shards, self.index(read.hash));
             // An entry that expires after it was read has changed, too.
-            self.find(index, shard, read.hash, &read.key, now);
+            self.find(index, shard, read.hash, &read.key, now, &mut gone.entries);
             if !is_current(shard, read) {
                 return Err(CommitFault::Stale);
             }
@@ -135,25 +167,27 @@ impl Store {
         let mut left_out = Vec::new();
         if replaces {
             for (index, shard) in &shards {
-                let gone = shard.entries().filter(|entry| {
+                let others = shard.entries().filter(|entry| {
                     let name = entry.name.as_bytes();
                     writes.binary_search_by(|write| write.key.as_bytes().cmp(name)).is_err()
                 });
-                left_out.extend(gone.map(|entry| (*index, entry.name.shared())));
+                left_out.extend(others.map(|entry| (*index, entry.name.shared())));
             }
         }
-        let taken = match self.take_for(&mut shards, writes, &left_out, now) {
+        let taken = match self.take_for(&mut shards, writes, &left_out, now, &mut gone) {
             Ok(taken) => taken,
             Err(lack) => return Ok(Some(lack)),
         };
-        self.apply(&mut shards, writes, now, &taken);
+        self.apply(&mut shards, writes, now, &taken, &mut gone);
         // Removals come last: they may shrink a table that was grown for what is added.
         let removed = writes.iter().filter(|write| write.value.is_none());
         let removed = removed.map(|write| (self.index(write.hash), Arc::clone(&write.key)));
         for (index, key) in removed.chain(left_out) {
             let (index, shard) = shard_of(&mut shards, index);
             if let Some(bucket) = shard.find(self.hash(&key), &key) {
-                self.take(index, shard, bucket, Change::Removed);
+                let has_expired = shard.bucket(bucket).is_some_and(|entry| entry.is_expired(now));
+                let why = if has_expired { Change::Expired } else { Change::Removed };
+                gone.entries.extend(self.take(index, shard, bucket, why));
             }
         }
         Ok(None)
@@ -166,6 +200,7 @@ impl Store {
         writes: &[Write],
         left_out: &[(usize, Arc<str>)],
         now: u64,
+        gone: &mut Gone,
     ) -> Result<Taken, Lack> {
         let mut taken = Taken::default();
         let mut added = vec![0; self.cells.len()];
@@ -178,18 +213,19 @@ impl Store {
         }
         for write in writes {
             let (index, shard) = shard_of(shards, self.index(write.hash));
-            let bucket = self.find(index, shard, write.hash, &write.key, now);
+            let entries = &mut gone.entries;
+            let bucket = self.find(index, shard, write.hash, &write.key, now, entries);
             let old = bucket.and_then(|bucket| shard.bucket(bucket));
             match (&write.value, old) {
                 (Some(value), Some(old)) => {
-                    taken.bytes += value.content_bytes() + size_of::<Term>();
-                    freed += old.value.content_bytes();
+                    taken.bytes += old.bytes_with(value, write.life.from(now));
+                    freed += old.bytes();
                 }
                 (Some(value), None) => {
                     taken.entries += 1;
                     let name = Name::of(&write.key, Some(&write.key)).content_bytes();
-                    let own = size_of::<Term>();
-                    taken.bytes += value.content_bytes() + name + own;
+                    let extra = extra_bytes(&value.value, write.life.from(now));
+                    taken.bytes += value.bytes + name + extra;
                     added[index] += 1;
                 }
                 (None, Some(old)) => {
@@ -232,6 +268,7 @@ impl Store {
         writes: &[Write],
         now: u64,
         taken: &Taken,
+        gone: &mut Gone,
     ) {
         let mut used = taken.used;
         for write in writes {
@@ -240,11 +277,17 @@ impl Store {
             let bucket = shard.find(write.hash, &write.key);
             let before = shard.bytes();
             let version = match bucket {
-                Some(bucket) => shard.overwrite(bucket, value.clone(), write.life.from(now)),
+                Some(bucket) => {
+                    let (version, old) =
+                        shard.overwrite(bucket, value.clone(), write.life.from(now));
+                    // Of a number there is nothing to drop.
+                    gone.values.extend(old.filter(|old| !old.is_scalar()));
+                    version
+                }
                 None => {
                     let key = (&*write.key, Some(&write.key));
                     let (term, value) = (write.life.from(now), value.clone());
-                    let entry = self.entry(key, value, write.rule, write.life, term);
+                    let entry = self.entry(key, value, write.rule, write.life, term, now);
                     shard.insert(write.hash, entry, |key| self.hash_bytes(key))
                 }
             };
@@ -254,7 +297,7 @@ impl Store {
             self.tell(
                 Change::Written,
                 &Name::of(&write.key, Some(&write.key)),
-                Some(value),
+                &value.value,
                 version,
             );
         }

@@ -1,8 +1,9 @@
 //! The core: shards under locks, and what is atomic over one key, several, and all.
 //!
 //! A key's hash names its shard. Every operation takes the locks it needs, in the order of the
-//! shards, does its part and lets go; nothing of a caller runs meanwhile, and no guard leaves this
-//! file's siblings. From that follows:
+//! shards, does its part and lets go; nothing of a caller runs meanwhile, nor anything that takes
+//! longer the larger a value is, and no guard leaves this file's siblings. A clock that is not one of
+//! ours is asked before a lock is taken. From that follows:
 //!
 //! - An operation on one key is atomic, and takes effect at one moment while it runs: it is done
 //!   under one lock.
@@ -26,15 +27,15 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use crate::bounds::{Eviction, Limits};
-use crate::clock::Clock;
+use crate::bounds::Limits;
+use crate::clock::{Clock, is_ours};
 use crate::entry::{Entry, NEVER, Term};
 use crate::event::{Change, Event, Hub};
 use crate::name::Name;
 use crate::schema::{Schema, hash_of};
-use crate::shard::{Counts, Room, Shard};
+use crate::shard::{Counts, Room, Shard, Stamps, least_bytes};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, ShortGuard, ShortLock};
-use crate::value::Value;
+use crate::value::{Value, Weighed};
 
 pub(crate) use commit::{CommitFault, Read, ShardVersions, Write};
 use room::Lack;
@@ -72,6 +73,8 @@ pub(crate) struct Store {
     /// How many snapshots were begun.
     epoch: AtomicU64,
     clock: Arc<dyn Clock>,
+    /// Whether the clock may be asked under a lock.
+    is_clock_ours: bool,
     /// When the store was made, in milliseconds of the clock.
     started: u64,
     can_expire: bool,
@@ -88,6 +91,15 @@ pub(crate) struct Place<'a> {
     pub(crate) shared: Option<&'a Arc<str>>,
     pub(crate) rule: u16,
     pub(crate) life: Life,
+    /// Whether the value that is there is used, which counts as a read of it.
+    pub(crate) is_read: bool,
+}
+
+impl Place<'_> {
+    /// The same, for who uses the value that is there.
+    pub(crate) fn read(self) -> Self {
+        Self { is_read: true, ..self }
+    }
 }
 
 /// How long an entry stays, in milliseconds.
@@ -111,7 +123,7 @@ impl Life {
 #[derive(Debug)]
 pub(crate) enum Action {
     Keep,
-    Put(Value),
+    Put(Weighed),
     Remove,
 }
 
@@ -127,8 +139,8 @@ impl Store {
         schema: &Schema,
         hub: Arc<Hub>,
     ) -> Self {
-        let is_stamped = limits.are_set() && limits.eviction != Eviction::Refuse;
-        let shard = || ShortLock::new(Shard::new(is_stamped));
+        let stamps = Stamps::of(limits.are_set().then_some(limits.eviction));
+        let shard = || ShortLock::new(Shard::new(stamps));
         let cell = |_| Cell { shard: shard(), version: AtomicU64::new(0) };
         let shards = shards.clamp(1, 1 << 12).next_power_of_two();
         Self {
@@ -142,6 +154,7 @@ impl Store {
             snapshots: Mutex::new(()),
             epoch: AtomicU64::new(0),
             started: milliseconds(&*clock),
+            is_clock_ours: is_ours(&*clock),
             clock,
             can_expire: schema.can_expire(),
             hub,
@@ -172,9 +185,9 @@ impl Store {
         self.started
     }
 
-    /// The time, if any entry can expire; without need the clock is not asked.
+    /// The time before a lock is taken, if it is asked for then; without need the clock is not asked.
     fn now_if_needed(&self) -> u64 {
-        if self.can_expire { self.now() } else { 0 }
+        if self.can_expire || !self.is_clock_ours { self.now() } else { 0 }
     }
 
     #[inline]
@@ -211,11 +224,17 @@ impl Store {
         self.cells[index].version.store(shard.version(), Ordering::Release);
     }
 
-    fn tell(&self, change: Change, name: &Name, value: Option<&Value>, version: u64) {
-        if self.hub.is_observed() {
-            let (key, value) = (name.shared(), value.cloned());
-            self.hub.tell(&Event { change, key, value, version, error: None });
+    fn tell(&self, change: Change, name: &Name, value: &Value, version: u64) {
+        // Nothing is made for an event before somebody is found who wants it.
+        if self.hub.is_wanted(change, name.as_str()) {
+            self.tell_wanted(change, name, value.clone(), version);
         }
+    }
+
+    /// As [`Store::tell`], of what is known to be wanted.
+    fn tell_wanted(&self, change: Change, name: &Name, value: Value, version: u64) {
+        let (key, value) = (name.shared(), Some(value));
+        self.hub.tell(&Event { change, key, value, version, error: None });
     }
 
     /// Takes an entry out, for whatever reason, and keeps the accounts.
@@ -236,11 +255,12 @@ impl Store {
             self.settle(bytes, shard, 0);
         }
         self.publish(index, shard);
-        self.tell(why, &entry.name, Some(&entry.value), shard.version());
+        self.tell(why, &entry.name, &entry.value, shard.version());
         Some(entry)
     }
 
-    /// Where the entry of a key lies. One that has expired is taken out first.
+    /// Where the entry of a key lies. One that has expired is taken out first, and put by to be
+    /// dropped when the lock is let go.
     fn find(
         &self,
         index: usize,
@@ -248,12 +268,13 @@ impl Store {
         hash: u64,
         key: &str,
         now: u64,
+        gone: &mut Vec<Entry>,
     ) -> Option<usize> {
         let bucket = shard.find(hash, key)?;
         if shard.may_have_expired(now)
             && shard.bucket(bucket).is_some_and(|entry| entry.is_expired(now))
         {
-            self.take(index, shard, bucket, Change::Expired);
+            gone.extend(self.take(index, shard, bucket, Change::Expired));
             return None;
         }
         Some(bucket)
@@ -296,8 +317,9 @@ impl Store {
             return self.lock(index).read(hash, key).map(read);
         }
         let now = self.now();
+        let mut gone = Vec::new();
         let mut shard = self.lock_to_change(index);
-        let Some(bucket) = self.find(index, &mut shard, hash, key, now) else {
+        let Some(bucket) = self.find(index, &mut shard, hash, key, now, &mut gone) else {
             shard.counts.misses += 1;
             return None;
         };
@@ -312,7 +334,8 @@ impl Store {
         shard.touch(bucket, idle.map(|idle| now.saturating_add(idle)));
     }
 
-    /// Adds an entry that is not there, where nothing is bounded, expires or is watched.
+    /// Adds an entry that is not there, where nothing is bounded, expires or is watched, and the value
+    /// is flat; only where the clock [may be asked](Store::is_clock_ours) under the lock.
     pub(crate) fn add_at_once(
         &self,
         hash: u64,
@@ -323,9 +346,15 @@ impl Store {
         life: Life,
     ) {
         shard.room(|key| self.hash_bytes(key));
-        let entry = self.entry(key, value, rule, life, Term::NEVER);
+        let entry = self.entry(key, Weighed::of(value), rule, life, Term::NEVER, 0);
         shard.insert(hash, entry, |key| self.hash_bytes(key));
         self.publish_of(hash, &shard);
+    }
+
+    /// Whether the clock may be asked under a lock.
+    #[inline]
+    pub(crate) fn is_clock_ours(&self) -> bool {
+        self.is_clock_ours
     }
 
     /// Removes an entry the short way, if it is there; `Err` says that there is none.
@@ -336,7 +365,7 @@ impl Store {
         }
         let index = self.index(hash);
         let mut shard = self.lock_to_change(index);
-        if self.hub.is_observed() {
+        if self.hub.is_wanted(Change::Removed, key) {
             return Err(());
         }
         let removed = shard.remove_key(hash, key, |key| self.hash_bytes(key));
@@ -359,14 +388,18 @@ impl Store {
         place: &Place<'_>,
         mut decide: impl FnMut(Option<&Entry>) -> (Action, R),
     ) -> Result<R, Full> {
+        let mut full = Full("entries");
         for _ in 0..MOST_EVICTIONS {
             let now = self.now_if_needed();
             match self.try_alter(place, now, &mut decide) {
                 Ok(result) => return Ok(result),
-                Err(lack) => self.make_room(lack, place.key)?,
+                Err(lack) => {
+                    full = Full(lack.bound());
+                    self.make_room(lack, place.key)?;
+                }
             }
         }
-        Err(Full("entries"))
+        Err(full)
     }
 
     fn try_alter<R>(
@@ -375,39 +408,60 @@ impl Store {
         now: u64,
         decide: &mut impl FnMut(Option<&Entry>) -> (Action, R),
     ) -> Result<R, Lack> {
+        // What goes is dropped after the lock is let go: it may be large.
+        let mut gone = Vec::new();
+        let mut replaced = None;
         let index = self.index(place.hash);
-        let mut shard = self.lock_to_change(index);
-        let shard = &mut *shard;
+        let mut guard = self.lock_to_change(index);
+        let shard = &mut *guard;
         for _ in 0..SWEPT_BY_A_WRITE {
             let Some(bucket) = shard.next_expired(now, SWEPT_BY_A_WRITE) else { break };
-            self.take(index, shard, bucket, Change::Expired);
+            gone.extend(self.take(index, shard, bucket, Change::Expired));
         }
-        let bucket = self.find(index, shard, place.hash, place.key, now);
+        let bucket = self.find(index, shard, place.hash, place.key, now, &mut gone);
+        if place.is_read
+            && let Some(bucket) = bucket
+        {
+            shard.note_read(bucket);
+        }
         let (action, result) = decide(bucket.and_then(|bucket| shard.bucket(bucket)));
         match (action, bucket) {
             (Action::Keep, _) | (Action::Remove, None) => {}
             (Action::Remove, Some(bucket)) => {
-                self.take(index, shard, bucket, Change::Removed);
+                gone.extend(self.take(index, shard, bucket, Change::Removed));
             }
             (Action::Put(value), Some(bucket)) => {
                 let (mut before, mut more) = (0, 0);
+                let term = place.life.from(now);
                 if self.limits.are_set() {
                     before = shard.bytes();
-                    let old = shard.bucket(bucket).map_or(0, |entry| entry.value.content_bytes());
-                    more = value.content_bytes().saturating_sub(old);
-                    self.take_bytes(more).map_err(Lack::Bytes)?;
+                    let entry = shard.bucket(bucket);
+                    let after = entry.map_or(0, |entry| entry.bytes_with(&value, term));
+                    more = after.saturating_sub(entry.map_or(0, Entry::bytes));
+                    self.take_bytes(more).map_err(|lacking| self.lack(after, lacking))?;
                 }
-                let told = self.hub.is_observed().then(|| value.clone());
-                let version = shard.overwrite(bucket, value, place.life.from(now));
+                let told =
+                    self.hub.is_wanted(Change::Written, place.key).then(|| value.value.clone());
+                let version;
+                (version, replaced) = shard.overwrite(bucket, value, term);
                 self.settle(before, shard, more);
                 self.publish(index, shard);
                 if let (Some(value), Some(entry)) = (told, shard.bucket(bucket)) {
-                    self.tell(Change::Written, &entry.name, Some(&value), version);
+                    self.tell_wanted(Change::Written, &entry.name, value, version);
                 }
             }
             (Action::Put(value), None) => self.add(index, shard, place, value, now)?,
         }
+        drop(guard);
+        drop(replaced);
         Ok(result)
+    }
+
+    /// What is lacking of bytes for an entry of so many; where it would not fit by itself, no other
+    /// has to go for it.
+    fn lack(&self, bytes: usize, lacking: usize) -> Lack {
+        let fits = bytes.saturating_add(least_bytes(1)) <= self.limits.bytes;
+        if fits { Lack::Bytes(lacking) } else { Lack::Never("bytes") }
     }
 
     fn add(
@@ -415,11 +469,12 @@ impl Store {
         index: usize,
         shard: &mut Shard,
         place: &Place<'_>,
-        value: Value,
+        value: Weighed,
         now: u64,
     ) -> Result<(), Lack> {
         let term = place.life.from(now);
-        let entry = self.entry((place.key, place.shared), value, place.rule, place.life, term);
+        let key = (place.key, place.shared);
+        let entry = self.entry(key, value, place.rule, place.life, term, now);
         let mut reserved = 0;
         let mut before = 0;
         if self.limits.are_set() {
@@ -434,35 +489,42 @@ impl Store {
                 self.used_entries.fetch_sub(1, Ordering::Relaxed);
                 // Of a table worth growing, a few entries go rather than the bytes it would take.
                 let is_for_growth = growth > 0 && shard.len() > FEW;
-                return Err(if is_for_growth { Lack::Slots(index) } else { Lack::Bytes(lacking) });
+                return Err(match self.lack(content, lacking) {
+                    Lack::Bytes(_) if is_for_growth => Lack::Slots(index),
+                    lack => lack,
+                });
             }
             reserved = content + growth;
         } else {
             // Makes a table anew that is full of marks only.
             shard.room(|key| self.hash_bytes(key));
         }
-        let told = self.hub.is_observed().then(|| (entry.name.clone(), entry.value.clone()));
+        let told = self.hub.is_wanted(Change::Written, place.key);
+        let told = told.then(|| (entry.name.clone(), entry.value.clone()));
         let version = shard.insert(place.hash, entry, |key| self.hash_bytes(key));
         self.settle(before, shard, reserved);
         self.publish(index, shard);
         if let Some((key, value)) = told {
-            self.tell(Change::Written, &key, Some(&value), version);
+            self.tell_wanted(Change::Written, &key, value, version);
         }
         Ok(())
     }
 
-    /// An entry for a key that is not there.
+    /// An entry for a key that is not there. `now` is the time, if it had to be asked for before the
+    /// lock was taken.
     #[inline]
     fn entry(
         &self,
         (key, shared): (&str, Option<&Arc<str>>),
-        value: Value,
+        value: Weighed,
         rule: u16,
         life: Life,
         term: Term,
+        now: u64,
     ) -> Entry {
         let mut entry = Entry::new(key, shared, value, rule, life.is_required);
-        entry.set_born(self.now().saturating_sub(self.started));
+        let now = if self.can_expire || !self.is_clock_ours { now } else { self.now() };
+        entry.set_born(now.saturating_sub(self.started));
         entry.set_term(term);
         entry
     }

@@ -5,6 +5,7 @@
 //! has its new size; so at no time is more held than is allowed. When nothing is left, the write lets
 //! go of its lock, entries are evicted one shard at a time, and it is tried again.
 
+use crate::entry::Entry;
 use crate::event::Change;
 use crate::shard::Shard;
 use crate::sync::Ordering;
@@ -18,6 +19,19 @@ pub(super) enum Lack {
     Bytes(usize),
     /// Slots of a table that may not grow.
     Slots(usize),
+    /// More than there would be if all else went; the bound, in words.
+    Never(&'static str),
+}
+
+impl Lack {
+    /// The bound, in words.
+    pub(super) fn bound(self) -> &'static str {
+        match self {
+            Self::Entries(_) => "entries",
+            Self::Bytes(_) | Self::Slots(_) => "bytes",
+            Self::Never(bound) => bound,
+        }
+    }
 }
 
 impl Store {
@@ -58,11 +72,9 @@ impl Store {
 
     /// Lets entries go until there is what was lacking, or nothing more can go.
     pub(super) fn make_room(&self, lack: Lack, spared: &str) -> Result<(), Full> {
-        let bound = match lack {
-            Lack::Entries(_) => "entries",
-            Lack::Bytes(_) | Lack::Slots(_) => "bytes",
-        };
+        let bound = lack.bound();
         match lack {
+            Lack::Never(_) => return Err(Full(bound)),
             // What would not fit an empty map does not cost the others their place.
             Lack::Entries(count) if count > self.used_entries.load(Ordering::Relaxed) => {
                 return Err(Full(bound));
@@ -105,25 +117,33 @@ impl Store {
 
     fn evict_from(&self, index: usize, spared: &str) -> Option<usize> {
         let now = self.now_if_needed();
+        let mut gone = Vec::new();
         let mut shard = self.lock_to_change(index);
         let before = shard.bytes();
-        if self.sweep_shard(index, &mut shard, now) == 0 {
+        if self.sweep_shard(index, &mut shard, now, &mut gone) == 0 {
             let start = scatter(self.next_victim.load(Ordering::Relaxed)) >> 7;
             let victim = shard.victim(self.limits.eviction, start, spared)?;
-            self.take(index, &mut shard, victim, Change::Evicted)?;
+            gone.push(self.take(index, &mut shard, victim, Change::Evicted)?);
         }
         Some(before.saturating_sub(shard.bytes()))
     }
 
-    /// Takes out what has expired of a shard, at no cost when nothing can have.
-    pub(super) fn sweep_shard(&self, index: usize, shard: &mut Shard, now: u64) -> usize {
+    /// Takes out what has expired of a shard, at no cost when nothing can have, and puts it by to be
+    /// dropped when the lock is let go.
+    pub(super) fn sweep_shard(
+        &self,
+        index: usize,
+        shard: &mut Shard,
+        now: u64,
+        gone: &mut Vec<Entry>,
+    ) -> usize {
         if !shard.may_have_expired(now) {
             return 0;
         }
         let mut swept = 0;
         // Until a whole turn finds none: taking an entry out may make the table anew.
         while let Some(bucket) = shard.next_expired(now, usize::MAX) {
-            self.take(index, shard, bucket, Change::Expired);
+            gone.extend(self.take(index, shard, bucket, Change::Expired));
             swept += 1;
         }
         shard.renew_soonest();
@@ -133,7 +153,11 @@ impl Store {
     /// Takes out all that has expired; tells how many.
     pub(crate) fn sweep(&self) -> usize {
         let now = self.now_if_needed();
-        let sweep = |index| self.sweep_shard(index, &mut self.lock_to_change(index), now);
+        let sweep = |index| {
+            let mut gone = Vec::new();
+            let mut shard = self.lock_to_change(index);
+            self.sweep_shard(index, &mut shard, now, &mut gone)
+        };
         (0..self.cells.len()).map(sweep).sum()
     }
 
