@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_secs(3);
 /// For servers that are gone: the system says so at once, and no other answer is late.
 const LATE: Duration = Duration::from_secs(60);
 
-fn map(server: &Server, timeout: Duration, cache: usize) -> SharedMap {
+fn connect(server: &Server, timeout: Duration, cache: usize) -> SharedMap {
     SharedMap::builder(&server.url("test"), Schema::open())
         .timeout(timeout)
         .cache(cache)
@@ -24,7 +24,7 @@ fn map(server: &Server, timeout: Duration, cache: usize) -> SharedMap {
 #[test]
 fn a_server_that_is_gone_is_said_to_be_and_found_again() {
     let mut server = Server::start();
-    let map = map(&server, LATE, 0);
+    let map = connect(&server, LATE, 0);
     map.set("a", 1).unwrap();
     server.kill();
     // The connection that lies ready may be found broken by the write itself.
@@ -42,7 +42,7 @@ fn a_server_that_is_gone_is_said_to_be_and_found_again() {
 #[test]
 fn a_server_that_does_not_answer_costs_no_more_than_the_timeout() {
     let server = Server::start();
-    let map = map(&server, SOON, 0);
+    let map = connect(&server, SOON, 0);
     map.set("a", 1).unwrap();
     server.freeze();
     let write = map.set("a", 2).unwrap_err();
@@ -62,7 +62,7 @@ fn a_server_that_does_not_answer_costs_no_more_than_the_timeout() {
 #[test]
 fn a_cache_is_not_served_for_longer_than_its_lease() {
     let server = Server::start();
-    let map = map(&server, SOON, 10);
+    let map = connect(&server, SOON, 10);
     map.set("a", 1).unwrap();
     wait_until("the cache serves", || {
         map.get("a").unwrap();
@@ -113,7 +113,7 @@ fn a_write_that_may_be_done_is_not_read_from_before_it() {
 #[test]
 fn a_watcher_misses_nothing_over_a_restart() {
     let mut server = Server::start();
-    let (map, other) = (map(&server, LATE, 0), map(&server, LATE, 0));
+    let (map, other) = (connect(&server, LATE, 0), connect(&server, LATE, 0));
     let watch = map.watch("**".parse().unwrap()).unwrap().start();
     let mut written = Vec::new();
     for number in 0..60_i64 {
@@ -162,7 +162,7 @@ fn told(watch: &mut Watch, until: &str) -> Vec<String> {
 fn what_comes_in_place_of_writes_that_the_server_lost_is_told() {
     for instead in [1, 3, 6] {
         let mut server = Server::start_forgetful();
-        let (map, other) = (impatient(&server, 10), impatient(&server, 0));
+        let (map, other) = (connect(&server, LATE, 10), connect(&server, LATE, 0));
         let mut watch = map.watch("**".parse().unwrap()).unwrap().start();
         for number in 0..3 {
             other.set(&format!("kept.{number}"), 1).unwrap();
@@ -176,7 +176,7 @@ fn what_comes_in_place_of_writes_that_the_server_lost_is_told() {
         // Others write before who watches is back.
         server.kill();
         let port = server.restart_elsewhere();
-        let early = impatient(&server, 0);
+        let early = connect(&server, LATE, 0);
         for number in 0..instead {
             early.set(&format!("new.{number}"), 1).unwrap();
         }
@@ -196,7 +196,7 @@ fn what_comes_in_place_of_writes_that_the_server_lost_is_told() {
 #[test]
 fn a_namespace_that_was_emptied_is_one_event_that_was_missed() {
     let server = Server::start();
-    let map = impatient(&server, 0);
+    let map = connect(&server, LATE, 0);
     let mut watch = map.watch("**".parse().unwrap()).unwrap().start();
     for round in 0..3 {
         let key = format!("a.{round}");
@@ -259,7 +259,7 @@ fn a_server_out_of_memory_still_lets_read_and_remove() {
 #[test]
 fn a_server_that_was_filled_up_takes_writes_again_once_the_map_is_emptied() {
     let server = Server::start();
-    let map = impatient(&server, 0);
+    let map = connect(&server, LATE, 0);
     server.command("CONFIG SET maxmemory 10mb");
     let value = "x".repeat(100_000);
     let keys: Vec<String> = (0..1000).map(|number| format!("a.{number}")).collect();
@@ -276,7 +276,7 @@ fn a_server_that_was_filled_up_takes_writes_again_once_the_map_is_emptied() {
 #[test]
 fn a_server_that_refuses_is_quoted_and_nothing_is_done() {
     let server = Server::start();
-    let map = map(&server, LATE, 0);
+    let map = connect(&server, LATE, 0);
     map.set("a", 1).unwrap();
     server.command("CONFIG SET maxmemory 1");
     let full = map.set("b", "x").unwrap_err();
