@@ -7,7 +7,7 @@ use crate::model::place::{Place, Root};
 use crate::model::ty::{Shape, Ty};
 use crate::source_tree::Module;
 use crate::walk::facts::{Action, Caller, Facts, Op, Origin};
-use crate::walk::is_request;
+use crate::walk::takes_request;
 
 /// Maps are followed through this many calls.
 const MAX_CALLS: usize = 4;
@@ -208,10 +208,12 @@ fn is_init(function: &Function<'_>) -> bool {
     function.receiver.is_none() && function.name() == "init"
 }
 
-/// Whether a function makes objects, by its name.
+/// Whether a function makes objects, by its name: `newsletter` does not if it is given a request.
 fn makes_objects(function: &Function<'_>) -> bool {
     let name = function.name();
-    function.receiver.is_none() && (name.starts_with("New") || name.starts_with("new"))
+    function.receiver.is_none()
+        && (name.starts_with("New") || name.starts_with("new"))
+        && !takes_request(&function.decl.typ)
 }
 
 /// Finds the functions that such functions and values of variables alone call, and these themselves.
@@ -221,33 +223,46 @@ fn closed(
     is_first: impl Fn(&Function<'_>) -> bool,
 ) -> BTreeSet<usize> {
     let functions = package.functions.iter().enumerate();
-    let mut within: BTreeSet<usize> =
+    let first: Vec<usize> =
         functions.filter(|(_, function)| is_first(function)).map(|(number, _)| number).collect();
-    // Calls that lead in a circle add nothing: they stay out until a caller is known to be within.
-    loop {
-        let more: Vec<usize> = facts
-            .callers
-            .iter()
-            .filter(|(number, callers)| {
-                let is_exported = package
-                    .functions
-                    .get(**number)
-                    .is_some_and(|function| function.name().starts_with(char::is_uppercase));
-                !within.contains(number)
-                    && !is_exported
-                    && callers.iter().all(|caller| match caller {
-                        Caller::Startup => true,
-                        Caller::Function(caller) => within.contains(caller),
-                        Caller::Anything => false,
-                    })
-            })
-            .map(|(number, _)| *number)
-            .collect();
-        if more.is_empty() {
-            return within;
+    // By function, those that it calls, and how many of their callers are not known to be within.
+    let mut called: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut open: HashMap<usize, usize> = HashMap::new();
+    let mut within: BTreeSet<usize> = first.iter().copied().collect();
+    let mut next = first;
+    for (&number, callers) in &facts.callers {
+        let is_exported = package
+            .functions
+            .get(number)
+            .is_some_and(|function| function.name().starts_with(char::is_uppercase));
+        if is_exported || callers.contains(&Caller::Anything) {
+            continue;
         }
-        within.extend(more);
+        let mut count = 0_usize;
+        for caller in callers {
+            if let Caller::Function(caller) = caller {
+                called.entry(*caller).or_default().push(number);
+                count += 1;
+            }
+        }
+        match count {
+            0 if within.insert(number) => next.push(number),
+            count => {
+                open.insert(number, count);
+            }
+        }
     }
+    // Calls that lead in a circle add nothing: they stay out until a caller is known to be within.
+    while let Some(caller) = next.pop() {
+        for &number in called.get(&caller).into_iter().flatten() {
+            let Some(count) = open.get_mut(&number) else { continue };
+            *count = count.saturating_sub(1);
+            if *count == 0 && within.insert(number) {
+                next.push(number);
+            }
+        }
+    }
+    within
 }
 
 /// Methods of what serves until the program ends.
@@ -280,11 +295,9 @@ fn lifetimes<'a>(package: &Package<'a>, facts: &Facts<'a>) -> HashMap<&'a str, L
     }
     for (number, function) in package.functions.iter().enumerate() {
         let Some((_, ty)) = function.receiver else { continue };
-        let takes_request = || {
-            let parameters = &function.decl.typ.params.list;
-            parameters.iter().any(|field| is_request(&Ty::Written(&field.typ)))
-        };
-        if SERVING.contains(&function.name()) || facts.launched.contains(&number) || takes_request()
+        if SERVING.contains(&function.name())
+            || facts.launched.contains(&number)
+            || takes_request(&function.decl.typ)
         {
             hold(package, &mut found, &Ty::Name(ty), Lifetime::Server, MAX_NESTING);
         }

@@ -205,7 +205,7 @@ impl<'a> Walker<'_, 'a> {
         usage: Use,
     ) {
         let variables = self.variables.len();
-        let takes_request = self.takes_request(ty);
+        let takes_request = takes_request(ty);
         // What is known here need not hold when it is called.
         let (nil, present, is_locked) = match usage {
             Use::Direct => (self.nil.clone(), self.present.clone(), self.is_locked),
@@ -223,11 +223,6 @@ impl<'a> Walker<'_, 'a> {
         self.nil = nil;
         self.present = present;
         self.is_locked = is_locked;
-    }
-
-    /// Whether a function is given a request of one of the usual servers.
-    fn takes_request(&self, ty: &'a FuncType) -> bool {
-        ty.params.list.iter().any(|field| is_request(&Ty::Written(&field.typ)))
     }
 
     fn spot(&self, at: usize) -> Spot {
@@ -252,6 +247,30 @@ impl<'a> Walker<'_, 'a> {
         };
         self.facts.callers.entry(function).or_default().insert(caller);
     }
+}
+
+/// Whether a function is given a request of one of the usual servers.
+pub(crate) fn takes_request(ty: &FuncType) -> bool {
+    ty.params.list.iter().any(|field| is_request(&Ty::Written(&field.typ)))
+}
+
+/// Whether a function is given a request or a connection.
+pub(crate) fn takes_what_comes_in(ty: &FuncType) -> bool {
+    let mut types = ty.params.list.iter().map(|field| Ty::Written(&field.typ));
+    types.any(|ty| is_request(&ty) || is_connection(&ty))
+}
+
+/// Whether a type is a connection of the usual packages.
+pub(crate) fn is_connection(ty: &Ty<'_>) -> bool {
+    let shape = match ty.shape() {
+        Shape::Pointer(to) => to.shape(),
+        other => other,
+    };
+    matches!(
+        shape,
+        Shape::Foreign("net", "Conn" | "TCPConn" | "UDPConn" | "UnixConn")
+            | Shape::Foreign("websocket" | "tls", "Conn")
+    )
 }
 
 /// Whether a type is a request of one of the usual servers, or what they hand to handlers for it.
