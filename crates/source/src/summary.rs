@@ -6,7 +6,7 @@ use crate::model::package::{Function, Package, named};
 use crate::model::place::{Place, Root};
 use crate::model::ty::{Shape, Ty};
 use crate::source_tree::Module;
-use crate::walk::facts::{Action, Caller, Facts, Op, Origin};
+use crate::walk::facts::{Action, Caller, Facts, Make, Op, Origin};
 use crate::walk::takes_request;
 
 /// Maps are followed through this many calls.
@@ -56,6 +56,8 @@ pub(crate) struct View<'p, 'a> {
     pub(crate) package: &'p Package<'a>,
     pub(crate) facts: &'p Facts<'a>,
     pub(crate) places: BTreeMap<Place<'a>, Summary<'a>>,
+    /// Where maps are made, by what they are made for.
+    pub(crate) makes: HashMap<&'p Place<'a>, Vec<&'p Make<'a>>>,
     lifetimes: HashMap<&'a str, Lifetime>,
     /// Functions that only run while the program starts.
     startup: BTreeSet<usize>,
@@ -71,10 +73,15 @@ pub(crate) struct View<'p, 'a> {
 
 impl<'p, 'a> View<'p, 'a> {
     pub(crate) fn new(package: &'p Package<'a>, facts: &'p Facts<'a>, module: &'p Module) -> Self {
+        let mut makes: HashMap<_, Vec<_>> = HashMap::new();
+        for make in &facts.makes {
+            makes.entry(&make.place).or_default().push(make);
+        }
         Self {
             package,
             facts,
             places: places(facts),
+            makes,
             lifetimes: lifetimes(package, facts),
             startup: closed(package, facts, is_init),
             setup: closed(package, facts, |function| is_init(function) || makes_objects(function)),

@@ -93,6 +93,25 @@ fn a_comment_with_a_reason_takes_a_finding_back() {
 }
 
 #[test]
+fn a_comment_behind_code_says_nothing_of_the_next_line() {
+    let text = fs::read_to_string(data("rules/unbounded-global/bad.go")).expect("it is there");
+    let with = |comment: &str, other: &str| {
+        let text = text.replace("\thits =", &format!("\tother = 1 {comment}\n\thits ="));
+        let text = text.replace("\thits[", &format!("{other}\thits["));
+        lint_texts(&[("a.go", &text)], GO, &Config::default())
+    };
+    let comment = "//tophash:ignore unbounded-global keys are few";
+    assert_eq!(with(comment, "").suppressed, 0);
+    assert_eq!(with(&format!("\n{comment}"), "").suppressed, 1);
+    assert_eq!(with("", &format!("\t{comment}\n")).suppressed, 1);
+    // One that can't be meant otherwise, and is not understood, is named.
+    for misspelt in ["// tophash:ignore all they are few", "/*tophash:ignore all they are few*/"] {
+        let report = with("", &format!("\t{misspelt}\n"));
+        assert_eq!((report.findings.len(), report.suppression_faults.len()), (1, 1), "{misspelt}");
+    }
+}
+
+#[test]
 fn timers_are_found_before_they_are_collected_only() {
     let text = fs::read_to_string(data("rules/time-after-in-loop/bad.go")).expect("it is there");
     let count = |go| lint_texts(&[("a.go", &text)], go, &Config::default()).findings.len();
