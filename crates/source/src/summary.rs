@@ -37,17 +37,29 @@ pub(crate) struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
+    /// Insertions; those into maps in the map only where nothing takes entries out of these again.
     pub(crate) fn inserts(&self) -> impl Iterator<Item = &Op<'a>> {
-        self.ops.iter().filter(|op| matches!(op.action, Action::Insert(_)))
+        let are_inner_cleaned = self.takes_away(true);
+        self.ops.iter().filter(move |op| {
+            matches!(op.action, Action::Insert(_)) && !(op.is_inner && are_inner_cleaned)
+        })
     }
 
     pub(crate) fn has(&self, action: Action) -> bool {
         self.ops.iter().any(|op| op.action == action && !op.is_fresh)
     }
 
-    /// Whether anything takes entries away.
+    /// Whether anything takes entries away. What goes from the maps in the map leaves its own there.
     pub(crate) fn is_cleaned(&self) -> bool {
-        self.has(Action::Delete) || self.has(Action::Clear) || self.has(Action::Replace)
+        self.takes_away(false)
+    }
+
+    fn takes_away(&self, is_inner: bool) -> bool {
+        self.ops.iter().any(|op| {
+            matches!(op.action, Action::Delete | Action::Clear | Action::Replace)
+                && op.is_inner == is_inner
+                && !op.is_fresh
+        })
     }
 }
 
@@ -69,6 +81,8 @@ pub(crate) struct View<'p, 'a> {
     pub(crate) go: Option<(u32, u32)>,
     /// The package's import path.
     pub(crate) import_path: Option<&'p str>,
+    /// The package's folder below that of the `go.mod`.
+    pub(crate) folder: Option<&'p str>,
 }
 
 impl<'p, 'a> View<'p, 'a> {
@@ -88,6 +102,7 @@ impl<'p, 'a> View<'p, 'a> {
             serves: package.imports_any(is_serving),
             go: module.go,
             import_path: module.import_path.as_deref(),
+            folder: module.below.as_deref(),
         }
     }
 

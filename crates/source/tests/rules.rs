@@ -298,6 +298,33 @@ fn keys_that_are_a_part_of_a_request_come_from_requests() {
 }
 
 #[test]
+fn what_goes_from_a_map_in_a_map_leaves_the_outer_one_as_it_was() {
+    let text = |leave: &str| {
+        format!(
+            "package web\n\nimport (\n\t\"net/http\"\n\t\"sync\"\n)\n\nvar (\n\tmu sync.Mutex\n\
+             \trooms = map[string]map[string]int{{}}\n)\n\nfunc join(r *http.Request) {{\n\
+             \tmu.Lock()\n\tdefer mu.Unlock()\n\troom := r.FormValue(\"room\")\n\
+             \tif rooms[room] == nil {{\n\t\trooms[room] = map[string]int{{}}\n\t}}\n\
+             \trooms[room][r.RemoteAddr]++\n}}\n\nfunc leave(room, who string) {{\n{leave}\n}}\n"
+        )
+    };
+    let lines = |leave: &str| {
+        let report = lint_texts(&[("a.go", &text(leave))], GO, &Config::default());
+        let evidence = report.findings.iter().flat_map(|finding| &finding.evidence);
+        evidence.map(|evidence| evidence.at.line).collect::<Vec<_>>()
+    };
+    // The outer one takes entries on line 18, those in it on line 20.
+    for inner in ["\tdelete(rooms[room], who)", "\tin := rooms[room]\n\tdelete(in, who)"] {
+        assert_eq!(lines(inner), [18], "{inner}");
+    }
+    assert_eq!(lines("\t_ = who"), [18, 20]);
+    assert_eq!(lines("\tdelete(rooms, room)"), []);
+    // With a constant, the outer one has an end.
+    let few = text("\tdelete(rooms[room], who)").replace("r.FormValue(\"room\")", "\"lobby\"");
+    assert!(lint_texts(&[("a.go", &few)], GO, &Config::default()).findings.is_empty());
+}
+
+#[test]
 fn what_init_alone_calls_is_setup_also_through_thousands_of_functions() {
     let calls: String =
         (0..20_000).map(|n| format!("func f{n}(s string) {{ f{}(s) }}\n", n + 1)).collect();

@@ -203,6 +203,7 @@ fn identity(view: &View<'_, '_>, place: &Place<'_>) -> Option<MapIdentity> {
     let makes = view.makes.get(place).into_iter().flatten();
     Some(MapIdentity {
         import_path: view.import_path.map(str::to_owned),
+        folder: view.folder.map(str::to_owned),
         package: view.package.name().to_owned(),
         held,
         ty: match view.type_of(place) {

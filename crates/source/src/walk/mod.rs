@@ -35,6 +35,8 @@ struct Binding<'a> {
     place: Option<Place<'a>>,
     /// It holds an object that was made in this function.
     is_fresh: bool,
+    /// It is another name for a map in the map at the place.
+    is_inner: bool,
     source: Source<'a>,
     /// How many loops were around its declaration.
     loops: usize,
@@ -173,7 +175,26 @@ impl<'a> Walker<'_, 'a> {
             return;
         }
         let loops = self.loops.len();
-        self.variables.push(Binding { name, ty, place, is_fresh, source, loops });
+        let is_inner = false;
+        self.variables.push(Binding { name, ty, place, is_fresh, is_inner, source, loops });
+    }
+
+    /// Declares another name for a map.
+    fn declare_alias(
+        &mut self,
+        name: &'a str,
+        ty: Ty<'a>,
+        place: Place<'a>,
+        of: (bool, bool),
+        source: Source<'a>,
+    ) {
+        let (is_fresh, is_inner) = of;
+        self.declare(name, ty, Some(place), is_fresh, source);
+        if name != "_"
+            && let Some(variable) = self.variables.last_mut()
+        {
+            variable.is_inner = is_inner;
+        }
     }
 
     /// Declares a variable of this function that may be a map of its own.
