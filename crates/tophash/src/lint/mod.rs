@@ -218,6 +218,7 @@ mod tests {
     #[test]
     fn a_hook_for_panics_is_there_again_afterwards() {
         static TOLD: AtomicUsize = AtomicUsize::new(0);
+        let usual = panic::take_hook();
         panic::set_hook(Box::new(|_| {
             if thread::current().name().is_some_and(|name| name.starts_with("tophash-lint")) {
                 TOLD.fetch_add(1, Ordering::Relaxed);
@@ -229,6 +230,6 @@ mod tests {
         assert_eq!(TOLD.load(Ordering::Relaxed), 1);
         fail("tophash-lint");
         assert_eq!(TOLD.load(Ordering::Relaxed), 2);
-        drop(panic::take_hook());
+        panic::set_hook(usual);
     }
 }
