@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::finding::{Position, Severity};
 use crate::model::package::Package;
 use crate::rules::{self, Found};
-use crate::source_tree::{Folder, Module};
+use crate::source_tree::{Folder, Module, Named};
 use crate::summary::View;
 use crate::suppress::Suppressions;
 use crate::{walk, whole};
@@ -46,14 +46,14 @@ pub(crate) fn folder(
         }
     }
     announce(None);
-    texts.check(&folder.module, &mut checked);
+    texts.check(folder.named.as_ref(), &folder.module, &mut checked);
     checked
 }
 
 /// The files of a folder, by package.
 #[derive(Default)]
 pub(crate) struct Texts {
-    packages: BTreeMap<String, Vec<SourceFile>>,
+    packages: BTreeMap<String, (Vec<SourceFile>, Suppressions)>,
     /// What could not be parsed in the folder, whatever package it is of.
     unread: Vec<String>,
 }
@@ -65,7 +65,10 @@ impl Texts {
         if let Some(file) = file {
             checked.files += 1;
             checked.bytes += file.bytes as u64;
-            self.packages.entry(file.ast.pkg_name.name.clone()).or_default().push(file);
+            let name = file.ast.pkg_name.name.clone();
+            let (files, suppressions) = self.packages.entry(name).or_default();
+            suppressions.read(&file, text);
+            files.push(file);
         }
         checked.passed_over.extend(passed_over);
         if !unread.is_empty() {
@@ -74,21 +77,33 @@ impl Texts {
     }
 
     /// Applies the rules to all packages.
-    pub(crate) fn check(self, module: &Module, checked: &mut Checked) {
-        for files in self.packages.into_values() {
-            package(&files, &self.unread, module, checked);
+    pub(crate) fn check(self, named: Option<&Named>, module: &Module, checked: &mut Checked) {
+        let is_asked_for = |path: &str| named.is_none_or(|named| named.contains(path));
+        for (files, mut suppressions) in self.packages.into_values() {
+            let faults = std::mem::take(&mut suppressions.faults);
+            checked.faults.extend(faults.into_iter().filter(|(at, _)| is_asked_for(&at.path)));
+            package(&files, &suppressions, &self.unread, module, &is_asked_for, checked);
         }
     }
 }
 
-/// Applies the rules to the files of one package.
-fn package(files: &[SourceFile], unread: &[String], module: &Module, checked: &mut Checked) {
+/// Applies the rules to the files of one package, and keeps what is about files that were asked for.
+fn package(
+    files: &[SourceFile],
+    suppressions: &Suppressions,
+    unread: &[String],
+    module: &Module,
+    is_asked_for: &dyn Fn(&str) -> bool,
+    checked: &mut Checked,
+) {
     checked.packages += 1;
     let package = Package::new(files);
     let facts = walk::walk(&package);
     let view = View::new(&package, &facts, module);
-    let mut suppressions = Suppressions::read(files);
     for mut found in rules::all(&view) {
+        if !found.finding.places().any(|at| is_asked_for(&at.path)) {
+            continue;
+        }
         // What is absent may stand in what could not be read.
         if let Some(map) = &found.finding.map
             && unread.iter().any(|text| has_word(text, map.held.last_name()))
@@ -101,7 +116,6 @@ fn package(files: &[SourceFile], unread: &[String], module: &Module, checked: &m
             false => checked.found.push(found),
         }
     }
-    checked.faults.append(&mut suppressions.faults);
     checked.cleaned_elsewhere.extend(facts.cleaned_elsewhere.iter().map(|name| (*name).to_owned()));
 }
 

@@ -1,6 +1,7 @@
 //! What a project asks of the lints: `tophash.toml`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -16,6 +17,8 @@ pub struct Config {
     pub fail_on: Option<Severity>,
     /// Paths that are passed over: `*` stands for any text.
     pub exclude: Vec<String>,
+    /// The folder below which patterns hold, whole: a path is then matched from there on, however it was typed.
+    pub root: Option<PathBuf>,
     /// Rules that are off, or have another severity.
     pub rules: BTreeMap<Rule, Option<Severity>>,
 }
@@ -25,7 +28,7 @@ pub struct Config {
 #[non_exhaustive]
 pub enum ConfigError {
     /// It is no TOML, or has settings that there are not.
-    #[error("{0}")]
+    #[error("it does not read as settings")]
     Syntax(#[from] toml::de::Error),
     /// It names a rule that there is not.
     #[error("there is no rule {name:?}")]
@@ -78,12 +81,22 @@ impl Config {
             severity: table.severity.as_deref().map(severity).transpose()?,
             fail_on: table.fail_on.as_deref().map(severity).transpose()?,
             exclude: table.exclude,
+            root: None,
             rules,
         })
     }
 
-    /// Whether a path is passed over: a pattern fits it, or the end of it from a folder on.
-    pub(crate) fn excludes(&self, path: &str) -> bool {
+    /// Whether a path is passed over, as it was typed or as it is whole.
+    pub(crate) fn excludes(&self, typed: &Path, whole: &Path) -> bool {
+        if self.exclude.is_empty() {
+            return false;
+        }
+        let below = self.root.as_deref().and_then(|root| whole.strip_prefix(root).ok());
+        self.fits(&below.unwrap_or(typed).to_string_lossy())
+    }
+
+    /// Whether a pattern fits a path, or the end of it from a folder on.
+    fn fits(&self, path: &str) -> bool {
         self.exclude.iter().any(|pattern| {
             let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
             let path = path.trim_start_matches("./");
@@ -134,9 +147,20 @@ mod tests {
         assert_eq!(config.fail_on, Some(Severity::Critical));
         assert_eq!(config.rules.get(&Rule::NanKey), Some(&None));
         assert_eq!(config.rules.get(&Rule::PointerKey), Some(&Some(Severity::Info)));
-        assert!(config.excludes("./gen/a.go"));
-        assert!(config.excludes("deep/gen/a.go"));
-        assert!(!config.excludes("general/a.go"));
+        let mut config = config;
+        let excludes = |config: &Config, path: &str| {
+            config.excludes(Path::new(path), &Path::new("/home/gen/app").join(path))
+        };
+        assert!(excludes(&config, "./gen/a.go"));
+        assert!(excludes(&config, "deep/gen/a.go"));
+        assert!(!excludes(&config, "general/a.go"));
+        // Below the root alone: what it lies in is none of the project's.
+        config.root = Some("/home/gen/app".into());
+        assert!(excludes(&config, "deep/gen/a.go"));
+        assert!(!excludes(&config, "deep/a.go"));
+        config.exclude = vec!["deep/gen".to_owned()];
+        let whole = Path::new("/home/gen/app/deep/gen");
+        assert!(config.excludes(Path::new("./gen"), whole));
     }
 
     #[test]
@@ -148,7 +172,10 @@ mod tests {
             "[other]",
             "[",
         ] {
-            assert!(Config::parse(text).is_err(), "{text}");
+            let Err(fault) = Config::parse(text) else { panic!("{text}") };
+            // A cause is told once, by what tells causes.
+            let cause = std::error::Error::source(&fault).map(ToString::to_string);
+            assert_ne!(cause, Some(fault.to_string()), "{text}");
         }
     }
 

@@ -193,14 +193,33 @@ pub struct Finding {
     /// Where keys come from, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<&'static str>,
+    /// The package's import path, where a `go.mod` says so.
+    #[serde(skip)]
+    pub import_path: Option<String>,
     /// Which map it is about; none for timers, and for maps that are not followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub map: Option<MapIdentity>,
 }
 
 impl Finding {
-    /// Names the finding in a way that outlives edits elsewhere in the file: rule, file and map.
+    /// Names the finding in a way that outlives edits elsewhere in the file: rule, file and map. The file is
+    /// called after its package, so that it does not matter how its path was typed, and where.
     pub fn identity(&self) -> String {
-        format!("{} {} {}", self.rule.name(), self.at.path, self.subject)
+        let file = match &self.import_path {
+            Some(package) => {
+                let name = self.at.path.rsplit('/').next().unwrap_or_default();
+                format!("{package}/{name}")
+            }
+            // Without a go.mod, the path is all there is.
+            None => self.at.path.trim_start_matches("./").to_owned(),
+        };
+        format!("{} {file} {}", self.rule.name(), self.subject)
+    }
+
+    /// Everywhere in the source that it speaks of.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Position> {
+        let inserts = self.map.iter().flat_map(|map| &map.inserts).map(|lines| &lines.at);
+        let evidence = self.evidence.iter().map(|evidence| &evidence.at);
+        evidence.chain(inserts).chain([&self.at])
     }
 }

@@ -38,10 +38,11 @@ pub struct LintReport {
 
 /// Reads all packages below some paths, and applies the rules.
 ///
-/// A folder is a path, and a single file; `/...` at the end is what the `go` command understands by it. Files
-/// of tests, and folders named `vendor` or `testdata`, are left out.
+/// A path is a folder, or a single file; `/...` at the end is what the `go` command understands by it. Files
+/// of tests, and folders named `vendor` or `testdata`, are left out. Of a single file, all of its folder is
+/// read, and what is about that file is reported.
 pub fn lint(paths: &[PathBuf], config: &Config) -> LintReport {
-    let excluded = |path: &Path| config.excludes(&path.to_string_lossy());
+    let excluded = |typed: &Path, whole: &Path| config.excludes(typed, whole);
     let (folders, faults) = source_tree::folders(paths, &excluded);
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut report = gather(workers::check(folders, threads, LIMIT), config);
@@ -59,13 +60,13 @@ pub fn lint(paths: &[PathBuf], config: &Config) -> LintReport {
 ///
 /// `go` is the release that the module asks for.
 pub fn lint_texts(files: &[(&str, &str)], go: Option<(u32, u32)>, config: &Config) -> LintReport {
-    let module = Module { go, import_path: None };
+    let module = Module { go, ..Module::default() };
     let mut checked = Checked::default();
     let mut texts = check::Texts::default();
     for (path, text) in files {
         texts.read(path, text, &mut checked);
     }
-    texts.check(&module, &mut checked);
+    texts.check(None, &module, &mut checked);
     gather(vec![checked], config)
 }
 

@@ -6,8 +6,8 @@ use crate::model::package::{Function, Package, named};
 use crate::model::place::{Place, Root};
 use crate::model::ty::{Shape, Ty};
 use crate::source_tree::Module;
-use crate::walk::facts::{Action, Caller, Facts, Op, Origin};
-use crate::walk::is_request;
+use crate::walk::facts::{Action, Caller, Facts, Make, Op, Origin};
+use crate::walk::takes_request;
 
 /// Maps are followed through this many calls.
 const MAX_CALLS: usize = 4;
@@ -37,17 +37,29 @@ pub(crate) struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
+    /// Insertions; those into maps in the map only where nothing takes entries out of these again.
     pub(crate) fn inserts(&self) -> impl Iterator<Item = &Op<'a>> {
-        self.ops.iter().filter(|op| matches!(op.action, Action::Insert(_)))
+        let are_inner_cleaned = self.takes_away(true);
+        self.ops.iter().filter(move |op| {
+            matches!(op.action, Action::Insert(_)) && !(op.is_inner && are_inner_cleaned)
+        })
     }
 
     pub(crate) fn has(&self, action: Action) -> bool {
         self.ops.iter().any(|op| op.action == action && !op.is_fresh)
     }
 
-    /// Whether anything takes entries away.
+    /// Whether anything takes entries away. What goes from the maps in the map leaves its own there.
     pub(crate) fn is_cleaned(&self) -> bool {
-        self.has(Action::Delete) || self.has(Action::Clear) || self.has(Action::Replace)
+        self.takes_away(false)
+    }
+
+    fn takes_away(&self, is_inner: bool) -> bool {
+        self.ops.iter().any(|op| {
+            matches!(op.action, Action::Delete | Action::Clear | Action::Replace)
+                && op.is_inner == is_inner
+                && !op.is_fresh
+        })
     }
 }
 
@@ -56,6 +68,8 @@ pub(crate) struct View<'p, 'a> {
     pub(crate) package: &'p Package<'a>,
     pub(crate) facts: &'p Facts<'a>,
     pub(crate) places: BTreeMap<Place<'a>, Summary<'a>>,
+    /// Where maps are made, by what they are made for.
+    pub(crate) makes: HashMap<&'p Place<'a>, Vec<&'p Make<'a>>>,
     lifetimes: HashMap<&'a str, Lifetime>,
     /// Functions that only run while the program starts.
     startup: BTreeSet<usize>,
@@ -67,20 +81,28 @@ pub(crate) struct View<'p, 'a> {
     pub(crate) go: Option<(u32, u32)>,
     /// The package's import path.
     pub(crate) import_path: Option<&'p str>,
+    /// The package's folder below that of the `go.mod`.
+    pub(crate) folder: Option<&'p str>,
 }
 
 impl<'p, 'a> View<'p, 'a> {
     pub(crate) fn new(package: &'p Package<'a>, facts: &'p Facts<'a>, module: &'p Module) -> Self {
+        let mut makes: HashMap<_, Vec<_>> = HashMap::new();
+        for make in &facts.makes {
+            makes.entry(&make.place).or_default().push(make);
+        }
         Self {
             package,
             facts,
             places: places(facts),
+            makes,
             lifetimes: lifetimes(package, facts),
             startup: closed(package, facts, is_init),
             setup: closed(package, facts, |function| is_init(function) || makes_objects(function)),
             serves: package.imports_any(is_serving),
             go: module.go,
             import_path: module.import_path.as_deref(),
+            folder: module.below.as_deref(),
         }
     }
 
@@ -208,10 +230,12 @@ fn is_init(function: &Function<'_>) -> bool {
     function.receiver.is_none() && function.name() == "init"
 }
 
-/// Whether a function makes objects, by its name.
+/// Whether a function makes objects, by its name: `newsletter` does not if it is given a request.
 fn makes_objects(function: &Function<'_>) -> bool {
     let name = function.name();
-    function.receiver.is_none() && (name.starts_with("New") || name.starts_with("new"))
+    function.receiver.is_none()
+        && (name.starts_with("New") || name.starts_with("new"))
+        && !takes_request(&function.decl.typ)
 }
 
 /// Finds the functions that such functions and values of variables alone call, and these themselves.
@@ -221,33 +245,46 @@ fn closed(
     is_first: impl Fn(&Function<'_>) -> bool,
 ) -> BTreeSet<usize> {
     let functions = package.functions.iter().enumerate();
-    let mut within: BTreeSet<usize> =
+    let first: Vec<usize> =
         functions.filter(|(_, function)| is_first(function)).map(|(number, _)| number).collect();
-    // Calls that lead in a circle add nothing: they stay out until a caller is known to be within.
-    loop {
-        let more: Vec<usize> = facts
-            .callers
-            .iter()
-            .filter(|(number, callers)| {
-                let is_exported = package
-                    .functions
-                    .get(**number)
-                    .is_some_and(|function| function.name().starts_with(char::is_uppercase));
-                !within.contains(number)
-                    && !is_exported
-                    && callers.iter().all(|caller| match caller {
-                        Caller::Startup => true,
-                        Caller::Function(caller) => within.contains(caller),
-                        Caller::Anything => false,
-                    })
-            })
-            .map(|(number, _)| *number)
-            .collect();
-        if more.is_empty() {
-            return within;
+    // By function, those that it calls, and how many of their callers are not known to be within.
+    let mut called: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut open: HashMap<usize, usize> = HashMap::new();
+    let mut within: BTreeSet<usize> = first.iter().copied().collect();
+    let mut next = first;
+    for (&number, callers) in &facts.callers {
+        let is_exported = package
+            .functions
+            .get(number)
+            .is_some_and(|function| function.name().starts_with(char::is_uppercase));
+        if is_exported || callers.contains(&Caller::Anything) {
+            continue;
         }
-        within.extend(more);
+        let mut count = 0_usize;
+        for caller in callers {
+            if let Caller::Function(caller) = caller {
+                called.entry(*caller).or_default().push(number);
+                count += 1;
+            }
+        }
+        match count {
+            0 if within.insert(number) => next.push(number),
+            count => {
+                open.insert(number, count);
+            }
+        }
     }
+    // Calls that lead in a circle add nothing: they stay out until a caller is known to be within.
+    while let Some(caller) = next.pop() {
+        for &number in called.get(&caller).into_iter().flatten() {
+            let Some(count) = open.get_mut(&number) else { continue };
+            *count = count.saturating_sub(1);
+            if *count == 0 && within.insert(number) {
+                next.push(number);
+            }
+        }
+    }
+    within
 }
 
 /// Methods of what serves until the program ends.
@@ -280,11 +317,9 @@ fn lifetimes<'a>(package: &Package<'a>, facts: &Facts<'a>) -> HashMap<&'a str, L
     }
     for (number, function) in package.functions.iter().enumerate() {
         let Some((_, ty)) = function.receiver else { continue };
-        let takes_request = || {
-            let parameters = &function.decl.typ.params.list;
-            parameters.iter().any(|field| is_request(&Ty::Written(&field.typ)))
-        };
-        if SERVING.contains(&function.name()) || facts.launched.contains(&number) || takes_request()
+        if SERVING.contains(&function.name())
+            || facts.launched.contains(&number)
+            || takes_request(&function.decl.typ)
         {
             hold(package, &mut found, &Ty::Name(ty), Lifetime::Server, MAX_NESTING);
         }

@@ -152,7 +152,7 @@ impl Pool {
                 }
                 _ => {
                     let path = self.shared.folders.get(number).map_or(String::new(), first_file);
-                    given_up.push((number, passed_over(path, Reason::TookTooLong)));
+                    given_up.push((number, passed_over(path, Reason::RulesTookTooLong)));
                 }
             }
         }
@@ -208,11 +208,9 @@ fn passed_over(path: String, reason: Reason) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source_tree::Module;
 
     fn folders(names: &[&str]) -> Vec<Folder> {
-        let folder =
-            |name: &&str| Folder { files: vec![name.into()], bytes: 0, module: Module::default() };
+        let folder = |name: &&str| Folder { files: vec![name.into()], ..Folder::default() };
         names.iter().map(folder).collect()
     }
 
@@ -251,7 +249,7 @@ mod tests {
                 named.iter().map(|file| (file.path.as_str(), &file.reason)).collect();
             let expected = [
                 ("endless", &Reason::TookTooLong),
-                ("endless rule", &Reason::TookTooLong),
+                ("endless rule", &Reason::RulesTookTooLong),
                 ("panic", &Reason::ParserFault),
             ];
             assert_eq!(named, expected);

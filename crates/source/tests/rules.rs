@@ -93,6 +93,25 @@ fn a_comment_with_a_reason_takes_a_finding_back() {
 }
 
 #[test]
+fn a_comment_behind_code_says_nothing_of_the_next_line() {
+    let text = fs::read_to_string(data("rules/unbounded-global/bad.go")).expect("it is there");
+    let with = |comment: &str, other: &str| {
+        let text = text.replace("\thits =", &format!("\tother = 1 {comment}\n\thits ="));
+        let text = text.replace("\thits[", &format!("{other}\thits["));
+        lint_texts(&[("a.go", &text)], GO, &Config::default())
+    };
+    let comment = "//tophash:ignore unbounded-global keys are few";
+    assert_eq!(with(comment, "").suppressed, 0);
+    assert_eq!(with(&format!("\n{comment}"), "").suppressed, 1);
+    assert_eq!(with("", &format!("\t{comment}\n")).suppressed, 1);
+    // One that can't be meant otherwise, and is not understood, is named.
+    for misspelt in ["// tophash:ignore all they are few", "/*tophash:ignore all they are few*/"] {
+        let report = with("", &format!("\t{misspelt}\n"));
+        assert_eq!((report.findings.len(), report.suppression_faults.len()), (1, 1), "{misspelt}");
+    }
+}
+
+#[test]
 fn timers_are_found_before_they_are_collected_only() {
     let text = fs::read_to_string(data("rules/time-after-in-loop/bad.go")).expect("it is there");
     let count = |go| lint_texts(&[("a.go", &text)], go, &Config::default()).findings.len();
@@ -166,4 +185,155 @@ fn a_line_that_is_cut_off_costs_its_own_declaration_at_most() {
     }
     // What is left has a package clause and a declaration, nearly always.
     assert!(broken > 100 && read * 10 >= broken * 9, "{read} of {broken}");
+}
+
+/// A package with a map that this function fills, of which the parameters and the body are given.
+fn filled(function: &str) -> Vec<Finding> {
+    let text = format!(
+        "package web\n\nimport (\n\t\"fmt\"\n\t\"net\"\n\t\"net/http\"\n\t\"strings\"\n\t\"sync\"\n\n\
+         \t\"github.com/gorilla/mux\"\n)\n\n\
+         type session struct{{ id, name string }}\n\ntype server struct {{ name string }}\n\n\
+         type client struct {{ id string; on *server }}\n\nvar (\n\tmu sync.Mutex\n\
+         \tknown = map[string]int{{}}\n)\n\nfunc {function}\n\n\
+         func find(r *http.Request) *server {{ return nil }}\n"
+    );
+    let report = lint_texts(&[("a.go", &text)], GO, &Config::default());
+    assert!(report.passed_over.is_empty(), "{text}\n{report:?}");
+    report.findings
+}
+
+/// What the only finding of that says of the map.
+fn filled_with(function: &str) -> (Severity, Option<&'static str>) {
+    let found = filled(function);
+    let [finding] = found.as_slice() else { panic!("{function}: {found:#?}") };
+    (finding.severity, finding.keys)
+}
+
+#[test]
+fn what_is_called_with_requests_or_connections_sets_nothing_up_whatever_its_name() {
+    for name in [
+        "handler",
+        "handle",
+        "Handle",
+        "handleLogin",
+        "HandleFunc",
+        "startSession",
+        "loadProfile",
+        "parseToken",
+        "registerDevice",
+        "RegisterDevice",
+        "mustRegister",
+        "initSession",
+        "setupUser",
+        "configureUser",
+        "provisionUser",
+        "defineName",
+        "declareName",
+        "installApp",
+        "mountHome",
+        "publishPost",
+        "addFlag",
+        "addCommand",
+        "newsletter",
+    ] {
+        let request = format!(
+            "{name}(w http.ResponseWriter, r *http.Request) {{\n\
+             \tmu.Lock()\n\tdefer mu.Unlock()\n\tknown[r.RemoteAddr] = 1\n}}"
+        );
+        let told = (Severity::Critical, Some("requests or users"));
+        assert_eq!(filled_with(&request), told, "{name}");
+        let connection = format!(
+            "{name}(c net.Conn, line string) {{\n\
+             \tmu.Lock()\n\tdefer mu.Unlock()\n\tknown[line] = 1\n}}"
+        );
+        assert_eq!(filled_with(&connection).0, Severity::Warning, "{name}");
+    }
+}
+
+#[test]
+fn what_registers_is_told_by_whole_words() {
+    let severity = |name: &str, parameters: &str| {
+        let body = "mu.Lock()\n\tdefer mu.Unlock()\n\tknown[name] = 1";
+        filled_with(&format!("{name}(name string{parameters}) {{\n\t{body}\n}}")).0
+    };
+    for name in ["Register", "registerCodec", "MustRegister", "startAll", "InitCodecs"] {
+        assert_eq!(severity(name, ""), Severity::Info, "{name}");
+    }
+    for name in ["registered", "starter", "parser", "loader", "reload", "definedBy"] {
+        assert_eq!(severity(name, ""), Severity::Warning, "{name}");
+    }
+    // Who is given a handler registers it, and who is not is one.
+    assert_eq!(severity("handle", ", handler http.Handler"), Severity::Info);
+    assert_eq!(severity("HandleFunc", ", then func(string)"), Severity::Info);
+    assert_eq!(severity("handle", ""), Severity::Warning);
+    assert_eq!(severity("handleLine", ""), Severity::Warning);
+}
+
+#[test]
+fn keys_that_are_a_part_of_a_request_come_from_requests() {
+    for key in [
+        "r.Host",
+        "r.URL.Path",
+        "strings.ToLower(r.URL.Path)",
+        "fmt.Sprintf(\"%s\", r.URL.Path)",
+        "r.Header[\"X\"][0]",
+        "r.TLS.ServerName",
+        "mux.Vars(r)[\"id\"]",
+        "url.Path",
+        "session{r.URL.Path, \"\"}.id",
+    ] {
+        let function = format!(
+            "serve(w http.ResponseWriter, r *http.Request) {{\n\turl := r.URL\n\
+             \tmu.Lock()\n\tdefer mu.Unlock()\n\tknown[{key}]++\n}}"
+        );
+        let told = (Severity::Critical, Some("requests or users"));
+        assert_eq!(filled_with(&function), told, "{key}");
+    }
+    // What is found for a request, or hangs on something by the name of a client, is none of theirs.
+    let body = "mu.Lock()\n\tdefer mu.Unlock()\n\tknown[";
+    for (parameters, key) in [("r *http.Request", "find(r).name"), ("c *client", "c.on.name")] {
+        let told = filled_with(&format!("serve({parameters}) {{\n\t{body}{key}]++\n}}"));
+        assert_eq!(told, (Severity::Warning, None), "{key}");
+    }
+}
+
+#[test]
+fn what_goes_from_a_map_in_a_map_leaves_the_outer_one_as_it_was() {
+    let text = |leave: &str| {
+        format!(
+            "package web\n\nimport (\n\t\"net/http\"\n\t\"sync\"\n)\n\nvar (\n\tmu sync.Mutex\n\
+             \trooms = map[string]map[string]int{{}}\n)\n\nfunc join(r *http.Request) {{\n\
+             \tmu.Lock()\n\tdefer mu.Unlock()\n\troom := r.FormValue(\"room\")\n\
+             \tif rooms[room] == nil {{\n\t\trooms[room] = map[string]int{{}}\n\t}}\n\
+             \trooms[room][r.RemoteAddr]++\n}}\n\nfunc leave(room, who string) {{\n{leave}\n}}\n"
+        )
+    };
+    let lines = |leave: &str| {
+        let report = lint_texts(&[("a.go", &text(leave))], GO, &Config::default());
+        let evidence = report.findings.iter().flat_map(|finding| &finding.evidence);
+        evidence.map(|evidence| evidence.at.line).collect::<Vec<_>>()
+    };
+    // The outer one takes entries on line 18, those in it on line 20.
+    for inner in ["\tdelete(rooms[room], who)", "\tin := rooms[room]\n\tdelete(in, who)"] {
+        assert_eq!(lines(inner), [18], "{inner}");
+    }
+    assert_eq!(lines("\t_ = who"), [18, 20]);
+    assert_eq!(lines("\tdelete(rooms, room)"), []);
+    // With a constant, the outer one has an end.
+    let few = text("\tdelete(rooms[room], who)").replace("r.FormValue(\"room\")", "\"lobby\"");
+    assert!(lint_texts(&[("a.go", &few)], GO, &Config::default()).findings.is_empty());
+}
+
+#[test]
+fn what_init_alone_calls_is_setup_also_through_thousands_of_functions() {
+    let calls: String =
+        (0..20_000).map(|n| format!("func f{n}(s string) {{ f{}(s) }}\n", n + 1)).collect();
+    let of = |first: &str| {
+        filled(&format!(
+            "{first} {{ f0(\"a\") }}\n\n{calls}\n\
+             func f20000(s string) {{ mu.Lock(); known[s] = 1; mu.Unlock() }}\n"
+        ))
+    };
+    assert!(of("init()").is_empty());
+    assert_eq!(of("Serve()").len(), 1);
 }

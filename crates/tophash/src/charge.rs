@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use tophash_escape::{Frame, Sum};
 use tophash_goruntime::{AllocationSamples, Program};
 
@@ -19,6 +19,7 @@ const RATE: f64 = 512.0 * 1024.0;
 
 /// What sites cost, and by what account.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("charged").args(["profile", "pid"])))]
 pub(crate) struct CostOptions {
     /// Rank by what this heap profile charges to each line.
     #[arg(long, value_name = "FILE|URL", conflicts_with = "pid")]
@@ -29,7 +30,7 @@ pub(crate) struct CostOptions {
     pub(crate) pid: Option<u32>,
 
     /// What of the profile counts.
-    #[arg(long, value_enum, default_value_t = Count::Inuse)]
+    #[arg(long, value_enum, default_value_t = Count::Inuse, requires = "charged")]
     pub(crate) count: Count,
 
     #[command(flatten)]

@@ -87,6 +87,7 @@ fn settings_come_from_the_nearest_file_and_faults_in_it_are_named() {
     assert_eq!(refused.status.code(), Some(3));
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("tophash.toml") && told.contains("severe"), "{told}");
+    assert_eq!(told.matches("unknown field").count(), 1, "{told}");
 }
 
 #[test]
@@ -174,6 +175,47 @@ fn sarif_has_what_its_schema_requires() {
     let told = &run["invocations"][0];
     assert_eq!(told["executionSuccessful"], true);
     assert_eq!(told["toolExecutionNotifications"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_counts_costs_needs_something_that_tells_them() {
+    let dir = module("unbounded-global");
+    let code = |arguments: &[&str]| lint(dir.path(), arguments).status.code();
+    assert_eq!(code(&["--only-charged"]), Some(2));
+    assert_eq!(code(&["--count", "alloc"]), Some(2));
+    // Then it is what is named that is missing.
+    assert_eq!(code(&["--only-charged", "--inspect", "none.json"]), Some(3));
+    assert_eq!(code(&["--only-charged", "--profile", "none.pb.gz", "--count", "alloc"]), Some(3));
+}
+
+#[test]
+fn baselines_and_settings_hold_wherever_the_command_runs() {
+    let dir = module("unbounded-field");
+    let web = dir.path().join("web");
+    assert_eq!(lint(dir.path(), &["--write-baseline", "known.json"]).status.code(), Some(0));
+    let whole = web.join("bad.go");
+    let whole = whole.to_str().unwrap();
+    let fingerprint = |dir: &Path, path: &str| {
+        let document = json(&lint(dir, &[path, "--format", "sarif"]));
+        document["runs"][0]["results"][0]["partialFingerprints"]["tophash/v1"].clone()
+    };
+    let same = fingerprint(dir.path(), ".");
+    for (dir, known, path) in [
+        (dir.path(), "known.json", "web"),
+        (dir.path(), "known.json", "./web/bad.go"),
+        (dir.path(), "known.json", whole),
+        (&web, "../known.json", "."),
+        (&web, "../known.json", "bad.go"),
+    ] {
+        let report = json(&lint(dir, &[path, "--baseline", known, "--format", "json"]));
+        assert_eq!((&report["known"], &report["findings"]), (&1.into(), &Value::Array(Vec::new())));
+        assert_eq!(fingerprint(dir, path), same, "{path}");
+    }
+    fs::write(dir.path().join("tophash.toml"), "[lint]\nexclude = [\"web/bad.go\"]\n").unwrap();
+    for (dir, path) in [(dir.path(), "."), (dir.path(), "web"), (&web, "."), (&web, "../web")] {
+        let told = text(&lint(dir, &[path]));
+        assert!(told.starts_with("no findings in no packages"), "{path}: {told}");
+    }
 }
 
 /// What a change's reviewer sees on GitHub.

@@ -51,6 +51,8 @@ pub enum Reason {
     ParserFault,
     /// The parser did not come to an end.
     TookTooLong,
+    /// It was read, and what was asked of its package did not come to an end.
+    RulesTookTooLong,
 }
 
 impl fmt::Display for Reason {
@@ -63,6 +65,9 @@ impl fmt::Display for Reason {
             Self::Syntax(fault) => write!(f, "can't be parsed: {fault}"),
             Self::ParserFault => f.write_str("can't be parsed: the parser failed"),
             Self::TookTooLong => f.write_str("can't be parsed: the parser took too long"),
+            Self::RulesTookTooLong => {
+                f.write_str("is left out with its package: the rules took too long")
+            }
         }
     }
 }

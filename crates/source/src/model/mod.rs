@@ -4,3 +4,4 @@ pub(crate) mod package;
 pub(crate) mod place;
 pub(crate) mod render;
 pub(crate) mod ty;
+pub(crate) mod words;

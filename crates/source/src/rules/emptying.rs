@@ -36,6 +36,7 @@ pub(super) fn check(view: &View<'_, '_>) -> Vec<Found> {
                 if has_clear { format!("; clear({}) says the same as the loop", emptying.map) } else { String::new() }
             ),
             keys: None,
+            import_path: view.import_path.map(str::to_owned),
             map: emptying.place.as_ref().and_then(|place| super::identity(view, place)),
         };
         Some(Found { finding, exported: None })

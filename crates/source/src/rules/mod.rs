@@ -167,6 +167,7 @@ fn finding(
         absent: format!("no delete, clear or reassignment of it in {}", read_files(view)),
         fix: String::new(),
         keys: keys(origin),
+        import_path: view.import_path.map(str::to_owned),
         map: identity(view, place),
     }
 }
@@ -199,9 +200,10 @@ fn identity(view: &View<'_, '_>, place: &Place<'_>) -> Option<MapIdentity> {
         list
     };
     let inserts = summary.into_iter().flat_map(|summary| summary.inserts());
-    let makes = view.facts.makes.iter().filter(|make| make.place == *place);
+    let makes = view.makes.get(place).into_iter().flatten();
     Some(MapIdentity {
         import_path: view.import_path.map(str::to_owned),
+        folder: view.folder.map(str::to_owned),
         package: view.package.name().to_owned(),
         held,
         ty: match view.type_of(place) {

@@ -1,5 +1,7 @@
 //! Entries that are cleaned in part: `nil` in place of a delete, and one of two maps.
 
+use std::collections::{HashMap, HashSet};
+
 use super::unbounded::lifetime;
 use super::{Found, exported, finding, is_long_lived_root, position};
 use crate::finding::{Evidence, Rule, Severity};
@@ -30,11 +32,12 @@ pub(super) fn nil_for_delete<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)>
         }
         let is_nil = |op: &&Op<'a>| op.action == Action::Insert(Stored::Nil);
         let nils: Vec<_> = summary.inserts().filter(|op| is_nil(op) && !op.is_fresh).collect();
+        let nil_keys: HashSet<KeyUse> = nils.iter().filter_map(|op| key_use(op)).collect();
         let values: Vec<_> = summary
             .inserts()
             .filter(|op| !is_nil(op) && view.is_growth(op))
             // Where one function stores nil or a value for a key, nil is a value.
-            .filter(|op| !nils.iter().any(|nil| same_key(op, nil)))
+            .filter(|op| !key_use(op).is_some_and(|key| nil_keys.contains(&key)))
             .collect();
         // A value that may be nil stored elsewhere is how sets are written.
         if nils.is_empty() || values.is_empty() {
@@ -65,8 +68,9 @@ pub(super) fn nil_for_delete<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)>
 /// Two maps that get the same keys in the same function, of which one loses them again.
 pub(super) fn half_cleaned<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
     let mut found = Vec::new();
+    let cleaned = Cleaned::of(view);
     for (place, _, growth) in super::unbounded::candidates(view) {
-        let Some((other, summary, together)) = partner(view, place, &growth) else { continue };
+        let Some((other, summary)) = cleaned.partner(place, &growth) else { continue };
         let deletes: Vec<&Op<'_>> =
             summary.ops.iter().filter(|op| op.action == Action::Delete).collect();
         let escapes = view.places.get(place).is_some_and(|summary| summary.has(Action::Escape));
@@ -81,7 +85,7 @@ pub(super) fn half_cleaned<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
             place.spell(),
             other.spell()
         );
-        let mut one = finding(view, Rule::HalfCleanedPair, severity, place, &together, message);
+        let mut one = finding(view, Rule::HalfCleanedPair, severity, place, &growth, message);
         for op in deletes.into_iter().take(2) {
             let what = format!("{} loses an entry here", other.spell());
             one.evidence.push(Evidence { at: position(view, op.spot), what });
@@ -96,32 +100,58 @@ pub(super) fn half_cleaned<'a>(view: &View<'_, 'a>) -> Vec<(Place<'a>, Found)> {
     found
 }
 
-/// Finds the map beside which this one is filled.
-fn partner<'v, 'a>(
-    view: &'v View<'_, 'a>,
-    place: &Place<'a>,
-    growth: &[&'v Op<'a>],
-) -> Option<(&'v Place<'a>, &'v Summary<'a>, Vec<&'v Op<'a>>)> {
-    view.places.iter().find_map(|(other, summary)| {
-        let are_siblings = match (place.root, other.root) {
-            (Root::Type(a), Root::Type(b)) => a == b,
-            (Root::Global(_), Root::Global(_)) => true,
-            _ => false,
-        };
-        let has_delete = summary.ops.iter().any(|op| {
-            op.action == Action::Delete && op.key.is_some() && !op.is_fresh && !op.is_inner
-        });
-        if other == place || !are_siblings || !has_delete {
-            return None;
+/// Where an insertion stands and what its key looks like: function, file and text.
+type KeyUse = (Option<usize>, usize, String);
+
+fn key_use(op: &Op<'_>) -> Option<KeyUse> {
+    Some((op.function, op.spot.file, render::short(op.key?)?))
+}
+
+/// Maps that lose single entries, by the insertions that they take.
+struct Cleaned<'v, 'a> {
+    maps: Vec<(&'v Place<'a>, &'v Summary<'a>, HashSet<KeyUse>)>,
+    by_key: HashMap<KeyUse, Vec<usize>>,
+}
+
+impl<'v, 'a> Cleaned<'v, 'a> {
+    fn of(view: &'v View<'_, 'a>) -> Self {
+        let mut cleaned = Self { maps: Vec::new(), by_key: HashMap::new() };
+        for (place, summary) in &view.places {
+            let has_delete = summary.ops.iter().any(|op| {
+                op.action == Action::Delete && op.key.is_some() && !op.is_fresh && !op.is_inner
+            });
+            if !has_delete {
+                continue;
+            }
+            let keys: HashSet<KeyUse> = summary.inserts().filter_map(key_use).collect();
+            for key in &keys {
+                cleaned.by_key.entry(key.clone()).or_default().push(cleaned.maps.len());
+            }
+            cleaned.maps.push((place, summary, keys));
         }
-        let together: Vec<_> = growth
-            .iter()
-            .filter(|op| summary.inserts().any(|beside| same_key(op, beside)))
-            .copied()
-            .collect();
-        // All that is put in goes in beside the other; else the maps are no pair.
-        (together.len() == growth.len()).then_some((other, summary, together))
-    })
+        cleaned
+    }
+
+    /// Finds the map beside which this one is filled: all that is put in goes in beside the other.
+    fn partner(
+        &self,
+        place: &Place<'a>,
+        growth: &[&Op<'a>],
+    ) -> Option<(&'v Place<'a>, &'v Summary<'a>)> {
+        let uses: Vec<KeyUse> = growth.iter().map(|op| key_use(op)).collect::<Option<_>>()?;
+        let beside = self.by_key.get(uses.first()?)?;
+        beside.iter().filter_map(|number| self.maps.get(*number)).find_map(|map| {
+            let (other, summary, keys) = map;
+            let are_siblings = match (place.root, other.root) {
+                (Root::Type(a), Root::Type(b)) => a == b,
+                (Root::Global(_), Root::Global(_)) => true,
+                _ => false,
+            };
+            let is_pair =
+                are_siblings && *other != place && uses.iter().all(|key| keys.contains(key));
+            is_pair.then_some((*other, *summary))
+        })
+    }
 }
 
 /// Whether a function is there to take things out: its object is one that lasts.
@@ -130,11 +160,4 @@ fn is_removal(view: &View<'_, '_>, op: &Op<'_>) -> bool {
         let name = name.to_lowercase();
         REMOVALS.iter().any(|word| name.starts_with(word))
     })
-}
-
-fn same_key(a: &Op<'_>, b: &Op<'_>) -> bool {
-    let (Some(first), Some(second)) = (a.key, b.key) else { return false };
-    a.function == b.function
-        && a.spot.file == b.spot.file
-        && render::short(first).is_some_and(|text| render::short(second) == Some(text))
 }

@@ -24,6 +24,7 @@ pub(super) fn check(view: &View<'_, '_>) -> Vec<Found> {
             fix: "make one timer before the loop, and Reset it in each turn; or ask for Go 1.23 in go.mod"
                 .to_owned(),
             keys: None,
+            import_path: view.import_path.map(str::to_owned),
             map: None,
         };
         Found { finding, exported: None }

@@ -1,41 +1,36 @@
 //! Maps that take entries and never lose any, and maps of locks among them.
 
+use tophash_typecheck::ast::FuncType;
+
 use super::{Found, exported, finding, is_long_lived_root, keys, type_name};
 use crate::finding::{Rule, Severity};
 use crate::model::package::MapKind;
 use crate::model::place::{Place, Root};
-use crate::model::ty::Shape;
+use crate::model::ty::{Shape, Ty};
+use crate::model::words::{begins_with, words};
 use crate::summary::{Lifetime, Summary, View};
 use crate::walk::facts::{Action, Op, Origin, Stored};
+use crate::walk::takes_what_comes_in;
 
-/// Functions whose names begin so set things up, once for each thing that the program has.
-const REGISTERS: [&str; 27] = [
-    "Register",
+/// Functions whose names begin with these words set things up, once for each thing that the program has.
+const REGISTERS: [&str; 18] = [
     "register",
-    "MustRegister",
-    "Handle",
-    "HandleFunc",
-    "handle",
-    "Define",
+    "must register",
     "define",
-    "Declare",
-    "Install",
-    "Mount",
-    "Publish",
-    "AddFlag",
-    "AddCommand",
-    "Configure",
+    "declare",
+    "install",
+    "mount",
+    "publish",
+    "add flag",
+    "add command",
     "configure",
-    "Start",
     "start",
-    "Init",
     "init",
-    "Setup",
+    "initialize",
     "setup",
-    "Load",
+    "set up",
     "load",
-    "Provision",
-    "Parse",
+    "provision",
     "parse",
 ];
 
@@ -129,12 +124,9 @@ fn weigh<'v, 'a>(
 }
 
 fn weigh_one(view: &View<'_, '_>, lifetime: Lifetime, op: &Op<'_>) -> Option<Severity> {
-    let registers = view
-        .function_name(op)
-        .is_some_and(|name| REGISTERS.iter().any(|start| name.starts_with(start)));
     let is_from_outside = op.origin >= Origin::Time;
     let severity = match lifetime {
-        _ if registers => Severity::Info,
+        _ if !is_from_outside && registers(view, op) => Severity::Info,
         // Nothing says that the package is part of something that serves.
         _ if !is_from_outside && !view.serves => Severity::Info,
         Lifetime::Process | Lifetime::Server => match (is_from_outside, op.is_locked) {
@@ -149,6 +141,32 @@ fn weigh_one(view: &View<'_, '_>, lifetime: Lifetime, op: &Op<'_>) -> Option<Sev
         Lifetime::Unknown => return None,
     };
     Some(severity)
+}
+
+/// Whether an insertion seems to happen once for each thing that the program has. What is called with each
+/// request or connection does not, whatever its name.
+fn registers(view: &View<'_, '_>, op: &Op<'_>) -> bool {
+    let Some(function) = op.function.and_then(|number| view.package.functions.get(number)) else {
+        return false;
+    };
+    let name = function.name();
+    // What begins so registers a handler if it is given one, and handles what comes in if not.
+    let is_setup = match begins_with(name, "handle") {
+        true => takes_handler(&function.decl.typ),
+        false => REGISTERS.iter().any(|start| begins_with(name, start)),
+    };
+    is_setup && !op.in_handler && !takes_what_comes_in(&function.decl.typ)
+}
+
+/// Whether a function is given another one, or something that is called a handler.
+fn takes_handler(ty: &FuncType) -> bool {
+    ty.params.list.iter().any(|field| match Ty::Written(&field.typ).shape() {
+        Shape::Func => true,
+        Shape::Name(name) | Shape::Foreign(_, name) => {
+            words(name).iter().any(|word| word == "handler" || word == "func")
+        }
+        _ => false,
+    })
 }
 
 fn fix(view: &View<'_, '_>, place: &Place<'_>, origin: Origin) -> String {

@@ -315,6 +315,10 @@ impl<'a> Walker<'_, 'a> {
             Use::Goroutine => 2,
         });
         let is_fresh = is_fresh && !matches!(place.root, Root::Local { .. });
+        let is_inner = match (action, at) {
+            (Action::Insert(_), Expression::Index(index)) => self.value(&index.left).is_inner,
+            _ => self.value(at).is_inner,
+        };
         self.facts.ops.push(Op {
             action,
             spot: Spot { file: self.file, at: start(at) },
@@ -324,7 +328,7 @@ impl<'a> Walker<'_, 'a> {
             key_ty: Ty::Unknown,
             origin: Origin::Plain,
             is_fresh,
-            is_inner: action == Action::Delete && matches!(at, Expression::Index(_)),
+            is_inner,
             in_endless_loop: self.loops.iter().skip(loops).any(|around| around.is_endless),
             is_locked: self.is_locked,
             is_once: self.frames.iter().any(|frame| frame.usage == Use::Once),

@@ -35,6 +35,8 @@ struct Binding<'a> {
     place: Option<Place<'a>>,
     /// It holds an object that was made in this function.
     is_fresh: bool,
+    /// It is another name for a map in the map at the place.
+    is_inner: bool,
     source: Source<'a>,
     /// How many loops were around its declaration.
     loops: usize,
@@ -173,7 +175,26 @@ impl<'a> Walker<'_, 'a> {
             return;
         }
         let loops = self.loops.len();
-        self.variables.push(Binding { name, ty, place, is_fresh, source, loops });
+        let is_inner = false;
+        self.variables.push(Binding { name, ty, place, is_fresh, is_inner, source, loops });
+    }
+
+    /// Declares another name for a map.
+    fn declare_alias(
+        &mut self,
+        name: &'a str,
+        ty: Ty<'a>,
+        place: Place<'a>,
+        of: (bool, bool),
+        source: Source<'a>,
+    ) {
+        let (is_fresh, is_inner) = of;
+        self.declare(name, ty, Some(place), is_fresh, source);
+        if name != "_"
+            && let Some(variable) = self.variables.last_mut()
+        {
+            variable.is_inner = is_inner;
+        }
     }
 
     /// Declares a variable of this function that may be a map of its own.
@@ -205,7 +226,7 @@ impl<'a> Walker<'_, 'a> {
         usage: Use,
     ) {
         let variables = self.variables.len();
-        let takes_request = self.takes_request(ty);
+        let takes_request = takes_request(ty);
         // What is known here need not hold when it is called.
         let (nil, present, is_locked) = match usage {
             Use::Direct => (self.nil.clone(), self.present.clone(), self.is_locked),
@@ -223,11 +244,6 @@ impl<'a> Walker<'_, 'a> {
         self.nil = nil;
         self.present = present;
         self.is_locked = is_locked;
-    }
-
-    /// Whether a function is given a request of one of the usual servers.
-    fn takes_request(&self, ty: &'a FuncType) -> bool {
-        ty.params.list.iter().any(|field| is_request(&Ty::Written(&field.typ)))
     }
 
     fn spot(&self, at: usize) -> Spot {
@@ -252,6 +268,30 @@ impl<'a> Walker<'_, 'a> {
         };
         self.facts.callers.entry(function).or_default().insert(caller);
     }
+}
+
+/// Whether a function is given a request of one of the usual servers.
+pub(crate) fn takes_request(ty: &FuncType) -> bool {
+    ty.params.list.iter().any(|field| is_request(&Ty::Written(&field.typ)))
+}
+
+/// Whether a function is given a request or a connection.
+pub(crate) fn takes_what_comes_in(ty: &FuncType) -> bool {
+    let mut types = ty.params.list.iter().map(|field| Ty::Written(&field.typ));
+    types.any(|ty| is_request(&ty) || is_connection(&ty))
+}
+
+/// Whether a type is a connection of the usual packages.
+pub(crate) fn is_connection(ty: &Ty<'_>) -> bool {
+    let shape = match ty.shape() {
+        Shape::Pointer(to) => to.shape(),
+        other => other,
+    };
+    matches!(
+        shape,
+        Shape::Foreign("net", "Conn" | "TCPConn" | "UDPConn" | "UnixConn")
+            | Shape::Foreign("websocket" | "tls", "Conn")
+    )
 }
 
 /// Whether a type is a request of one of the usual servers, or what they hand to handlers for it.

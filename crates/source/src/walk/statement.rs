@@ -160,9 +160,12 @@ impl<'a> Walker<'_, 'a> {
                         let is_object = !matches!(self.package.underlying(&ty), Shape::Pointer(_));
                         let source = value.map_or(Source::Unknown, Source::Expression);
                         let is_fresh = is_object && value.is_none();
-                        match value.map(|value| self.value(value)).and_then(|value| value.place) {
+                        let value = value.map(|value| self.value(value));
+                        let is_inner = value.as_ref().is_some_and(|value| value.is_inner);
+                        match value.and_then(|value| value.place) {
                             Some(place) if self.package.map_kind(&ty).is_some() => {
-                                self.declare(&name.name, ty, Some(place), false, source);
+                                let of = (false, is_inner);
+                                self.declare_alias(&name.name, ty, place, of, source);
                             }
                             _ => self.declare_local(&name.name, name.pos, ty, is_fresh, source),
                         }
@@ -186,7 +189,9 @@ impl<'a> Walker<'_, 'a> {
         let ty = result(&value.ty, 0);
         let is_map = self.package.map_kind(&ty).is_some();
         match value.place {
-            Some(place) if is_map => self.declare(name, ty, Some(place), value.is_fresh, source),
+            Some(place) if is_map => {
+                self.declare_alias(name, ty, place, (value.is_fresh, value.is_inner), source);
+            }
             _ if is_map && value.is_fresh => {
                 self.declare_local(name, at, ty, true, source);
                 self.note_made(Place::new(Root::Local { file: self.file, at, name }), made_of);
@@ -283,8 +288,10 @@ impl<'a> Walker<'_, 'a> {
             if let Some(place) = source.as_ref().and_then(|source| source.place.clone())
                 && is_map
             {
+                let is_inner = source.is_some_and(|source| source.is_inner);
                 if let Some(variable) = self.variables.get_mut(number) {
                     variable.place = Some(place);
+                    variable.is_inner = is_inner;
                 }
                 return;
             }

@@ -16,6 +16,8 @@ pub(super) struct Value<'a> {
     pub(super) place: Option<Place<'a>>,
     /// It is, or belongs to, an object that was made in this function.
     pub(super) is_fresh: bool,
+    /// It is a map in the map at the place.
+    pub(super) is_inner: bool,
 }
 
 impl<'a> Value<'a> {
@@ -24,11 +26,11 @@ impl<'a> Value<'a> {
     }
 
     fn of(ty: Ty<'a>) -> Self {
-        Self { ty, place: None, is_fresh: false }
+        Self { ty, place: None, is_fresh: false, is_inner: false }
     }
 
     fn fresh(ty: Ty<'a>) -> Self {
-        Self { ty, place: None, is_fresh: true }
+        Self { is_fresh: true, ..Self::of(ty) }
     }
 }
 
@@ -86,6 +88,7 @@ impl<'a> Walker<'_, 'a> {
                 ty: variable.ty.clone(),
                 place: variable.place.clone(),
                 is_fresh: variable.is_fresh,
+                is_inner: variable.is_inner,
             };
         }
         match self.package.variables.get(name) {
@@ -95,7 +98,7 @@ impl<'a> Walker<'_, 'a> {
                     (None, Some(value)) => self.declared_type(value),
                     (None, None) => Ty::Unknown,
                 };
-                Value { ty, place: Some(Place::new(Root::Global(name))), is_fresh: false }
+                Value { place: Some(Place::new(Root::Global(name))), ..Value::of(ty) }
             }
             None => Value::unknown(),
         }
@@ -137,14 +140,14 @@ impl<'a> Walker<'_, 'a> {
             && let Some(found) = self.package.field(owner, name)
         {
             let place = Some(Place::new(Root::Type(found.owner)).field(name));
-            return Value { ty: found.ty, place, is_fresh: base.is_fresh };
+            return Value { place, is_fresh: base.is_fresh, ..Value::of(found.ty) };
         }
         let Some(structure) = self.package.structure(&base.ty) else { return Value::unknown() };
         match field_of(structure, name) {
             // A structure without a name: its fields belong to what holds it.
             Some(ty) => {
                 let place = base.place.map(|place| place.field(name));
-                Value { ty, place, is_fresh: base.is_fresh }
+                Value { place, is_fresh: base.is_fresh, ..Value::of(ty) }
             }
             None => Value::unknown(),
         }
@@ -163,12 +166,13 @@ impl<'a> Walker<'_, 'a> {
                     Some(_) => base.place,
                     None => None,
                 };
-                Value { ty: elem, place, is_fresh: base.is_fresh }
+                let is_inner = place.is_some();
+                Value { ty: elem, place, is_fresh: base.is_fresh, is_inner }
             }
-            Shape::List(elem) => Value { ty: elem, place: None, is_fresh: base.is_fresh },
+            Shape::List(elem) => Value { is_fresh: base.is_fresh, ..Value::of(elem) },
             Shape::Name("string") => Value::of(Ty::Basic("uint8")),
             // An instance of a generic type or function.
-            _ => Value { ty: base.ty, place: None, is_fresh: false },
+            _ => Value::of(base.ty),
         }
     }
 
@@ -190,7 +194,7 @@ impl<'a> Walker<'_, 'a> {
                         if is_type && call.args.len() == 1 {
                             let inner = call.args.first().map(|inner| self.value(inner));
                             let is_fresh = inner.is_some_and(|inner| inner.is_fresh);
-                            return Value { ty: Ty::Name(name), place: None, is_fresh };
+                            return Value { is_fresh, ..Value::of(Ty::Name(name)) };
                         }
                     }
                 }
@@ -236,7 +240,7 @@ impl<'a> Walker<'_, 'a> {
         let ty = results(&function.decl.typ);
         let name = function.name();
         let is_fresh = name.starts_with("new") || name.starts_with("New");
-        Value { ty, place: None, is_fresh }
+        Value { is_fresh, ..Value::of(ty) }
     }
 }
 

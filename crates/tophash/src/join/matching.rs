@@ -174,19 +174,20 @@ impl<'f> Index<'f> {
                 let (path, _) = split_symbol(&call.function);
                 let file = base_name(&call.file);
                 let known = self.by_file.get(file).into_iter().flatten();
-                known
-                    .filter(|number| {
-                        self.identity(**number).is_some_and(|identity| {
-                            let mut lines = identity.inserts.iter().chain(&identity.makes);
-                            identity.is_of_package(&path)
-                                && may_be_of_type(identity, map)
-                                && lines.any(|lines| {
-                                    base_name(&lines.at.path) == file && lines.has_line(call.line)
-                                })
-                        })
-                    })
-                    .map(|number| (*number, Matched::Line))
-                    .collect::<Vec<_>>()
+                let known = known.filter_map(|number| {
+                    let identity = self.identity(*number)?;
+                    let folders = identity.folders_of_code(&path, &call.file)?;
+                    let mut lines = identity.inserts.iter().chain(&identity.makes);
+                    let is_line = may_be_of_type(identity, map)
+                        && lines.any(|lines| {
+                            base_name(&lines.at.path) == file && lines.has_line(call.line)
+                        });
+                    is_line.then_some((*number, folders))
+                });
+                let known: Vec<_> = known.collect();
+                let most = known.iter().map(|(_, folders)| *folders).max();
+                let of_program = known.into_iter().filter(|(_, folders)| Some(*folders) == most);
+                of_program.map(|(number, _)| (number, Matched::Line)).collect::<Vec<_>>()
             })
             .find(|found| !found.is_empty())
             .unwrap_or_default()

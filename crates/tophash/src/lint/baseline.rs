@@ -11,8 +11,8 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tophash_source::Finding;
 
-/// The version of the file's format.
-const SCHEMA: u32 = 1;
+/// The version of the file's format. The first one called files as they were typed.
+const SCHEMA: u32 = 2;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +37,7 @@ impl Baseline {
             .with_context(|| format!("{} is no baseline", path.display()))?;
         ensure!(
             baseline.schema == SCHEMA,
-            "{} is a baseline of format {}, this is for {SCHEMA}",
+            "{} is a baseline of format {}, this is for {SCHEMA}: write it anew with --write-baseline",
             path.display(),
             baseline.schema
         );

@@ -6,7 +6,7 @@
 //! allocated otherwise, since an entry is often made some lines above. A stack counts once for a finding,
 //! however many of its lines it has. An inspection knows the map itself, and what it retains.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -62,11 +62,11 @@ pub(super) fn weigh(
     let mut charger = Charger::new(findings);
     let account = stacks(&options.cost, progress, &mut |frames, sum| charger.charge(frames, sum))?;
     Ok(account.map(|account| Costs {
-        weights: charger.weights,
-        total: charger.total,
         meaning: account.meaning,
         is_inspection: false,
-        notes: account.notes,
+        notes: account.notes.into_iter().chain(charger.doubts()).collect(),
+        weights: charger.weights,
+        total: charger.total,
     }))
 }
 
@@ -104,6 +104,8 @@ struct Charger<'f> {
     total: Sum,
     /// Findings by the last part of the files that their lines are in.
     by_file: HashMap<&'f str, Vec<usize>>,
+    /// Files that may be of several packages.
+    doubtful: BTreeSet<String>,
 }
 
 impl<'f> Charger<'f> {
@@ -119,7 +121,18 @@ impl<'f> Charger<'f> {
             }
         }
         let weights = vec![Weight::default(); findings.len()];
-        Self { findings, weights, total: Sum::default(), by_file }
+        Self { findings, weights, total: Sum::default(), by_file, doubtful: BTreeSet::new() }
+    }
+
+    /// Says of which files it is not sure whose they are.
+    fn doubts(&self) -> Option<String> {
+        let first = self.doubtful.first()?;
+        let others = match self.doubtful.len() - 1 {
+            0 => String::new(),
+            1 => " and 1 other file".to_owned(),
+            others => format!(" and {others} other files"),
+        };
+        Some(format!("{first}{others}: several packages may be meant, and each is charged"))
     }
 
     fn charge(&mut self, frames: &[Frame<'_>], sum: Sum) {
@@ -131,12 +144,19 @@ impl<'f> Charger<'f> {
             let file = base_name(frame.file);
             let Some(known) = self.by_file.get(file) else { continue };
             let (path, function) = split_symbol(frame.function);
-            for &number in known {
-                let Some(map) = self.findings.get(number).and_then(|one| one.map.as_ref()) else {
+            let maps = known.iter().filter_map(|&number| {
+                let map = self.findings.get(number)?.map.as_ref()?;
+                Some((number, map, map.folders_of_code(&path, frame.file)?))
+            });
+            let maps: Vec<_> = maps.collect();
+            let most = maps.iter().map(|(_, _, folders)| *folders).max();
+            let mut program = None;
+            for (number, map, folders) in maps {
+                if Some(folders) != most {
                     continue;
-                };
-                if !map.is_of_package(&path) {
-                    continue;
+                }
+                if *program.get_or_insert(&map.import_path) != &map.import_path {
+                    self.doubtful.insert(frame.file.to_owned());
                 }
                 let mut own = map
                     .inserts
@@ -180,17 +200,20 @@ pub(super) fn words(weight: &Weight, shown: &Shown) -> Option<String> {
         let maps = weight.maps.len();
         let noun = if maps == 1 { "map retains" } else { "maps retain" };
         return Some(format!(
-            "{maps} {noun} {}, {} of it their own, with {} entries",
+            "{maps} {noun} {}, {} of it {} own, with {} {}",
             bytes(weight.bytes),
             bytes(weight.map_bytes),
-            count(weight.objects)
+            if maps == 1 { "its" } else { "their" },
+            count(weight.objects),
+            if weight.objects == 1 { "entry" } else { "entries" }
         ));
     }
     let share = 100.0 * weight.bytes as f64 / costs.total.bytes.max(1) as f64;
     let mut text = format!(
-        "its lines cost {} ({share:.1} %) in {} objects",
+        "its lines cost {} ({share:.1} %) in {} {}",
         bytes(weight.bytes),
-        count(weight.objects)
+        count(weight.objects),
+        if weight.objects == 1 { "object" } else { "objects" }
     );
     if weight.map_bytes > 0 {
         text.push_str(&format!(", {} of it the map itself", bytes(weight.map_bytes)));
@@ -253,6 +276,51 @@ mod tests {
         assert_eq!((visit.bytes, visit.function_bytes), (0, 64));
         assert_eq!(charged(&[frame("example.org/shop.count", 19)]), Weight::default());
         assert_eq!(charged(&[frame("example.org/web.newVisit", 22)]), Weight::default());
+    }
+
+    #[test]
+    fn of_two_programs_the_one_is_charged_whose_folder_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("go.mod"), "module example.org/two\n\ngo 1.24\n").unwrap();
+        for folder in ["", "cmd/a", "cmd/b"] {
+            let folder = dir.path().join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            let text = TEXT.replace("package web", "package main");
+            std::fs::write(folder.join("main.go"), text).unwrap();
+        }
+        let report = tophash_source::lint(&[dir.path().to_path_buf()], &Config::default());
+        let charged = |file: &str| {
+            let mut charger = Charger::new(&report.findings);
+            let frame = Frame { function: "main.count", file, line: 19, location: 0 };
+            charger.charge(&[frame], Sum { bytes: 64, objects: 2 });
+            assert_eq!(charger.doubts(), None);
+            let weights = report.findings.iter().zip(charger.weights);
+            let charged = weights.filter(|(_, weight)| weight.bytes > 0);
+            charged.map(|(finding, _)| finding.import_path.clone().unwrap()).collect::<Vec<_>>()
+        };
+        for front in ["/home/u/two", "example.org/two", "/src"] {
+            assert_eq!(charged(&format!("{front}/cmd/b/main.go")), ["example.org/two/cmd/b"]);
+            assert_eq!(charged(&format!("{front}/main.go")), ["example.org/two"]);
+        }
+    }
+
+    #[test]
+    fn programs_of_several_modules_may_not_be_told_apart_and_that_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        for module in ["x", "y"] {
+            let folder = dir.path().join(module);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("go.mod"), format!("module example.org/{module}\n"))
+                .unwrap();
+            std::fs::write(folder.join("main.go"), TEXT.replace("package web", "package main"))
+                .unwrap();
+        }
+        let report = tophash_source::lint(&[dir.path().to_path_buf()], &Config::default());
+        let mut charger = Charger::new(&report.findings);
+        let frame = Frame { function: "main.count", file: "/src/main.go", line: 19, location: 0 };
+        charger.charge(&[frame], Sum { bytes: 64, objects: 2 });
+        assert!(charger.weights.iter().all(|weight| weight.bytes == 64));
+        assert!(charger.doubts().is_some_and(|text| text.starts_with("/src/main.go: several")));
     }
 
     #[test]

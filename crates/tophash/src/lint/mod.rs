@@ -13,6 +13,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::panic;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
@@ -117,7 +118,11 @@ pub(crate) fn config_near(path: &Path) -> Result<Config> {
 fn read_config(path: &Path) -> Result<Config> {
     let text =
         fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
-    Config::parse(&text).with_context(|| format!("can't use {}", path.display()))
+    let mut config =
+        Config::parse(&text).with_context(|| format!("can't use {}", path.display()))?;
+    let whole = fs::canonicalize(path).ok();
+    config.root = whole.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+    Ok(config)
 }
 
 fn is_named(paths: &[PathBuf], path: &str) -> bool {
@@ -186,13 +191,45 @@ fn print(options: &LintOptions, shown: &Shown) -> Result<()> {
 
 /// Runs without a word from a parser that fails on a file: the report names the file.
 fn quietly<T>(run: impl FnOnce() -> T) -> T {
-    let usual = panic::take_hook();
+    let usual: Arc<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync> = Arc::from(panic::take_hook());
+    let others = Arc::clone(&usual);
     panic::set_hook(Box::new(move |fault| {
         if thread::current().name() != Some("tophash-lint") {
-            usual(fault);
+            others(fault);
         }
     }));
     let done = run();
-    drop(panic::take_hook());
+    panic::set_hook(Box::new(move |fault| usual(fault)));
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Panics on a thread of its own, whose name other tests' threads don't have.
+    fn fail(name: &str) {
+        let started = thread::Builder::new().name(name.to_owned()).spawn(|| panic!("as planned"));
+        assert!(started.unwrap().join().is_err());
+    }
+
+    #[test]
+    fn a_hook_for_panics_is_there_again_afterwards() {
+        static TOLD: AtomicUsize = AtomicUsize::new(0);
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(|_| {
+            if thread::current().name().is_some_and(|name| name.starts_with("tophash-lint")) {
+                TOLD.fetch_add(1, Ordering::Relaxed);
+            }
+        }));
+        quietly(|| fail("tophash-lint"));
+        assert_eq!(TOLD.load(Ordering::Relaxed), 0);
+        quietly(|| fail("tophash-lint-other"));
+        assert_eq!(TOLD.load(Ordering::Relaxed), 1);
+        fail("tophash-lint");
+        assert_eq!(TOLD.load(Ordering::Relaxed), 2);
+        panic::set_hook(usual);
+    }
 }

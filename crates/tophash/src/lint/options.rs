@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::args::SeverityName;
 use crate::charge::CostOptions;
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("weighed").args(["profile", "pid", "inspect"])))]
 pub(crate) struct LintOptions {
     /// Folders, with all packages below them, or single files.
     #[arg(value_name = "PATHS", default_value = ".")]
@@ -45,7 +46,7 @@ pub(crate) struct LintOptions {
     pub(crate) inspect: Option<PathBuf>,
 
     /// Leave out findings to which nothing is charged.
-    #[arg(long)]
+    #[arg(long, requires = "weighed")]
     pub(crate) only_charged: bool,
 }
 

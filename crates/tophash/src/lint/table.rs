@@ -35,7 +35,8 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
         writeln!(out, "passed over: {}{line} {}{}", file.path, file.reason, parts(file))?;
     }
     if report.passed_over.len() > MAX_PASSED_OVER {
-        writeln!(out, "passed over: {} more files", report.passed_over.len() - MAX_PASSED_OVER)?;
+        let more = counted(report.passed_over.len() - MAX_PASSED_OVER, "other file");
+        writeln!(out, "passed over: {more}")?;
     }
     writeln!(
         out,
