@@ -355,12 +355,17 @@ impl From<Object> for Value {
 /// a caller may run there.
 ///
 /// ```compile_fail,E0277
-/// use tophash_safemap::{Kind, TypedValue, Value};
+/// use tophash_safemap::{IntoTyped, Kind, TypedValue, Value};
 ///
 /// struct Mine;
 /// impl From<Mine> for Value {
 ///     fn from(_: Mine) -> Self {
 ///         Value::from(1)
+///     }
+/// }
+/// impl IntoTyped<Mine> for Mine {
+///     fn into_typed(self) -> Mine {
+///         self
 ///     }
 /// }
 /// impl TypedValue for Mine {
