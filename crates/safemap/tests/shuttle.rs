@@ -50,6 +50,29 @@ fn transactions_and_snapshots_have_an_order_under_hostile_schedules() {
 }
 
 #[test]
+fn a_commit_takes_no_more_room_from_others_than_it_comes_to_hold() {
+    for name in ["d", "e", "f", "g"] {
+        let swap_beside_a_write = move || {
+            let clock = Arc::new(ManualClock::new());
+            let map =
+                SafeMap::builder(Schema::open()).clock(clock).max_entries(3).shards(8).build();
+            map.load([("a", 1), ("b", 1)]).expect("two fit");
+            let swapped = map.clone();
+            let swap = shuttle::thread::spawn(move || {
+                swapped.transaction(|transaction| {
+                    transaction.remove("a")?;
+                    transaction.set("c", 1)
+                })
+            });
+            map.set(name, 1).expect("there is room for a third");
+            swap.join().expect("no thread panics").expect("one goes for one that comes");
+            assert_eq!(map.len(), 3);
+        };
+        shuttle::check_random(swap_beside_a_write, 1000);
+    }
+}
+
+#[test]
 fn snapshots_beside_writers_are_one_moment() {
     let plans = [
         vec![Op::Snapshot, Op::Snapshot],

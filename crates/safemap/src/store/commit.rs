@@ -41,12 +41,18 @@ pub(crate) enum CommitFault {
 /// The version that each shard had when it was first read.
 pub(crate) type ShardVersions = Vec<(usize, u64)>;
 
-/// What a commit took by estimate, and what its tables used of it.
-#[derive(Debug, Default)]
-struct Taken {
+/// Entries and bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
     entries: usize,
     bytes: usize,
-    used: usize,
+}
+
+/// What a commit took by estimate, less what it will give back, and what its shards held before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    taken: Amount,
+    before: Amount,
 }
 
 /// What a commit put out of its place, to be dropped once the locks are let go.
@@ -178,7 +184,7 @@ impl Store {
             Ok(taken) => taken,
             Err(lack) => return Ok(Some(lack)),
         };
-        self.apply(&mut shards, writes, now, &taken, &mut gone);
+        self.apply(&mut shards, writes, now, &mut gone);
         // Removals come last: they may shrink a table that was grown for what is added.
         let removed = writes.iter().filter(|write| write.value.is_none());
         let removed = removed.map(|write| (self.index(write.hash), Arc::clone(&write.key)));
@@ -187,8 +193,21 @@ impl Store {
             if let Some(bucket) = shard.find(self.hash(&key), &key) {
                 let has_expired = shard.bucket(bucket).is_some_and(|entry| entry.is_expired(now));
                 let why = if has_expired { Change::Expired } else { Change::Removed };
-                gone.entries.extend(self.take(index, shard, bucket, why));
+                gone.entries.extend(self.take_out(index, shard, bucket, why));
             }
+        }
+        if self.limits.are_set() {
+            // What was taken by estimate is set right over all that was done: as wrapping arithmetic,
+            // since more may have been freed than was taken. Till here no more was taken than will be
+            // held, so that no other writer found less room than there is.
+            let (Taken { taken, before }, after) = (taken, held(&shards));
+            let more = |after: usize, before: usize, taken: usize| {
+                after.wrapping_sub(before).wrapping_sub(taken)
+            };
+            let entries = more(after.entries, before.entries, taken.entries);
+            let bytes = more(after.bytes, before.bytes, taken.bytes);
+            self.used_entries.fetch_add(entries, Ordering::Relaxed);
+            self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         Ok(None)
     }
@@ -202,7 +221,7 @@ impl Store {
         now: u64,
         gone: &mut Gone,
     ) -> Result<Taken, Lack> {
-        let mut taken = Taken::default();
+        let mut needed = Amount::default();
         let mut added = vec![0; self.cells.len()];
         let (mut removed, mut freed) = (0, 0);
         for (index, key) in left_out {
@@ -218,14 +237,14 @@ impl Store {
             let old = bucket.and_then(|bucket| shard.bucket(bucket));
             match (&write.value, old) {
                 (Some(value), Some(old)) => {
-                    taken.bytes += old.bytes_with(value, write.life.from(now));
+                    needed.bytes += old.bytes_with(value, write.life.from(now));
                     freed += old.bytes();
                 }
                 (Some(value), None) => {
-                    taken.entries += 1;
+                    needed.entries += 1;
                     let name = Name::of(&write.key, Some(&write.key)).content_bytes();
                     let extra = extra_bytes(&value.value, write.life.from(now));
-                    taken.bytes += value.bytes + name + extra;
+                    needed.bytes += value.bytes + name + extra;
                     added[index] += 1;
                 }
                 (None, Some(old)) => {
@@ -236,29 +255,27 @@ impl Store {
             }
         }
         for (index, shard) in shards.iter() {
-            taken.bytes += shard.growth(added[*index]);
+            needed.bytes += shard.growth(added[*index]);
         }
+        let mut taken = Amount::default();
         if self.limits.are_set() {
-            let entries = taken.entries.saturating_sub(removed);
+            let entries = needed.entries.saturating_sub(removed);
             self.take_entries(entries).map_err(|()| {
                 let used = self.used_entries.load(Ordering::Relaxed);
                 Lack::Entries((used + entries).saturating_sub(self.limits.entries).max(1))
             })?;
-            let bytes = taken.bytes.saturating_sub(freed);
+            let bytes = needed.bytes.saturating_sub(freed);
             if let Err(lacking) = self.take_bytes(bytes) {
                 self.used_entries.fetch_sub(entries, Ordering::Relaxed);
                 return Err(Lack::Bytes(lacking));
             }
-            // What is given back is given back as it goes; until then it is lent.
-            self.used_entries.fetch_add(taken.entries - entries, Ordering::Relaxed);
-            self.used_bytes.fetch_add(taken.bytes - bytes, Ordering::Relaxed);
+            taken = Amount { entries, bytes };
         }
+        let before = held(shards);
         for (index, shard) in shards.iter_mut() {
-            let before = shard.bytes();
             shard.reserve(added[*index], |key| self.hash_bytes(key));
-            taken.used += shard.bytes().saturating_sub(before);
         }
-        Ok(taken)
+        Ok(Taken { taken, before })
     }
 
     /// Puts what room was taken for; can't fail.
@@ -267,15 +284,12 @@ impl Store {
         shards: &mut [(usize, ShortGuard<'_, Shard>)],
         writes: &[Write],
         now: u64,
-        taken: &Taken,
         gone: &mut Gone,
     ) {
-        let mut used = taken.used;
         for write in writes {
             let Some(value) = &write.value else { continue };
             let (index, shard) = shard_of(shards, self.index(write.hash));
             let bucket = shard.find(write.hash, &write.key);
-            let before = shard.bytes();
             let version = match bucket {
                 Some(bucket) => {
                     let (version, old) =
@@ -291,8 +305,6 @@ impl Store {
                     shard.insert(write.hash, entry, |key| self.hash_bytes(key))
                 }
             };
-            // What was taken by estimate is set right below, over all writes.
-            used = used.wrapping_add(shard.bytes()).wrapping_sub(before);
             self.publish(index, shard);
             self.tell(
                 Change::Written,
@@ -301,11 +313,13 @@ impl Store {
                 version,
             );
         }
-        if self.limits.are_set() {
-            // As wrapping arithmetic: writes may have freed more than they took.
-            self.used_bytes.fetch_add(used.wrapping_sub(taken.bytes), Ordering::Relaxed);
-        }
     }
+}
+
+/// What shards hold.
+fn held(shards: &[(usize, ShortGuard<'_, Shard>)]) -> Amount {
+    let entries = shards.iter().map(|(_, shard)| shard.len()).sum();
+    Amount { entries, bytes: shards.iter().map(|(_, shard)| shard.bytes()).sum() }
 }
 
 fn is_current(shard: &Shard, read: &Read) -> bool {

@@ -237,9 +237,25 @@ impl Store {
         self.hub.tell(&Event { change, key, value, version, error: None });
     }
 
-    /// Takes an entry out, for whatever reason, and keeps the accounts.
+    /// Takes an entry out, for whatever reason, keeps the accounts, and gives back the room.
     fn take(&self, index: usize, shard: &mut Shard, bucket: usize, why: Change) -> Option<Entry> {
         let bytes = if self.limits.are_set() { shard.bytes() } else { 0 };
+        let entry = self.take_out(index, shard, bucket, why)?;
+        if self.limits.are_set() {
+            self.used_entries.fetch_sub(1, Ordering::Relaxed);
+            self.settle(bytes, shard, 0);
+        }
+        Some(entry)
+    }
+
+    /// As [`Store::take`], without giving back the room.
+    fn take_out(
+        &self,
+        index: usize,
+        shard: &mut Shard,
+        bucket: usize,
+        why: Change,
+    ) -> Option<Entry> {
         let entry = shard.remove(bucket, |key| self.hash_bytes(key))?;
         match why {
             Change::Expired => shard.counts.expirations += 1,
@@ -249,10 +265,6 @@ impl Store {
         if why == Change::Evicted && shard.len() == 0 {
             // Small tables are kept for the next entry, but not when room is needed.
             shard.shrink(0, |key| self.hash_bytes(key));
-        }
-        if self.limits.are_set() {
-            self.used_entries.fetch_sub(1, Ordering::Relaxed);
-            self.settle(bytes, shard, 0);
         }
         self.publish(index, shard);
         self.tell(why, &entry.name, &entry.value, shard.version());
