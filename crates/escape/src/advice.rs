@@ -20,6 +20,29 @@ const fn advice(change: &'static str, cost: &'static str) -> Advice {
     Advice { change, cost }
 }
 
+/// The most bytes that a map stores in its own tables; what is larger, it allocates one by one
+/// (`MAXELEMSIZE`, `MapMaxElemBytes`).
+const MOST_IN_PLACE: u64 = 128;
+
+/// Whether an elem of so many bytes is an object of its own, however the map has it.
+pub fn is_apart_by_value(site: &Site, size: Option<u64>) -> bool {
+    site.map == Some(MapRole::Elem)
+        && matches!(site.kind, SiteKind::Object | SiteKind::Variable)
+        && size.is_some_and(|size| size > MOST_IN_PLACE)
+}
+
+/// Proposes a change for a site, of whose objects it may be known how many bytes they have.
+pub fn advise_sized(site: &Site, size: Option<u64>) -> Advice {
+    match is_apart_by_value(site, size) {
+        true => advice(
+            "hold fewer of them, or less in each; storing them by value saves nothing, since a map \
+             allocates elems over 128 bytes one by one as well",
+            "what is taken out of the elem has to be kept, or found again, elsewhere",
+        ),
+        false => advise(site),
+    }
+}
+
 /// Proposes a change for a site.
 pub fn advise(site: &Site) -> Advice {
     match (site.map, site.kind) {
@@ -182,6 +205,23 @@ pub fn advise_growth(growth: Growth) -> Advice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elems_that_no_map_stores_in_place_are_not_proposed_by_value() {
+        let text = "# p\n./a.go:3:9: &T{...} escapes to heap\n";
+        let report = crate::read(text, &crate::NoContext);
+        let (_, site) = report.escaping().next().unwrap();
+        let mut site = site.clone();
+        site.map = Some(MapRole::Elem);
+        for (size, is_apart) in [(None, false), (Some(128), false), (Some(144), true)] {
+            assert_eq!(is_apart_by_value(&site, size), is_apart, "{size:?}");
+            let by_value =
+                advise_sized(&site, size).change.starts_with("store the struct by value");
+            assert_eq!(by_value, !is_apart, "{size:?}");
+        }
+        site.map = Some(MapRole::Key);
+        assert!(!is_apart_by_value(&site, Some(144)));
+    }
 
     #[test]
     fn a_hint_stands_after_the_type() {

@@ -2,23 +2,29 @@
 //!
 //! A profile knows functions, files and lines, but no columns and no expressions; and it may come from
 //! another machine. So lines are matched by the package that the function's name tells, the file's last
-//! part, and the number. Where a call was inlined, the compiler speaks of the line of the outermost
+//! part, and the number; packages called `main` by the file's folder, too. Where a call was inlined, the compiler speaks of the line of the outermost
 //! call, and the allocation is charged there; where that line is unknown, to the next one inside.
 //!
 //! A line is charged once, however many sites it has. What is allocated on a line of these packages
-//! without a verdict, the runtime allocates on its behalf: maps and slices that grow, channels.
+//! without a verdict, the runtime allocates on its behalf: maps and slices that grow, channels. What a map
+//! grew by on a line with verdicts is told by the stacks, or by the blocks' sizes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::blocks::{Blocks, fills_map, have_fixed_sizes};
 use crate::explain::Context;
 use crate::position::Position;
+use crate::programs::{Owner, Programs};
 use crate::report::Report;
 use crate::site::Site;
 use crate::stack::{Frame, MapWork, Sum, base_name, outside_of_runtime, split_symbol};
 
 /// How many frames of inlined calls are followed outward.
 const DEEPEST: usize = 64;
+
+/// Files whose program is unclear that are told of.
+const MOST_DOUBTS: usize = 16;
 
 /// What the runtime allocates on behalf of a line that has no verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +54,31 @@ impl Growth {
     }
 }
 
+/// How it is known what a map took to grow, of what was allocated on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrowthBy {
+    /// No map grows there.
+    Nothing,
+    /// By the runtime's calls.
+    Calls,
+    /// By the blocks that are few, and much larger than what is stored.
+    Sizes,
+    /// It is not: what the map took may be in the sum.
+    Unknown,
+}
+
+impl GrowthBy {
+    /// A short name, for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Calls => "calls",
+            Self::Sizes => "sizes",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A line with what was allocated on it.
 #[derive(Debug, Clone)]
 pub struct ChargedLine<'r> {
@@ -61,10 +92,38 @@ pub struct ChargedLine<'r> {
     pub sites: Vec<&'r Site>,
     /// What was allocated there.
     pub sum: Sum,
-    /// The part of it that maps took to grow, where the stacks tell.
+    /// The part of it that maps took to grow, as far as that is known.
     pub map_growth: Sum,
+    /// How that is known.
+    pub growth_by: GrowthBy,
     /// What the runtime allocates, where nothing escapes on the line.
     pub growth: Option<Growth>,
+}
+
+impl ChargedLine<'_> {
+    /// What was allocated there, without what maps took to grow.
+    pub fn own_sum(&self) -> Sum {
+        Sum {
+            bytes: self.sum.bytes.saturating_sub(self.map_growth.bytes),
+            objects: self.sum.objects.saturating_sub(self.map_growth.objects),
+        }
+    }
+
+    /// How many bytes an object has that escapes there, where it can only be of one site.
+    pub fn object_size(&self) -> Option<u64> {
+        let is_clear = self.sites.len() == 1 && self.growth_by != GrowthBy::Unknown;
+        let Sum { bytes, objects } = self.own_sum();
+        bytes.checked_div(objects).filter(|_| is_clear)
+    }
+}
+
+/// A file of a program, of which it is not sure whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Where the program was built.
+    pub file: String,
+    /// The package that it was taken to be of; or several, and it was charged to none of them.
+    pub packages: Vec<String>,
 }
 
 /// All that a profile says, by who is to blame.
@@ -76,6 +135,8 @@ pub struct Charged<'r> {
     pub outside: Vec<(String, Sum)>,
     /// Everything.
     pub total: Sum,
+    /// Files that may be another program's.
+    pub doubts: Vec<Doubt>,
 }
 
 struct LineOf<'r> {
@@ -86,6 +147,9 @@ struct LineOf<'r> {
     sum: Sum,
     map_growth: Sum,
     growth: Option<Growth>,
+    /// What the stacks do not say of what it is.
+    blocks: Blocks,
+    has_calls: bool,
 }
 
 /// Charges allocations to the lines of a report.
@@ -94,12 +158,14 @@ pub struct Charger<'r> {
     /// By package, file's last part and line.
     index: HashMap<(String, String, u32), usize>,
     lines: Vec<LineOf<'r>>,
-    /// Full paths by the name that symbols have: `main` for each that is a program.
     packages: HashMap<String, &'r str>,
+    /// Those that symbols call `main`.
+    programs: Programs<'r>,
     files: HashMap<(String, String), Position>,
     inlined: HashSet<(String, String, u32, String)>,
     outside: BTreeMap<String, Sum>,
     total: Sum,
+    doubts: BTreeMap<String, Vec<String>>,
 }
 
 impl<'r> Charger<'r> {
@@ -110,6 +176,8 @@ impl<'r> Charger<'r> {
             index: HashMap::new(),
             lines: Vec::new(),
             packages: HashMap::new(),
+            programs: Programs::of(report, context, programs),
+            doubts: BTreeMap::new(),
             files: HashMap::new(),
             inlined: HashSet::new(),
             outside: BTreeMap::new(),
@@ -117,21 +185,20 @@ impl<'r> Charger<'r> {
         };
         for package in &report.packages {
             let path = package.path.split(" [").next().unwrap_or(&package.path);
-            let symbol = if programs.contains(path) { "main" } else { path };
-            charger.packages.insert(symbol.to_owned(), path);
+            charger.packages.insert(path.to_owned(), path);
             for function in &package.functions {
                 let file = function.at.base_name().to_owned();
                 let first = Position { line: 1, column: 0, ..function.at.clone() };
-                charger.files.entry((symbol.to_owned(), file)).or_insert(first);
+                charger.files.entry((path.to_owned(), file)).or_insert(first);
             }
             for site in &package.sites {
                 let (base, line) = (site.at.base_name().to_owned(), site.at.line);
                 for callee in &site.inlined {
-                    let key = (symbol.to_owned(), base.clone(), line, last_name(callee).to_owned());
+                    let key = (path.to_owned(), base.clone(), line, last_name(callee).to_owned());
                     charger.inlined.insert(key);
                 }
                 if site.escapes {
-                    let line = charger.line(symbol, path, &site.at, &site.function);
+                    let line = charger.line(path, &site.at, &site.function);
                     charger.lines[line].sites.push(site);
                 }
             }
@@ -139,14 +206,8 @@ impl<'r> Charger<'r> {
         charger
     }
 
-    fn line(
-        &mut self,
-        symbol: &str,
-        package: &'r str,
-        at: &Position,
-        function: &Arc<str>,
-    ) -> usize {
-        let key = (symbol.to_owned(), at.base_name().to_owned(), at.line);
+    fn line(&mut self, package: &'r str, at: &Position, function: &Arc<str>) -> usize {
+        let key = (package.to_owned(), at.base_name().to_owned(), at.line);
         *self.index.entry(key).or_insert_with(|| {
             self.lines.push(LineOf {
                 package,
@@ -156,6 +217,8 @@ impl<'r> Charger<'r> {
                 sum: Sum::default(),
                 map_growth: Sum::default(),
                 growth: None,
+                blocks: Blocks::default(),
+                has_calls: false,
             });
             self.lines.len() - 1
         })
@@ -164,7 +227,9 @@ impl<'r> Charger<'r> {
     /// Charges what was allocated with a stack, the innermost call first.
     pub fn charge(&mut self, frames: &[Frame<'_>], sum: Sum) {
         self.total.add(sum);
+        let depth = frames.len();
         let (frames, work) = outside_of_runtime(frames);
+        let has_calls = frames.len() < depth;
         let Some(first) = frames.first() else {
             self.outside.entry("the runtime".to_owned()).or_default().add(sum);
             return;
@@ -180,25 +245,28 @@ impl<'r> Charger<'r> {
         }
         let known = (0..=outermost).rev().find_map(|index| {
             let frame = frames.get(index)?;
-            self.index.get(&key_of(frame)).copied()
+            self.index.get(&self.key_of(frame)).copied()
         });
         let line = known.or_else(|| {
             (0..=outermost).rev().find_map(|index| {
                 let frame = frames.get(index)?;
-                let (symbol, name) = split_symbol(frame.function);
-                let path = self.packages.get(&symbol).copied()?;
-                let base = base_name(frame.file).to_owned();
-                let file = self.files.get(&(symbol.clone(), base))?.file.clone();
-                let at = Position { file, line: frame.line, column: 0 };
-                Some(self.line(&symbol, path, &at, &name.into()))
+                let (path, base, line) = self.key_of(frame);
+                let path = self.packages.get(&path).copied()?;
+                let file = self.files.get(&(path.to_owned(), base))?.file.clone();
+                let at = Position { file, line, column: 0 };
+                let (_, name) = split_symbol(frame.function);
+                Some(self.line(path, &at, &name.into()))
             })
         });
         match line.and_then(|line| self.lines.get_mut(line)) {
             Some(line) => {
                 line.sum.add(sum);
+                line.has_calls |= has_calls;
                 if work == MapWork::Grows {
                     line.map_growth.add(sum);
                     line.growth = Some(Growth::Map);
+                } else {
+                    line.blocks.add(sum);
                 }
             }
             None => {
@@ -206,12 +274,38 @@ impl<'r> Charger<'r> {
                 self.outside.entry(symbol).or_default().add(sum);
             }
         }
+        self.doubt(frames.get(..=outermost).unwrap_or_default());
+    }
+
+    /// Keeps in mind which files may be another program's.
+    fn doubt(&mut self, frames: &[Frame<'_>]) {
+        for frame in frames.iter().filter(|frame| frame.function.starts_with("main.")) {
+            let packages = match self.programs.owner_of(frame.file) {
+                Owner::Probably(path) => vec![path.to_owned()],
+                Owner::OneOf(paths) => paths.into_iter().map(str::to_owned).collect(),
+                Owner::Package(_) | Owner::Other => continue,
+            };
+            if self.doubts.len() < MOST_DOUBTS {
+                self.doubts.insert(frame.file.to_owned(), packages);
+            }
+        }
+    }
+
+    /// The package, the file's last part, and the line.
+    fn key_of(&self, frame: &Frame<'_>) -> (String, String, u32) {
+        let (symbol, _) = split_symbol(frame.function);
+        let owner = (symbol == "main").then(|| self.programs.owner_of(frame.file));
+        let package = match owner {
+            Some(Owner::Package(path) | Owner::Probably(path)) => path.to_owned(),
+            _ => symbol,
+        };
+        (package, base_name(frame.file).to_owned(), frame.line)
     }
 
     fn is_inlined(&self, callee: &Frame<'_>, caller: &Frame<'_>) -> bool {
-        let (symbol, base, line) = key_of(caller);
+        let (path, base, line) = self.key_of(caller);
         let name = last_name(callee.function).to_owned();
-        self.inlined.contains(&(symbol, base, line, name))
+        self.inlined.contains(&(path, base, line, name))
     }
 
     /// Ranks what was charged.
@@ -225,14 +319,16 @@ impl<'r> Charger<'r> {
                     true => line.growth.or_else(|| Some(growth(context, &line.at))),
                     false => None,
                 };
-                let LineOf { package, at, sites, function, sum, map_growth, .. } = line;
-                ChargedLine { package, at, function, sites, sum, map_growth, growth }
+                let (map_growth, growth_by) = map_growth(&line);
+                let LineOf { package, at, sites, function, sum, .. } = line;
+                ChargedLine { package, at, function, sites, sum, map_growth, growth_by, growth }
             })
             .collect();
         lines.sort_by(|a, b| b.sum.bytes.cmp(&a.sum.bytes).then_with(|| a.at.cmp(&b.at)));
         let mut outside: Vec<_> = self.outside.into_iter().collect();
         outside.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.bytes));
-        Charged { lines, outside, total: self.total }
+        let doubts = self.doubts.into_iter().map(|(file, packages)| Doubt { file, packages });
+        Charged { lines, outside, total: self.total, doubts: doubts.collect() }
     }
 }
 
@@ -240,6 +336,18 @@ impl std::fmt::Debug for Charger<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Charger").field("lines", &self.lines.len()).finish_non_exhaustive()
     }
+}
+
+/// What maps took to grow on a line, and how that is known.
+fn map_growth(line: &LineOf<'_>) -> (Sum, GrowthBy) {
+    if line.map_growth != Sum::default() {
+        return (line.map_growth, GrowthBy::Calls);
+    }
+    if line.has_calls || line.sum == Sum::default() || !fills_map(&line.sites) {
+        return (Sum::default(), GrowthBy::Nothing);
+    }
+    let tables = line.blocks.tables().filter(|_| have_fixed_sizes(&line.sites));
+    tables.map_or((Sum::default(), GrowthBy::Unknown), |tables| (tables, GrowthBy::Sizes))
 }
 
 /// Tells from a line's text what the runtime allocates there.
@@ -266,11 +374,6 @@ fn growth(context: &dyn Context, at: &Position) -> Growth {
     }
 }
 
-fn key_of(frame: &Frame<'_>) -> (String, String, u32) {
-    let (symbol, _) = split_symbol(frame.function);
-    (symbol, base_name(frame.file).to_owned(), frame.line)
-}
-
 /// The last part of a function's name, without type arguments: `fmt.Sprint` and `Sprint` agree.
 fn last_name(function: &str) -> &str {
     let plain = function.split('[').next().unwrap_or(function);
@@ -281,6 +384,7 @@ fn last_name(function: &str) -> &str {
 mod tests {
     use super::*;
     use crate::NoContext;
+    use crate::explain::PackagePlace;
 
     const TEXT: &str = "# example.com/app\n\
         ./a.go:3:6: can inline New with cost 4 as: func() *T { return &T{...} }\n\
@@ -334,5 +438,110 @@ mod tests {
         let charged = charger.finish();
         assert_eq!(charged.outside[0].0, "gopkg.in/yaml.v3");
         assert_eq!(charged.outside[1].0, "the runtime");
+    }
+
+    /// Two programs of one module.
+    struct Module;
+
+    impl Context for Module {
+        fn source(&self, _: &str) -> Option<Arc<str>> {
+            None
+        }
+
+        fn is_package(&self, _: &str, _: &str) -> bool {
+            false
+        }
+
+        fn place_of(&self, package: &str) -> Option<PackagePlace> {
+            let below = package.strip_prefix("example.com/two/")?;
+            let folder = format!("/home/u/two/{below}");
+            Some(PackagePlace { folder: folder.into(), module: Some("example.com/two".into()) })
+        }
+    }
+
+    #[test]
+    fn programs_are_not_charged_for_one_another() {
+        let paths = ["example.com/two/cmd/a", "example.com/two/cmd/b"];
+        let text = paths.map(|path| {
+            let file = format!("cmd/{}/main.go", last_part(path));
+            format!(
+                "# {path}\n{file}:9:6: cannot inline fill: function too complex\n\
+                 {file}:12:9: &rec{{...}} escapes to heap\n"
+            )
+        });
+        let report = crate::read(&text.concat(), &Module);
+        let programs = paths.map(str::to_owned).into_iter().collect();
+        let mut charger = Charger::new(&report, &Module, &programs);
+        let at = |file| Frame { function: "main.fill", file, line: 12, location: 1 };
+        let sum = |bytes| Sum { bytes, objects: 1 };
+        charger.charge(&[at("/home/u/two/cmd/b/main.go")], sum(5));
+        charger.charge(&[at("example.com/two/cmd/a/main.go")], sum(7));
+        charger.charge(&[at("/home/u/two/cmd/c/main.go")], sum(11));
+        let charged = charger.finish();
+        let lines: Vec<_> = charged
+            .lines
+            .iter()
+            .map(|line| (last_part(line.package), line.sites.len(), line.sum.bytes))
+            .collect();
+        assert_eq!(lines, [("a", 1, 7), ("b", 1, 5)]);
+        assert_eq!(charged.outside, [("main".to_owned(), sum(11))]);
+        assert!(charged.doubts.is_empty(), "{:?}", charged.doubts);
+    }
+
+    fn last_part(path: &str) -> &str {
+        base_name(path)
+    }
+
+    const FILLS: &str = "# example.com/app\n\
+        ./a.go:3:6: cannot inline fill: function too complex\n\
+        ./a.go:5:9: &T{...} escapes to heap in fill:\n\
+        ./a.go:5:9:   flow: {heap} ← &{storage for &T{...}}:\n\
+        ./a.go:5:9:     from &T{...} (spill) at ./a.go:5:9\n\
+        ./a.go:5:9:     from m[k] = &T{...} (assign) at ./a.go:5:7\n\
+        ./a.go:5:9: &T{...} escapes to heap\n";
+
+    /// Knows that `m` is a map.
+    struct Text;
+
+    impl Context for Text {
+        fn source(&self, _: &str) -> Option<Arc<str>> {
+            Some("package app\n\nfunc fill(m map[int]*T, k int) {\n\n\tm[k] = &T{}\n}\n".into())
+        }
+
+        fn is_package(&self, _: &str, _: &str) -> bool {
+            false
+        }
+    }
+
+    fn filled(stacks: &[(&[Frame<'_>], Sum)]) -> (Sum, GrowthBy, Option<u64>) {
+        let report = crate::read(FILLS, &Text);
+        let mut charger = Charger::new(&report, &Text, &HashSet::new());
+        for (frames, sum) in stacks {
+            charger.charge(frames, *sum);
+        }
+        let charged = charger.finish();
+        let line = &charged.lines[0];
+        assert_eq!(line.sites[0].map, Some(crate::MapRole::Elem));
+        (line.own_sum(), line.growth_by, line.object_size())
+    }
+
+    #[test]
+    fn what_a_map_grew_by_is_no_object_s() {
+        let here = frame("example.com/app.fill", 5, 1);
+        let objects = Sum { bytes: 208_000, objects: 1000 };
+        let tables = Sum { bytes: 81_920, objects: 2 };
+        // A profile has the sizes alone, a process the runtime's calls.
+        assert_eq!(
+            filled(&[(&[here], objects), (&[here], tables)]),
+            (objects, GrowthBy::Sizes, Some(208))
+        );
+        assert_eq!(filled(&[(&[here], objects)]), (objects, GrowthBy::Unknown, None));
+        let makes: &[_] = &[frame("runtime.newobject", 1, 9), here];
+        let grows: &[_] = &[frame("runtime.mapassign_fast64", 1, 9), here];
+        assert_eq!(
+            filled(&[(makes, objects), (grows, tables)]),
+            (objects, GrowthBy::Calls, Some(208))
+        );
+        assert_eq!(filled(&[(makes, objects)]), (objects, GrowthBy::Nothing, Some(208)));
     }
 }

@@ -4,8 +4,9 @@
 //! of those that agree in all of these, it counts how many escape. Names that the compiler makes up
 //! (`~r0`, `.autotmp_7`) and the spelling of type arguments differ between builds and count as equal.
 //!
-//! Of `append`, Go has verdicts from 1.25 on. Where only one side has any, they are left out: on the
-//! other side they are on the heap as well, if anywhere.
+//! Of `append`, Go has verdicts from 1.25 on. Where only one side's compiler has them, they are left out:
+//! on the other side they are on the heap as well, if anywhere. Which compilers those are is told by their
+//! versions and not by the reports: code without an `append` has no such verdict either.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,29 @@ pub struct Change<'r> {
     pub stays_otherwise: bool,
 }
 
+/// One side of a comparison.
+#[derive(Debug, Clone, Copy)]
+pub struct Build<'r> {
+    /// What the compiler said.
+    pub report: &'r Report,
+    /// What it calls itself, as `go env GOVERSION` prints it: `go1.27.3`.
+    pub version: &'r str,
+}
+
+impl Build<'_> {
+    /// Whether the compiler says of each `append` where it allocates.
+    fn judges_append(&self) -> bool {
+        minor(self.version).is_none_or(|minor| minor >= 25)
+    }
+}
+
+/// The number of the release in `go1.27.3` or `devel go1.28-4f2b6c3`.
+fn minor(version: &str) -> Option<u32> {
+    let rest = version.get(version.find("go1.")? + "go1.".len()..)?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    rest.get(..digits)?.parse().ok()
+}
+
 type Key<'r> = (&'r str, String, SiteKind, String);
 
 #[derive(Default)]
@@ -51,11 +75,9 @@ struct Sites<'r> {
 }
 
 /// Lists what changed: new ones first, by place.
-pub fn compare<'r>(before: &'r Report, after: &'r Report) -> Vec<Change<'r>> {
-    let has_append =
-        |report: &Report| report.sites().any(|(_, site)| site.kind == SiteKind::Append);
-    let with_append = has_append(before) == has_append(after);
-    let (mut old, new) = (group(before, with_append), group(after, with_append));
+pub fn compare<'r>(before: Build<'r>, after: Build<'r>) -> Vec<Change<'r>> {
+    let with_append = before.judges_append() == after.judges_append();
+    let (mut old, new) = (group(before.report, with_append), group(after.report, with_append));
     let mut changes = Vec::new();
     for (key, now) in &new {
         let was = old.remove(key).unwrap_or_default();
@@ -147,8 +169,12 @@ fn outermost(function: &str) -> String {
     {
         name = front;
     }
-    // Initializers of globals have many names, and methods of other packages' types a prefix.
-    if ["init", "map.init", "glob."].iter().any(|prefix| name.starts_with(prefix)) {
+    // Initializers of globals have many names, and methods of other packages' types a prefix. A dot
+    // belongs to each: functions may be called `initialize`, and types `global`.
+    let is_initializer = ["init", "map.init", "glob."].iter().any(|name_of_it| {
+        name.strip_prefix(name_of_it).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    });
+    if is_initializer {
         return "init".to_owned();
     }
     match name.find("(*") {
@@ -194,6 +220,11 @@ mod tests {
     use super::*;
     use crate::{NoContext, read};
 
+    fn compared<'r>(before: &'r Report, after: &'r Report) -> Vec<Change<'r>> {
+        let build = |report| Build { report, version: "go1.27.3" };
+        compare(build(before), build(after))
+    }
+
     fn text(lines: &[(&str, &str)]) -> String {
         let mut text = "# p\n./a.go:1:6: cannot inline f: x\n".to_owned();
         for (place, verdict) in lines {
@@ -206,7 +237,7 @@ mod tests {
     fn lines_may_move_and_names_that_are_made_up_may_change() {
         let one = read(&text(&[("3:4", "\"a\" + ~r0 escapes to heap")]), &NoContext);
         let two = read(&text(&[("9:4", "\"a\" + ~r7 escapes to heap")]), &NoContext);
-        assert!(compare(&one, &two).is_empty());
+        assert!(compared(&one, &two).is_empty());
     }
 
     #[test]
@@ -219,7 +250,7 @@ mod tests {
             ("5:4", "&T{...} escapes to heap"),
         ]);
         let (one, two) = (read(&one, &NoContext), read(&two, &NoContext));
-        let changes = compare(&one, &two);
+        let changes = compared(&one, &two);
         let kinds: Vec<_> = changes.iter().map(|change| change.kind).collect();
         assert_eq!(kinds, [ChangeKind::New, ChangeKind::Gone]);
         assert_eq!(changes[0].site.at.line, 5);
@@ -236,11 +267,40 @@ mod tests {
     }
 
     #[test]
-    fn append_is_compared_where_both_know_of_it() {
+    fn append_is_compared_where_both_compilers_judge_it() {
         let one = text(&[("3:4", "&T{...} escapes to heap")]);
         let two = text(&[("3:4", "&T{...} escapes to heap"), ("5:4", "append escapes to heap")]);
         let (one, two) = (read(&one, &NoContext), read(&two, &NoContext));
-        assert!(compare(&one, &two).is_empty());
+        let changes = |first, second| {
+            let before = Build { report: &one, version: first };
+            let after = Build { report: &two, version: second };
+            compare(before, after).len()
+        };
+        assert_eq!(changes("go1.24.11", "go1.25.5"), 0);
+        // Code that has no `append` yet has no verdict of one.
+        assert_eq!(changes("go1.27.3", "go1.27.3"), 1);
+        assert_eq!(changes("go1.25.5", "devel go1.28-4f2b6c3 Mon Nov 2"), 1);
+        assert_eq!(changes("go1.27, the native engine", "unknown"), 1);
+    }
+
+    #[test]
+    fn functions_that_begin_like_an_initializer_are_not_one() {
+        for name in ["initA", "initialize", "map.initA", "globals", "global.New", "(*init1).Run"] {
+            assert_eq!(outermost(name), name);
+        }
+        for name in ["init", "init.0", "init.func1", "init.0.func2", "init.newHandler.func1"] {
+            assert_eq!(outermost(name), "init", "{name}");
+        }
+        let of = |name: &str, line: u32| {
+            format!(
+                "# p\n./a.go:{line}:6: cannot inline {name}: x\n\
+                 ./a.go:{}:4: make(map[int]int) escapes to heap\n",
+                line + 1
+            )
+        };
+        let (one, two) = (read(&of("initA", 3), &NoContext), read(&of("initB", 3), &NoContext));
+        let kinds: Vec<_> = compared(&one, &two).iter().map(|change| change.kind).collect();
+        assert_eq!(kinds, [ChangeKind::New, ChangeKind::Gone]);
     }
 
     #[test]

@@ -28,6 +28,19 @@ pub trait Context {
     fn source(&self, file: &str) -> Option<Arc<str>>;
     /// Whether a name is that of a package which `importer` depends on.
     fn is_package(&self, importer: &str, name: &str) -> bool;
+    /// Where a package lies, by its import path.
+    fn place_of(&self, _package: &str) -> Option<PackagePlace> {
+        None
+    }
+}
+
+/// Where a package lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagePlace {
+    /// Its folder.
+    pub folder: Arc<str>,
+    /// The path of the module that it is in.
+    pub module: Option<Arc<str>>,
 }
 
 /// Knows nothing: a name in front of an exported one is taken for a package's.

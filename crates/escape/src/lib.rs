@@ -24,6 +24,7 @@
 //! This crate runs and opens nothing. Any text is read without a panic, in linear time and memory.
 
 mod advice;
+mod blocks;
 mod callee;
 mod charge;
 mod compare;
@@ -31,6 +32,7 @@ mod explain;
 mod hints;
 mod line;
 mod position;
+mod programs;
 mod read;
 mod reason;
 mod report;
@@ -38,14 +40,17 @@ mod site;
 mod stack;
 mod story;
 
-pub use advice::{Advice, advise, advise_growth};
-pub use charge::{Charged, ChargedLine, Charger, Growth};
-pub use compare::{Change, ChangeKind, compare};
-pub use explain::{Context, NoContext};
+pub use advice::{Advice, advise, advise_growth, advise_sized, is_apart_by_value};
+pub use charge::{Charged, ChargedLine, Charger, Doubt, Growth, GrowthBy};
+pub use compare::{Build, Change, ChangeKind, compare};
+pub use explain::{Context, NoContext, PackagePlace};
 pub use position::Position;
+pub use programs::{Owner, Programs};
 pub use read::read;
 pub use reason::Reason;
-pub use report::{Counts, FunctionAt, PackageReport, Report, Tally};
+pub use report::{Counts, FunctionAt, PackageReport, Report, Tally, tally};
 pub use site::{Flow, MapRole, Site, SiteKind, Step};
-pub use stack::{Frame, MapWork, Sum, base_name, outside_of_runtime, split_symbol};
+pub use stack::{
+    Frame, MapWork, Sum, base_name, folders_in_common, outside_of_runtime, split_symbol,
+};
 pub use story::Told;

@@ -106,7 +106,8 @@ impl Report {
     }
 }
 
-fn tally<'s, K: Ord>(sites: impl Iterator<Item = (K, &'s Site)>) -> BTreeMap<K, Tally> {
+/// Counts sites by what they have in common.
+pub fn tally<'s, K: Ord>(sites: impl Iterator<Item = (K, &'s Site)>) -> BTreeMap<K, Tally> {
     let mut tallies: BTreeMap<K, Tally> = BTreeMap::new();
     for (key, site) in sites {
         let tally = tallies.entry(key).or_default();

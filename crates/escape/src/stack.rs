@@ -1,7 +1,9 @@
 //! Stacks of allocations: whose they are, what the runtime did, and how symbols spell packages.
 //!
-//! The innermost calls are the runtime's, which allocates on behalf of others. Profiles hid them up to Go
-//! 1.23, so that a map that grows can't be told there from what else its line allocates.
+//! The innermost calls are the runtime's, which allocates on behalf of others. The samples that a process
+//! keeps of itself have them. Heap profiles leave them out, in all releases up to 1.27
+//! (`runtime/pprof/protomem.go`), so that stacks can't tell there a map that grows from what else its
+//! line allocates.
 
 /// A call of an allocation's stack.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +76,15 @@ pub fn base_name(file: &str) -> &str {
     file.rsplit('/').next().unwrap_or(file)
 }
 
+/// How many folders two paths have in common, counted from the last: 2 for `/src/cmd/a` and
+/// `example.com/app/cmd/a`.
+pub fn folders_in_common(one: &str, other: &str) -> usize {
+    fn folders(path: &str) -> impl Iterator<Item = &str> {
+        path.rsplit('/').filter(|part| !part.is_empty())
+    }
+    folders(one).zip(folders(other)).take_while(|(one, other)| one == other).count()
+}
+
 /// Splits a symbol's name into the package's path and the rest, undoing the linker's escapes.
 pub fn split_symbol(symbol: &str) -> (String, &str) {
     // Type arguments hold paths of their own.
@@ -95,6 +106,13 @@ mod tests {
         assert_eq!(split_symbol("a.b/c.(*T).M"), ("a.b/c".to_owned(), "(*T).M"));
         assert_eq!(split_symbol("slices.Sort[go.shape.[]a/b.T]").0, "slices");
         assert_eq!(split_symbol("odd"), ("odd".to_owned(), ""));
+    }
+
+    #[test]
+    fn folders_are_compared_from_the_last() {
+        assert_eq!(folders_in_common("/src/cmd/a/", "example.com/app/cmd/a"), 2);
+        assert_eq!(folders_in_common("/src/cmd/a", "/src/cmd/b"), 0);
+        assert_eq!(folders_in_common("", "a"), 0);
     }
 
     #[test]

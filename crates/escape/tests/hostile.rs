@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use tophash_escape::{Charger, Frame, NoContext, Report, Sum, compare, read};
+use tophash_escape::{Build, Charger, Frame, NoContext, Report, Sum, compare, read};
 
 /// Everything that can be asked of a report.
 fn exercise(report: &Report) {
@@ -20,7 +20,19 @@ fn exercise(report: &Report) {
     }
     let charged = charger.finish();
     assert!(charged.lines.len() <= report.sites().count().saturating_mul(2) + 1);
-    assert!(compare(report, report).is_empty());
+    // The same, as if every package were a program.
+    let path = |path: &str| path.split(" [").next().unwrap_or(path).to_owned();
+    let programs = report.packages.iter().map(|package| path(&package.path)).collect();
+    let mut charger = Charger::new(report, &NoContext, &programs);
+    for (_, site) in report.sites() {
+        let frame = Frame { function: "main.f", file: &site.at.file, line: 1, location: 0 };
+        charger.charge(&[frame], Sum { bytes: 1, objects: 1 });
+    }
+    for line in charger.finish().lines {
+        let _ = (line.own_sum(), line.object_size());
+    }
+    let build = Build { report, version: "go1.27" };
+    assert!(compare(build, build).is_empty());
 }
 
 const GOOD: &str = "# example.com/app\n\

@@ -40,6 +40,8 @@ pub(crate) struct Core {
 pub(crate) struct Bounds {
     pub(crate) entries: Option<u64>,
     pub(crate) bytes: Option<u64>,
+    /// Whether what ends soonest makes room.
+    pub(crate) evicts: Option<bool>,
 }
 
 /// An entry as it was read.
@@ -117,6 +119,7 @@ impl Core {
             "other" => Err(self.other_schema(None)),
             "ok" => {
                 self.supervisor.note_size(parts.number()?, parts.number()?);
+                self.supervisor.note_evictions(parts.number()?);
                 Ok((word, parts))
             }
             _ => Ok((word, parts)),
@@ -207,7 +210,7 @@ impl Core {
             "stale" => return Err(Refusal::Stale.into()),
             _ => {
                 let key = writes.first().map_or_else(|| "".into(), |write| Arc::clone(&write.key));
-                return Err(full(key, &parts.text()?));
+                return Err(full(key, &mut parts)?);
             }
         }
         let written = writes.iter().filter(|write| write.value.is_some()).count() as u64;
@@ -248,10 +251,10 @@ impl Core {
     }
 }
 
-/// What a bound's name in a script's answer means.
-pub(crate) fn full(key: Arc<str>, bound: &str) -> Error {
-    let bound = if bound == "entries" { "entries" } else { "bytes" };
-    Refusal::Full { key, bound }.into()
+/// What a script answers to a write that has no room.
+pub(crate) fn full(key: Arc<str>, answer: &mut Parts<'_>) -> Result<Error, Error> {
+    let bound = if answer.text()? == "entries" { "entries" } else { "bytes" };
+    Ok(Refusal::Full { key, bound, most: Some(answer.number()?) }.into())
 }
 
 /// A time as a script takes it: whole milliseconds, rounded up; 0 for none.

@@ -29,11 +29,19 @@ pub(crate) fn mark(rules: &str) -> String {
     format!("{hash:032x}")
 }
 
-/// The first rule in which ours and theirs differ, in words.
+/// The first rule in which ours and theirs differ, in words; of a pattern that both have, both.
 pub(crate) fn difference(ours: &str, theirs: &str) -> Option<String> {
     let lacks = |rules: &str, line: &str| !rules.lines().any(|other| other == line);
+    let of_one = |one: &str, other: &str| match (one.split_once("\": "), other.split_once("\": ")) {
+        (Some((one, _)), Some((other, _))) => one == other,
+        // The format is no rule.
+        (one, other) => one.is_none() && other.is_none(),
+    };
     let here = ours.lines().find(|line| lacks(theirs, line));
-    let there = theirs.lines().find(|line| lacks(ours, line));
+    let there = match here {
+        Some(here) => theirs.lines().find(|line| of_one(here, line)),
+        None => theirs.lines().find(|line| lacks(ours, line)),
+    };
     match (here, there) {
         (Some(here), Some(there)) => Some(format!("{here} here, {there} there")),
         (Some(here), None) => Some(format!("{here} here alone")),
@@ -64,6 +72,11 @@ mod tests {
         assert_eq!(
             difference(&schema(0, "a", "b"), &schema(1, "a", "b")).as_deref(),
             Some("\"a\": integer from 0 here, \"a\": integer from 1 there")
+        );
+        // Rules of different patterns are not told as if they were one.
+        assert_eq!(
+            difference(&schema(0, "a", "b"), &schema(0, "b", "a.*")).as_deref(),
+            Some("\"a\": integer from 0 here alone")
         );
     }
 

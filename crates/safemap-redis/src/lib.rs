@@ -45,3 +45,8 @@ pub use error::Error;
 pub use map::{SharedMap, SharedMapBuilder};
 pub use open::{OpenMap, OpenTransaction};
 pub use transaction::Transaction;
+
+/// The guide, whose examples are tried here: this crate sees the map in memory as well.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/safemap.md")]
+struct Guide;

@@ -183,6 +183,7 @@ impl Listener {
                             "w" => Some(Change::Written),
                             "r" => Some(Change::Removed),
                             "e" => Some(Change::Expired),
+                            "x" => Some(Change::Evicted),
                             _ => None,
                         }
                     }

@@ -123,8 +123,8 @@ impl SharedMapBuilder {
     /// Bounds the number of entries of the namespace, expired ones that were not met yet included.
     ///
     /// The server holds every process to it, whichever asked for it; the last that does so decides.
-    /// Nothing is evicted: a write for which there is no room is refused. A map that is to forget what
-    /// is not used gives its keys an idle time.
+    /// A write for which there is no room is refused, unless
+    /// [`SharedMapBuilder::evict_soonest_to_expire`] says otherwise.
     #[must_use]
     pub fn max_entries(mut self, entries: u64) -> Self {
         self.bounds.entries = Some(entries);
@@ -136,6 +136,19 @@ impl SharedMapBuilder {
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.bounds.bytes = Some(bytes);
+        self
+    }
+
+    /// Whether what would end soonest goes when a bound would be passed; the write is refused unless
+    /// said. As the bounds are, this is the namespace's, and the last process that says it decides.
+    ///
+    /// Only what has a time to live or an idle time goes, so that flags and counts may lie beside a
+    /// cache. With one idle time for all it is what was used longest ago; with one time to live, what
+    /// was written longest ago. A write refused all the same evicts nothing, and so does
+    /// [`SharedMap::load`], which replaces everything.
+    #[must_use]
+    pub fn evict_soonest_to_expire(mut self, evicts: bool) -> Self {
+        self.bounds.evicts = Some(evicts);
         self
     }
 
@@ -364,7 +377,7 @@ impl SharedMap {
                 self.core.supervisor.note_changes(1, 0);
                 Ok(sum)
             }
-            "full" => Err(full(text.into(), &parts.text()?)),
+            "full" => Err(full(text.into(), &mut parts)?),
             "overflow" => {
                 Err(Refusal::Overflow { key: text.into(), value: parts.number()?, by }.into())
             }

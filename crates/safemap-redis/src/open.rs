@@ -65,6 +65,9 @@ impl OpenMap {
     pub fn open(url: &str, schema: Schema) -> Result<Self, Error> {
         match url {
             "memory:" => Ok(Self::Memory(SafeMap::new(schema))),
+            _ if !url.starts_with("redis") => Err(Error::Url {
+                reason: "it is not memory: and begins with no redis:// or rediss://",
+            }),
             _ => SharedMap::connect(url, schema).map(Self::Shared),
         }
     }

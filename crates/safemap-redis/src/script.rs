@@ -48,8 +48,9 @@ impl Call {
     /// Opens a namespace: the mark and the rules stand in place of the mark and the feed's length.
     pub(crate) fn claim(bounds: &Bounds) -> Self {
         let text = |bound: Option<u64>| bound.map(|bound| bound.to_string()).unwrap_or_default();
-        let arguments =
-            vec![format!("{} {}", text(bounds.entries), text(bounds.bytes)).into_bytes()];
+        let (entries, bytes) = (text(bounds.entries), text(bounds.bytes));
+        let evicts = text(bounds.evicts.map(u64::from));
+        let arguments = vec![format!("{entries} {bytes} {evicts}").into_bytes()];
         // To do it twice is to do it once.
         Self { script: &CLAIM, purpose: Purpose::Read, arguments }
     }

@@ -1,5 +1,9 @@
 //! How large a map may be, and what goes when it is full.
 
+use std::sync::Arc;
+
+use crate::error::Error;
+
 /// What goes when a bound would be passed.
 ///
 /// ```
@@ -7,7 +11,8 @@
 ///
 /// let full = SafeMap::builder(Schema::open()).max_entries(1).build();
 /// full.set("a", 1)?;
-/// assert!(matches!(full.set("b", 2), Err(Error::Full { .. })));
+/// let refused = full.set("b", 2).unwrap_err();
+/// assert_eq!(refused.to_string(), "no room for \"b\": the map takes no more than 1 entries");
 ///
 /// let cache = SafeMap::builder(Schema::open())
 ///     .max_entries(1)
@@ -50,5 +55,11 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn are_set(&self) -> bool {
         self.entries != usize::MAX || self.bytes != usize::MAX
+    }
+
+    /// The error of a write that would pass a bound.
+    pub(crate) fn refuse(&self, key: Arc<str>, bound: &'static str) -> Error {
+        let most = if bound == "entries" { self.entries } else { self.bytes };
+        Error::Full { key, bound, most: Some(most as u64) }
     }
 }

@@ -195,12 +195,14 @@ pub enum Error {
         by: i64,
     },
     /// A bound of the map would be passed, and nothing could be evicted.
-    #[error("no room for {key:?}: {bound} would be passed")]
+    #[error("no room for {key:?}: the map takes no more {}{bound}", than(*most))]
     Full {
         /// The key.
         key: Arc<str>,
-        /// The bound, in words.
+        /// What is bounded: entries or bytes.
         bound: &'static str,
+        /// How many there may be, where that is known.
+        most: Option<u64>,
     },
     /// Two sides of a merge have different values for a key.
     #[error("both sides of the merge have a value for {key:?}")]
@@ -224,7 +226,7 @@ pub enum Error {
         reason: String,
     },
     /// Several things are wrong with what was to be loaded or merged; none of it was taken.
-    #[error("{} faults, the first: {}", faults.len(), first(faults))]
+    #[error("{}{}", number(faults.len(), "faults"), first(faults))]
     Invalid {
         /// Each of them, no more than a hundred.
         faults: Vec<Error>,
@@ -297,6 +299,16 @@ impl Error {
 
 fn perhaps(meant: &Option<String>) -> String {
     meant.as_ref().map(|meant| format!("; perhaps {meant:?} was meant")).unwrap_or_default()
+}
+
+/// A bound in words.
+fn than(most: Option<u64>) -> String {
+    most.map(|most| format!("than {most} ")).unwrap_or_default()
+}
+
+/// What stands before the first of several things; nothing before the only one.
+pub(crate) fn number(count: usize, things: &str) -> String {
+    if count == 1 { String::new() } else { format!("{count} {things}, the first: ") }
 }
 
 fn first(faults: &[Error]) -> String {

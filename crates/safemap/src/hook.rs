@@ -97,7 +97,15 @@ pub struct Hook {
 
 impl fmt::Debug for Hook {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Hook").field("outcome", &self.outcome()).finish_non_exhaustive()
+        // Who looks at it takes no dead letters, nor puts their values into a log.
+        let Record { done, failed, .. } =
+            *self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.queue.counts();
+        out.debug_struct("Hook")
+            .field("done", &done)
+            .field("failed", &failed)
+            .field("queue", &counts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -318,6 +326,35 @@ mod tests {
         let record = record.lock().unwrap();
         assert_eq!((record.done, record.failed, record.letters.len()), (1, 100, 100));
         assert!(record.letters.iter().all(|letter| letter.reason == "away"));
+    }
+
+    #[test]
+    fn what_is_printed_with_a_struct_that_holds_them_has_no_value_in_it() {
+        let map = map();
+        let watch = map.watch("**".parse().unwrap()).start();
+        let failing = map.watch("**".parse().unwrap()).hook(|_| Err("away".into())).unwrap();
+        map.set("token", "hunter2").unwrap();
+        while !format!("{failing:?}").contains("failed: 1") {
+            std::thread::yield_now();
+        }
+        let printed = [
+            format!("{map:?}"),
+            format!("{watch:?} {:?}", map.watch("*".parse().unwrap())),
+            format!("{failing:?} {:?}", map.iter()),
+            map.transaction(|transaction| {
+                transaction.get("token")?;
+                transaction.set("other", "hunter2")?;
+                Ok(format!("{transaction:?}"))
+            })
+            .unwrap(),
+        ];
+        for text in &printed {
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        assert!(printed[0].contains("entries: 1"), "{}", printed[0]);
+        assert!(printed[3].contains("token") && printed[3].contains("other"), "{}", printed[3]);
+        // Nor does it take what the hook's owner is to see.
+        assert_eq!(failing.finish().dead_letters[0].reason, "away");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jsonschema::ValidatorMap;
 use serde_json::{Map, Value as Json};
 
-use crate::error::SchemaError;
+use crate::error::{SchemaError, number};
 use crate::json::{JsonError, parse};
 use crate::json_type::{Validated, is_annotation, translate};
 use crate::rule::{Rule, Type};
@@ -61,7 +61,7 @@ pub enum JsonSchemaError {
         message: String,
     },
     /// Keywords that a map can't keep.
-    #[error("{} keywords can't be kept by a map, the first: {}", faults.len(), first(faults))]
+    #[error("can't be kept by a map: {}{}", number(faults.len(), "keywords"), first(faults))]
     Unsupported {
         /// Each of them, no more than a hundred.
         faults: Vec<Unsupported>,

@@ -5,6 +5,7 @@
 //! it if the entry is still as it was. So a closure may use the map, even the same key, and nothing
 //! can deadlock.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
@@ -50,12 +51,23 @@ pub(crate) const MOST_ATTEMPTS: u32 = 10_000;
 /// A clone is another handle of the same map. No operation hands out a guard: what is read is a copy,
 /// of which strings and the like share the content. So nothing can be held across an `await`, and no
 /// order of calls can deadlock.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SafeMap {
     pub(crate) inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for SafeMap {
+    /// Its name and how large it is: what is printed with a struct that holds a map ends up in logs,
+    /// where its content has no place.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SafeMap")
+            .field("name", &self.name())
+            .field("entries", &self.len())
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
+    }
+}
+
 pub(crate) struct Inner {
     pub(crate) name: Arc<str>,
     pub(crate) schema: Schema,
@@ -764,7 +776,7 @@ impl SafeMap {
     }
 
     fn full<K: AsKey>(&self, key: &K, Full(bound): Full) -> Error {
-        Error::Full { key: key.text().into(), bound }
+        self.inner.limits.refuse(key.text().into(), bound)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Key patterns, and which of them a key belongs to.
 //!
 //! A key is segments with dots between: `user.42.id`. In a pattern `*` stands for one segment, and a
-//! last `**` for one or more. Patterns lie in a tree by segment; of several that match, the one
+//! last `**` for one or more; in a rule neither stands for nothing, so that no key is made of a name
+//! that is missing. Patterns lie in a tree by segment; of several that match, the one
 //! whose first difference is more exact wins: a literal before `*`, `*` before `**`. Looking a key
 //! up visits each node of the tree at most once, so its time is bounded by the schema.
 
@@ -77,7 +78,8 @@ impl KeyPattern {
         !self.text.contains('*')
     }
 
-    /// Whether a key belongs to the pattern.
+    /// Whether a key belongs to the pattern. One with an empty name in it does as well, so that an
+    /// observer hears that it was refused; no rule of a schema is for it.
     pub fn matches(&self, key: &str) -> bool {
         let mut parts = key.split('.');
         for segment in self.text.split('.') {
@@ -204,8 +206,8 @@ impl PatternTree {
             let node = &self.nodes[at];
             let (segment, rest) = first_segment(left);
             let child = node.children.find(segment);
-            let Some(next) = child.or(node.any) else {
-                return if is_forked { self.descend(0, Some(key)) } else { node.rest };
+            let Some(next) = child.or(node.any.filter(|_| !segment.is_empty())) else {
+                return if is_forked { self.descend(0, Some(key)) } else { node.rest_of(left) };
             };
             is_forked |= node.rest.is_some() || (child.is_some() && node.any.is_some());
             at = next;
@@ -229,8 +231,18 @@ impl PatternTree {
         let child = node.children.find(segment);
         child
             .and_then(|child| self.descend(child, rest))
-            .or_else(|| node.any.and_then(|any| self.descend(any, rest)))
-            .or(node.rest)
+            .or_else(|| {
+                let any = node.any.filter(|_| !segment.is_empty());
+                any.and_then(|any| self.descend(any, rest))
+            })
+            .or_else(|| node.rest_of(left))
+    }
+}
+
+impl Node {
+    /// The rule for what is left of a key, whatever it is, if there is one and anything left.
+    fn rest_of(&self, left: &str) -> Option<u16> {
+        self.rest.filter(|_| !left.is_empty())
     }
 }
 
@@ -286,6 +298,17 @@ mod tests {
     }
 
     #[test]
+    fn a_star_stands_for_no_empty_name() {
+        let tree = tree(&["user.*.id", "session.*", "config.**", "job.**", "job.*.owner"]);
+        for key in ["user..id", "session.", "config.", "job.", "user.7.", ".7.id", "."] {
+            assert_eq!(tree.find(key), None, "{key}");
+        }
+        assert_eq!(tree.find("job..owner"), Some(3));
+        // Observers hear of them all the same.
+        assert!("session.*".parse::<KeyPattern>().unwrap().matches("session."));
+    }
+
+    #[test]
     fn a_way_that_ends_nowhere_is_left_again() {
         let tree = tree(&["a.b.c", "a.b.*.d", "a.*.x.e"]);
         assert_eq!(tree.find("a.b.x.e"), Some(2));
@@ -332,7 +355,9 @@ mod tests {
         for pattern in ["a.*", "a.**", "*.b", "**", "a.b"] {
             let (alone, tree) = (pattern.parse::<KeyPattern>().unwrap(), tree(&[pattern]));
             for key in ["a", "a.b", "a.b.c", "b.b", ".", "a.", "", "a..b"] {
-                assert_eq!(alone.matches(key), tree.find(key).is_some(), "{pattern} {key:?}");
+                let (observed, ruled) = (alone.matches(key), tree.find(key).is_some());
+                let has_names = key.split('.').all(|name| !name.is_empty());
+                assert!(observed == ruled || (observed && !has_names), "{pattern} {key:?}");
             }
         }
     }

@@ -502,6 +502,23 @@ impl Type {
 
 impl Members {
     fn check(&self, values: &crate::Object) -> Result<(), Mismatch> {
+        // A name that is not known comes first: it may be the slip for one that is missing.
+        for (name, value) in values {
+            if self.named.iter().any(|member| member.name == *name) {
+                continue;
+            }
+            let Some(others) = &self.others else {
+                let names = self.named.iter().map(|member| member.name.as_ref());
+                return Err(Mismatch {
+                    expected: "no such member".to_owned(),
+                    came: value.kind().to_string(),
+                    member: Some(name.as_ref().to_owned()),
+                    meant: nearest(name, names).map(str::to_owned),
+                    kind: Kind::Object,
+                });
+            };
+            others.check_shallow(value).map_err(|fault| fault.inside(name))?;
+        }
         for member in &self.named {
             match values.get(&member.name) {
                 Some(value) => member
@@ -519,22 +536,6 @@ impl Members {
                 }
                 None => {}
             }
-        }
-        for (name, value) in values {
-            if self.named.iter().any(|member| member.name == *name) {
-                continue;
-            }
-            let Some(others) = &self.others else {
-                let names = self.named.iter().map(|member| member.name.as_ref());
-                return Err(Mismatch {
-                    expected: "no such member".to_owned(),
-                    came: value.kind().to_string(),
-                    member: Some(name.as_ref().to_owned()),
-                    meant: nearest(name, names).map(str::to_owned),
-                    kind: Kind::Object,
-                });
-            };
-            others.check_shallow(value).map_err(|fault| fault.inside(name))?;
         }
         Ok(())
     }
@@ -677,10 +678,19 @@ impl Rule {
         }
         for (name, time) in [("ttl", self.ttl), ("idle", self.idle)] {
             if let Some(time) = time {
-                out.push_str(&format!(" {name} {}ns", time.as_nanos()));
+                out.push_str(&format!(" {name} {}", whole(time)));
             }
         }
         out
+    }
+}
+
+/// A time in the longest unit of which it is a whole number, so that each has one form.
+fn whole(time: Duration) -> String {
+    match time.as_nanos() {
+        nanos if nanos % 1_000_000_000 == 0 => format!("{}s", nanos / 1_000_000_000),
+        nanos if nanos % 1_000_000 == 0 => format!("{}ms", nanos / 1_000_000),
+        nanos => format!("{nanos}ns"),
     }
 }
 
@@ -835,9 +845,6 @@ mod tests {
         assert_ne!(Type::list(Type::any().max_size(1)).canonical(), {
             Type::list(Type::any()).max_size(1).canonical()
         });
-        assert_eq!(
-            Type::integer().ttl(Duration::from_secs(1)).canonical(),
-            "integer ttl 1000000000ns"
-        );
+        assert_eq!(Type::integer().ttl(Duration::from_secs(1)).canonical(), "integer ttl 1s");
     }
 }

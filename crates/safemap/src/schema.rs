@@ -218,10 +218,12 @@ impl Schema {
             let head: String = key.chars().take(64).collect();
             return Err(Error::InvalidKey { key: head.into(), reason });
         }
-        self.inner
-            .tree
-            .find(key)
-            .ok_or_else(|| Error::UnknownKey { key: key.into(), meant: self.meant(key) })
+        self.inner.tree.find(key).ok_or_else(|| {
+            if key.split('.').any(str::is_empty) {
+                return Error::InvalidKey { key: key.into(), reason: "a segment is empty" };
+            }
+            Error::UnknownKey { key: key.into(), meant: self.meant(key) }
+        })
     }
 
     /// As [`Schema::find`], for who need not be told what is wrong.

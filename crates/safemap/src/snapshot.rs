@@ -121,11 +121,16 @@ impl<'s> IntoIterator for &'s Snapshot {
 }
 
 /// The entries of a map, part by part; made by [`SafeMap::iter`].
-#[derive(Debug)]
 pub struct Iter<'m> {
     map: &'m Inner,
     next_shard: usize,
     entries: std::vec::IntoIter<(Name, Value)>,
+}
+
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Iter").field("map", &self.map.name).finish_non_exhaustive()
+    }
 }
 
 impl Iterator for Iter<'_> {

@@ -9,7 +9,7 @@ const MOST: usize = 1024;
 /// The name that is nearest to the one given, when it is near enough to be a slip.
 ///
 /// Slips are letters left out, added, changed, and neighbours exchanged. One in four letters may be
-/// wrong, and at least one.
+/// wrong, and one of less than four, but not all that there is.
 pub(crate) fn nearest<'a>(
     given: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -27,6 +27,7 @@ pub(crate) fn nearest<'a>(
         })
         .map(|name| (strsim::osa_distance(given, name), name))
         .filter(|(distance, name)| *distance > 0 && *distance <= most_wrong(name))
+        .filter(|(distance, name)| *distance < characters(name))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -52,6 +53,7 @@ mod tests {
         assert_eq!(nearest("xd", names), Some("id"));
         assert_eq!(nearest("session", names), None);
         assert_eq!(nearest("", names), None);
+        assert_eq!(nearest("z", ["x", "y"]), None);
     }
 
     #[test]
@@ -61,7 +63,9 @@ mod tests {
         for given in words {
             for name in words {
                 let distance = strsim::osa_distance(given, name);
-                let is_near = distance > 0 && distance <= (name.len() / 4).max(1);
+                let is_near = distance > 0
+                    && distance <= (name.len() / 4).max(1)
+                    && distance < name.chars().count();
                 assert_eq!(nearest(given, [name]).is_some(), is_near, "{given} {name}");
             }
         }

@@ -104,6 +104,7 @@ struct Counts {
     misses: AtomicU64,
     writes: AtomicU64,
     removals: AtomicU64,
+    evictions: AtomicU64,
     /// Calls that were to write and did not fail.
     succeeded: AtomicU64,
 }
@@ -383,6 +384,13 @@ impl Supervisor {
         add(&self.counts.removals, removed);
     }
 
+    /// Counts entries that the store evicted to make room for what this process wrote.
+    pub fn note_evictions(&self, evicted: u64) {
+        if evicted > 0 {
+            add(&self.counts.evictions, evicted);
+        }
+    }
+
     /// Notes how large the store has said that the map is.
     pub fn note_size(&self, entries: u64, bytes: u64) {
         self.entries.store(entries, Ordering::Relaxed);
@@ -399,6 +407,7 @@ impl Supervisor {
             misses: get(&self.counts.misses),
             writes: get(&self.counts.writes),
             removals: get(&self.counts.removals),
+            evictions: get(&self.counts.evictions),
             refusals: self.refusals.total(),
             ..Operations::default()
         }
@@ -668,7 +677,7 @@ mod tests {
     fn a_store_that_is_full_opens_no_breaker() {
         let far = far();
         for _ in 0..200 {
-            let full = Error::Full { key: "count.a".into(), bound: "entries" };
+            let full = Error::Full { key: "count.a".into(), bound: "entries", most: Some(1) };
             assert!(matches!(far.write(Err(full.into())), Err(Fault::Map(Error::Full { .. }))));
         }
         assert_eq!(far.supervisor.breaker_state(), BreakerState::Closed);

@@ -7,6 +7,7 @@
 //! a run that will be thrown away, a state that never was.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::breaker::Pass;
@@ -41,7 +42,6 @@ use crate::value::{IntoTyped, Value, Weighed};
 /// assert_eq!((map.get(&a)?, map.get(&b)?), (Some(3), Some(7)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Transaction<'m> {
     map: &'m SafeMap,
     reads: Vec<Read>,
@@ -50,11 +50,17 @@ pub struct Transaction<'m> {
     keys: BTreeMap<Arc<str>, Seen>,
 }
 
-#[derive(Debug)]
 struct Seen {
     value: Option<Value>,
     /// What is to be done at the end, if it is a write.
     write: Option<Write>,
+}
+
+impl fmt::Debug for Transaction<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.keys.keys().collect();
+        out.debug_struct("Transaction").field("keys", &keys).finish_non_exhaustive()
+    }
 }
 
 impl Transaction<'_> {
@@ -200,10 +206,11 @@ impl SafeMap {
         }
         self.inner.store.commit(reads, writes, replaces).map_err(|fault| match fault {
             CommitFault::Stale => Error::Stale,
-            CommitFault::Full(bound) => Error::Full {
-                key: writes.first().map_or_else(|| "".into(), |write| Arc::clone(&write.key)),
-                bound,
-            },
+            CommitFault::Full(bound) => {
+                let first = writes.first();
+                let key = first.map_or_else(|| "".into(), |write| Arc::clone(&write.key));
+                self.inner.limits.refuse(key, bound)
+            }
         })
     }
 }

@@ -281,6 +281,24 @@ impl From<String> for Value {
     }
 }
 
+impl From<&String> for Value {
+    fn from(value: &String) -> Self {
+        Self::String(value.as_str().into())
+    }
+}
+
+impl From<Box<str>> for Value {
+    fn from(value: Box<str>) -> Self {
+        Self::String(value.into())
+    }
+}
+
+impl From<Cow<'_, str>> for Value {
+    fn from(value: Cow<'_, str>) -> Self {
+        Self::String(value.into())
+    }
+}
+
 impl From<Arc<str>> for Value {
     fn from(value: Arc<str>) -> Self {
         Self::String(value)
@@ -289,6 +307,19 @@ impl From<Arc<str>> for Value {
 
 impl From<&[u8]> for Value {
     fn from(value: &[u8]) -> Self {
+        Self::Bytes(value.into())
+    }
+}
+
+impl<const LENGTH: usize> From<&[u8; LENGTH]> for Value {
+    fn from(value: &[u8; LENGTH]) -> Self {
+        Self::Bytes(value.as_slice().into())
+    }
+}
+
+// Not of `Vec<u8>`: with it `Value::from(vec![1.into()])` would have two meanings.
+impl From<Box<[u8]>> for Value {
+    fn from(value: Box<[u8]>) -> Self {
         Self::Bytes(value.into())
     }
 }
@@ -324,12 +355,17 @@ impl From<Object> for Value {
 /// a caller may run there.
 ///
 /// ```compile_fail,E0277
-/// use tophash_safemap::{Kind, TypedValue, Value};
+/// use tophash_safemap::{IntoTyped, Kind, TypedValue, Value};
 ///
 /// struct Mine;
 /// impl From<Mine> for Value {
 ///     fn from(_: Mine) -> Self {
 ///         Value::from(1)
+///     }
+/// }
+/// impl IntoTyped<Mine> for Mine {
+///     fn into_typed(self) -> Mine {
+///         self
 ///     }
 /// }
 /// impl TypedValue for Mine {
@@ -339,6 +375,10 @@ impl From<Object> for Value {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "no key is of `{Self}`",
+    note = "integers are `i64` and floats `f64`; there are `bool`, `String`, `Arc<str>`, `Arc<[u8]>`, `Vec<Value>`, `Object` and `Value` besides"
+)]
 pub trait TypedValue: Into<Value> + IntoTyped<Self> + sealed::Sealed {
     /// The kind that values of this type have; `None` for [`Value`] itself.
     const KIND: Option<Kind>;
@@ -417,7 +457,8 @@ typed! {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a key of `{T}` does not take `{Self}`",
-    label = "not what the key is for"
+    label = "not what the key is for",
+    note = "what may not fit is not converted by itself: see `i64::try_from`"
 )]
 pub trait IntoTyped<T>: Sized {
     /// The same, as the key's type.
@@ -446,7 +487,7 @@ into_typed! {
     f64: f64, f32;
     String: String, &String, &str, Box<str>, Cow<'_, str>;
     Arc<str>: Arc<str>, String, &str, Box<str>, Cow<'_, str>;
-    Arc<[u8]>: Arc<[u8]>, Vec<u8>, &[u8];
+    Arc<[u8]>: Arc<[u8]>, Vec<u8>, Box<[u8]>, &[u8];
     Vec<Value>: Vec<Value>;
     Object: Object;
 }
@@ -479,6 +520,19 @@ mod tests {
         assert_eq!(Value::from("abc").content_bytes(), 16 + 3);
         let list = Value::from(vec![Value::from("ab"), Value::from(1)]);
         assert_eq!(list.content_bytes(), 16 + 2 * 24 + 16 + 2);
+    }
+
+    #[test]
+    fn a_value_is_made_of_text_and_bytes_however_they_are_held() {
+        let text = "text".to_owned();
+        let texts = [
+            Value::from(&text),
+            Value::from(text.clone().into_boxed_str()),
+            Value::from(Cow::from(&text)),
+        ];
+        assert!(texts.iter().all(|value| value.as_str() == Some("text")));
+        let boxed = b"by".to_vec().into_boxed_slice();
+        assert_eq!(Value::from(b"by").as_bytes(), Value::from(boxed).as_bytes());
     }
 
     #[test]

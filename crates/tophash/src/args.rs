@@ -55,9 +55,9 @@ pub(crate) enum Command {
     /// Of heap profiles, inuse_… is what was live at the last collection, and alloc_… all that was
     /// allocated since the start. Several profiles are added up.
     Profile(Box<ProfileOptions>),
-    /// Say why values go to the heap, as the installed Go compiler sees it, ranked by what they cost.
+    /// Say why values go to the heap, as the Go compiler decides it, ranked by what they cost.
     ///
-    /// Drives `go list -export -gcflags=-m=2` of Go 1.19 and 1.21 to 1.27 and reads its explanations;
+    /// Reads the source alone with `--engine native`, which needs no Go. Else drives `go list -export -gcflags=-m=2` of Go 1.19 and 1.21 to 1.27 and reads its explanations;
     /// what was compiled before comes from Go's build cache. Nothing is linked or written.
     Escape(Box<EscapeOptions>),
     /// Open a core of a leaking service that comes with tophash, and tell its story.

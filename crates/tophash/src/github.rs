@@ -29,6 +29,11 @@ impl Annotation<'_> {
     }
 }
 
+/// Prints a notice of no file.
+pub(crate) fn notice(out: &mut dyn Write, title: &str, message: &str) -> io::Result<()> {
+    writeln!(out, "::notice title={}::{}", property(title), data(message))
+}
+
 /// Escapes a message as the runner wants it.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")

@@ -37,7 +37,7 @@ pub(crate) struct Rule {
 
 /// A place in a file, with what is to be seen there.
 pub(crate) struct Place<'p> {
-    /// Relative to where the command ran, or absolute.
+    /// Relative to where the command ran or to the repository, or absolute.
     pub(crate) file: &'p str,
     /// From 1; none for the file as a whole.
     pub(crate) line: Option<u32>,
@@ -65,15 +65,17 @@ pub(crate) struct Run {
     rules: Vec<Rule>,
     results: Vec<Value>,
     notifications: Vec<Value>,
+    left_out: u64,
 }
 
 impl Run {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
-        Self { rules, results: Vec::new(), notifications: Vec::new() }
+        Self { rules, results: Vec::new(), notifications: Vec::new(), left_out: 0 }
     }
 
     pub(crate) fn add(&mut self, entry: Entry<'_>) {
         if self.results.len() >= MOST {
+            self.left_out += 1;
             return;
         }
         let index = self.rules.iter().position(|rule| rule.id == entry.rule);
@@ -110,7 +112,11 @@ impl Run {
         }));
     }
 
-    pub(crate) fn print(self, out: &mut dyn Write) -> Result<()> {
+    pub(crate) fn print(mut self, out: &mut dyn Write) -> Result<()> {
+        if self.left_out > 0 {
+            let text = format!("{} more results are left out: {MOST} are the most", self.left_out);
+            self.notifications.push(json!({ "level": "warning", "message": { "text": text } }));
+        }
         let rules: Vec<_> = self
             .rules
             .iter()
@@ -184,6 +190,29 @@ fn uri(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_that_are_left_out_are_counted() {
+        let mut run = Run::new(Vec::new());
+        for _ in 0..MOST + 2 {
+            run.add(Entry {
+                rule: "escape/returned",
+                level: Level::Note,
+                text: String::new(),
+                at: Place { file: "a.go", line: Some(1), column: None, words: None },
+                related: Vec::new(),
+                flow: Vec::new(),
+                fingerprint: ("escape/v2", String::new()),
+            });
+        }
+        let mut text = Vec::new();
+        run.print(&mut text).unwrap();
+        let document: Value = serde_json::from_slice(&text).unwrap();
+        let run = &document["runs"][0];
+        assert_eq!(run["results"].as_array().unwrap().len(), MOST);
+        let told = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+        assert_eq!(told, "2 more results are left out: 25000 are the most");
+    }
 
     #[test]
     fn paths_become_uris() {

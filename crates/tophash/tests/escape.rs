@@ -2,6 +2,7 @@
 //! comparisons, and what other tools read.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -132,6 +133,122 @@ fn faults_say_what_to_do() {
     assert!(complaint(&output).contains("go.mod"));
 }
 
+/// The compiler that is named would fail: it is not even asked.
+#[test]
+fn what_can_not_be_done_together_is_refused_before_anything_is_built() {
+    let folder = module(&[]);
+    for (arguments, words) in [
+        (&["--fail-on", "1KiB"][..], "needs --profile or --pid"),
+        (&["--fail-on", "new"], "is for a comparison"),
+        (&["--diff", "HEAD", ".", "--fail-on", "1KiB"], "one build with a profile"),
+        (&["--diff", "HEAD", ".", "--profile", "x"], "not for a comparison"),
+        (&["--diff", "HEAD", ".", "--html", "x"], "not for a comparison"),
+        (&["--count", "alloc"], "is for a profile"),
+        (&["--html", "no-such-folder/page.html"], "no-such-folder is no folder"),
+        (&["--rules", "1.27"], "--engine native"),
+        (&["--go", "other", "--diff", "HEAD", "."], "not both at once"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tophash"));
+        command.current_dir(folder.path()).args(["escape", "--go", "no-such-go-anywhere"]);
+        let fault = complaint(&command.args(arguments).output().unwrap());
+        assert!(fault.contains(words), "{arguments:?}: {fault}");
+    }
+}
+
+#[test]
+fn every_view_and_output_keeps_to_what_was_asked_for() {
+    let toolchain = toolchain("1.27");
+    let run =
+        |more: &[&str]| printed(&tophash(&toolchain, &fixture(), &[&["./..."], more].concat()));
+    let report: Value =
+        serde_json::from_str(&run(&["--function", "boxed", "--format", "json"])).unwrap();
+    let sites = report["sites"].as_array().unwrap().len() as u64;
+    let sum = |field: &str| -> u64 {
+        report[field].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum()
+    };
+    assert_eq!((sum("reasons"), sum("kinds")), (sites, sites));
+    let text = run(&["--by", "reasons", "--function", "boxed"]);
+    assert!(text.contains("boxed") && !text.contains("sent"), "{text}");
+    let text = run(&["--by", "functions", "--reason", "sent", "--top", "0"]);
+    assert!(text.contains("sent") && !text.contains("boxedKey"), "{text}");
+    for view in ["summary", "reasons", "functions", "maps", "sites"] {
+        let text = run(&["--by", view, "--function", "no-such-function"]);
+        assert!(text.ends_with("Nothing of what was asked for escapes here.\n"), "{text}");
+    }
+}
+
+const TWO: &str = r#"package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/pprof"
+)
+
+type item struct{ bytes [100]byte }
+
+var kept = map[int]*item{}
+
+//go:noinline
+func fill(k int) {
+	kept[k] = &item{}
+}
+
+func main() {
+	runtime.MemProfileRate = 1
+	for i := 0; i < 5000; i++ {
+		fill(i)
+	}
+	runtime.GC()
+	file, _ := os.Create(os.Args[1])
+	pprof.Lookup("heap").WriteTo(file, 0)
+	file.Close()
+}
+"#;
+
+#[test]
+fn two_programs_of_one_module_are_not_charged_for_one_another() {
+    let folder = module(&[("cmd/a/main.go", TWO), ("cmd/b/main.go", TWO)]);
+    let toolchain = toolchain("1.27");
+    let (program, profile) = (folder.path().join("program"), folder.path().join("heap.pb.gz"));
+    let profile_name = profile.to_str().unwrap();
+    for (path, flags) in [("a", ""), ("b", ""), ("a", "-trimpath"), ("b", "-trimpath")] {
+        let mut build = toolchain.go(folder.path(), "");
+        build.env("GOFLAGS", flags).args(["build", "-o"]).arg(&program);
+        assert!(build.arg(format!("./cmd/{path}")).status().unwrap().success());
+        assert!(Command::new(&program).arg(&profile).status().unwrap().success());
+        let run = |packages: &str, more: &[&str]| {
+            let arguments = [&[packages, "--profile", profile_name], more].concat();
+            tophash(&toolchain, folder.path(), &arguments)
+        };
+        let output = run("./...", &["--format", "json"]);
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report = json(&output);
+        for site in report["sites"].as_array().unwrap() {
+            let is_of_it = site["package"] == format!("app.test/app/cmd/{path}");
+            let is_filled = site["line"] == 15 && is_of_it;
+            assert_eq!(site["line_bytes"].as_u64().unwrap() > 100_000, is_filled, "{site}");
+        }
+        let first = &report["costs"]["lines"][0];
+        // Tables that are not much larger than an item are not told from it.
+        assert_eq!(first["map_growth_by"], "sizes", "{first}");
+        let items = first["bytes"].as_u64().unwrap() - first["map_growth_bytes"].as_u64().unwrap();
+        assert!((560_000..580_000).contains(&items), "{first}");
+        // The other program alone has nothing to do with it.
+        let other = if path == "a" { "./cmd/b" } else { "./cmd/a" };
+        let report = json(&run(other, &["--format", "json"]));
+        assert_eq!(report["costs"]["lines"].as_array().unwrap().len(), 0, "{report}");
+        let text = printed(&run("./...", &[]));
+        assert!(text.contains("is a map that grows, by the sizes of the blocks"), "{text}");
+        // A page of the initializer alone: on the line in `fill`, which has a site, nothing is said.
+        let page = folder.path().join("page.html");
+        printed(&run("./...", &["--function", "init", "--html", page.to_str().unwrap()]));
+        let text = fs::read_to_string(page).unwrap();
+        assert!(text.contains("<details class=\"map\"><summary><i>11</i>"), "{text}");
+        assert!(!text.contains("nothing escapes here"), "{text}");
+    }
+}
+
 const SPENDER: &str = r#"package main
 
 import (
@@ -207,7 +324,9 @@ fn what_was_inlined_is_charged_to_the_line_that_the_compiler_names() {
         assert_eq!(site["inlined"][0], "newItem", "{name}");
         assert_eq!(site["map"], "elem", "{name}");
         let text = printed(&tophash(&toolchain, folder.path(), &[".", "--profile", profile]));
-        assert!(text.contains("store the struct by value"), "{text}");
+        // An item has a thousand bytes, which no map stores in place.
+        assert!(text.contains("storing them by value"), "{text}");
+        assert!(!text.contains("their bytes go into the map"), "{text}");
         assert!(text.contains("cost nothing in this profile"), "{text}");
         let fails = |size: &str| {
             let arguments = [".", "--profile", profile, "--fail-on", size];
@@ -277,6 +396,12 @@ fn commits_are_compared_and_their_work_trees_go_away() {
     git(&["init", "--quiet", "."]);
     git(&["add", "."]);
     git(&["commit", "--quiet", "-m", "one"]);
+    // Hooks are for the person's own checkouts.
+    let hook = dir.join(".git/hooks/post-checkout");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "#!/bin/sh\necho run >> \"$(git rev-parse --git-common-dir)/hooked\"\n")
+        .unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(dir.join("sub/a.go"), after).unwrap();
     let toolchain = toolchain("1.27");
     let sub = dir.join("sub");
@@ -287,13 +412,91 @@ fn commits_are_compared_and_their_work_trees_go_away() {
     git(&["commit", "--quiet", "-am", "two"]);
     let github = tophash(&toolchain, &sub, &["--diff", "HEAD~1", "HEAD", "--format", "github"]);
     let text = printed(&github);
-    assert!(text.starts_with("::warning file=a.go,line=8,col="), "{text}");
+    assert!(text.starts_with("::warning file=sub/a.go,line=8,col="), "{text}");
     let back = tophash(&toolchain, &sub, &["--diff", "HEAD", "HEAD~1", "--fail-on", "new"]);
     assert_eq!(back.status.code(), Some(0));
     assert_eq!(git(&["worktree", "list"]).lines().count(), 1);
     let fault = complaint(&tophash(&toolchain, &sub, &["--diff", "HEAD", "no-such"]));
     assert!(fault.contains("no-such is no commit"), "{fault}");
     assert_eq!(git(&["worktree", "list"]).lines().count(), 1);
+    assert!(!dir.join(".git/hooked").exists());
+    // A run that was killed left its work tree, which the next one takes.
+    let commit = git(&["rev-parse", "HEAD~1"]);
+    let left = std::env::temp_dir().join(format!("tophash-escape-{}", &commit[..16]));
+    git(&["worktree", "add", "--detach", left.to_str().unwrap(), "HEAD~1"]);
+    fs::remove_file(dir.join(".git/hooked")).unwrap();
+    printed(&tophash(&toolchain, &sub, &["--diff", "HEAD~1", "HEAD"]));
+    assert_eq!(git(&["worktree", "list"]).lines().count(), 1);
+    assert!(!left.exists());
+}
+
+/// The compiler is a script that says when it is asked, and then waits.
+#[test]
+fn a_comparison_that_is_ended_takes_its_work_trees_away() {
+    let folder = module(&[("a.go", "package app\n")]);
+    let dir = folder.path();
+    let script = "#!/bin/sh\ncase $1 in\nenv) echo go1.27.3 ;;\n\
+                  *) cd \"$(dirname \"$0\")\" && touch asked && exec cat door ;;\nesac\n";
+    let go = dir.join("go");
+    fs::write(&go, script).unwrap();
+    fs::set_permissions(&go, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |command: &str| {
+        let status = Command::new("sh").current_dir(dir).args(["-c", command]).status();
+        assert!(status.unwrap().success(), "{command}");
+    };
+    run("mkfifo door && git init --quiet . && git add a.go go.mod && \
+         git -c user.name=t -c user.email=t@example.org commit --quiet -m one");
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tophash"));
+        command.args(["escape", "--diff", "HEAD", ".", "--go"]).arg(&go).current_dir(dir);
+        let mut running = command.spawn().unwrap();
+        while !dir.join("asked").exists() {
+            assert!(running.try_wait().unwrap().is_none());
+            std::thread::yield_now();
+        }
+        run(&format!("rm asked && kill -{signal} {}", running.id()));
+        assert_eq!(running.wait().unwrap().code(), Some(code));
+        // Lets the script end.
+        drop(fs::OpenOptions::new().write(true).open(dir.join("door")).unwrap());
+        let list = Command::new("git").current_dir(dir).args(["worktree", "list"]).output();
+        let list = String::from_utf8(list.unwrap().stdout).unwrap();
+        assert_eq!(list.lines().count(), 1, "{list}");
+    }
+}
+
+/// The module lies in a folder of the repository.
+#[test]
+fn reviews_see_files_from_the_root_of_the_repository_and_all_that_made_the_run_fail() {
+    let text = "package app\n\ntype T struct{ n int }\n\nfunc one() *T { return &T{1} }\n\n\
+                func two() *T { return &T{2} }\n\nvar _, _ = one, two\n";
+    let folder = module(&[("backend/a.go", text), ("backend/go.mod", "module app.test/b\n")]);
+    let dir = folder.path();
+    let made = Command::new("git").current_dir(dir).args(["init", "--quiet", "."]).status();
+    assert!(made.unwrap().success());
+    let toolchain = toolchain("1.27");
+    let inside = dir.join("backend");
+    for (from, more) in [(dir, &["-C", "backend"][..]), (&inside, &[])] {
+        let run = |last: &[&str]| {
+            let arguments = [more, &["--fail-on", "any", "--format"], last].concat();
+            let output = tophash(&toolchain, from, &arguments);
+            assert_eq!(output.status.code(), Some(1));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let github = run(&["github"]);
+        assert_eq!(github.matches("::warning file=backend/a.go,line=").count(), 2, "{github}");
+        let github = run(&["github", "--top", "1"]);
+        let last = github.lines().last().unwrap();
+        assert_eq!(last, "::notice title=escape::1 more place goes to the heap: --top 0 names all");
+        let sarif: Value = serde_json::from_str(&run(&["sarif"])).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        assert_eq!(results.len(), 2);
+        for (result, function) in results.iter().zip(["one", "two"]) {
+            let place = &result["locations"][0]["physicalLocation"]["artifactLocation"];
+            assert_eq!(place["uri"], "backend/a.go");
+            let name = format!("app.test/b|{function}|object|&T{{...}}");
+            assert_eq!(result["partialFingerprints"]["escape/v2"], name);
+        }
+    }
 }
 
 #[test]
@@ -313,7 +516,8 @@ fn other_tools_get_sarif_and_people_a_page() {
         let uri = place["artifactLocation"]["uri"].as_str().unwrap();
         // Instances of generic code stand where the generic code does.
         let is_elsewhere = uri.starts_with("file:///") && uri.ends_with(".go");
-        assert!(is_elsewhere || ["reasons.go", "folklore.go"].contains(&uri), "{uri}");
+        let name = uri.rsplit('/').next().unwrap();
+        assert!(is_elsewhere || ["reasons.go", "folklore.go"].contains(&name), "{uri}");
         assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
         // A closure that is started goes to the heap by itself: there is no flow to show.
         let is_started =
@@ -326,5 +530,8 @@ fn other_tools_get_sarif_and_people_a_page() {
     assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("<script"));
     assert_eq!(text.matches("<details").count(), text.matches("</details>").count());
     let github = printed(&tophash(&toolchain, &fixture(), &["./...", "--format", "github"]));
-    assert!(github.lines().all(|line| line.starts_with("::notice file=")));
+    let lines: Vec<_> = github.lines().collect();
+    let (last, shown) = lines.split_last().unwrap();
+    assert!(shown.iter().all(|line| line.starts_with("::notice file=")), "{github}");
+    assert!(last.contains("more places go to the heap"), "{github}");
 }

@@ -27,13 +27,15 @@ fn noted(output: &Output) -> String {
 
 fn module(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("files");
-    fs::write(folder.path().join("go.mod"), "module app.test/app\n\ngo 1.22\n").expect("files");
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("files");
-        fs::write(path, text).expect("files");
-    }
+    put(folder.path(), "go.mod", "module app.test/app\n\ngo 1.22\n");
+    files.iter().for_each(|(name, text)| put(folder.path(), name, text));
     folder
+}
+
+fn put(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("files");
+    fs::write(path, text).expect("files");
 }
 
 const MAIN: &str = "package main
@@ -90,6 +92,65 @@ fn what_is_not_known_is_listed_and_taken_to_escape() {
     let noted = noted(&output);
     assert!(noted.contains("could not be resolved"), "{noted}");
     assert!(noted.contains("./main.go:12:"), "{noted}");
+    assert!(noted.contains("the source of app.test/app/keep is not here"), "{noted}");
+}
+
+#[test]
+fn what_imports_do_is_learned_from_their_source_without_asking_for_them() {
+    let requires = "module app.test/app\n\ngo 1.22\n\nrequire other.test/keep v1.0.0\n";
+    let in_cache = MAIN.replace("app.test/app/keep", "other.test/keep");
+    let in_workspace = MAIN.replace("app.test/app/keep", "third.test/keep");
+    let own = module(&[("main.go", MAIN), ("keep/keep.go", KEEP)]);
+    let needed = module(&[("main.go", &in_cache), ("other.test/keep@v1.0.0/keep.go", KEEP)]);
+    put(needed.path(), "go.mod", requires);
+    let vendored = module(&[("main.go", &in_cache), ("vendor/other.test/keep/keep.go", KEEP)]);
+    put(vendored.path(), "go.mod", requires);
+    let working = module(&[("main.go", &in_workspace), ("third/keep.go", KEEP)]);
+    put(working.path(), "third/go.mod", "module third.test/keep\n\ngo 1.22\n");
+    put(working.path(), "go.work", "go 1.22\n\nuse (\n\t.\n\t./third\n)\n");
+    for module in [own, needed, vendored, working] {
+        let output = tophash(module.path(), &["--rules", "1.27", "--format", "json", "."]);
+        let report = json(&output);
+        let found = sites(&report);
+        assert!(found.iter().any(|(_, what, _)| what == "kept"), "{found:?}");
+        assert!(found.iter().all(|(_, what, _)| what != "seen"), "{found:?}");
+        // What was not asked for is not reported.
+        let files = report["sites"].as_array().expect("sites").iter().map(|site| &site["file"]);
+        assert!(files.clone().all(|file| file == "./main.go"), "{:?}", files.collect::<Vec<_>>());
+        assert!(!noted(&output).contains("could not be resolved"), "{}", noted(&output));
+    }
+}
+
+#[test]
+fn a_package_that_cannot_be_read_is_named_beside_one_that_can() {
+    let module = module(&[("a/a.go", KEEP), ("b/b.go", "package b\n\nfunc F( {\n")]);
+    let output = tophash(module.path(), &["--rules", "1.27", "./..."]);
+    assert!(output.status.success(), "{}", noted(&output));
+    assert!(noted(&output).contains("b/b.go: can't be parsed"), "{}", noted(&output));
+    let output = tophash(module.path(), &["--rules", "1.27", "./b"]);
+    assert_eq!(output.status.code(), Some(3));
+    let noted = noted(&output);
+    assert!(noted.contains("none of the Go files here can be read:\n"), "{noted}");
+    assert!(noted.contains("b/b.go: can't be parsed"), "{noted}");
+}
+
+#[test]
+fn a_go_that_is_none_or_has_other_rules_is_refused() {
+    let module = module(&[("main.go", MAIN)]);
+    let old = toolchain::ensure("1.21").expect("a toolchain");
+    let old = old.goroot().to_str().expect("text");
+    for (go, words) in [
+        ("nosuchgo", "there is no nosuchgo on the PATH"),
+        ("./go.mod", "lies in no GOROOT"),
+        (old, "the engine has no rules of Go 1.21"),
+    ] {
+        let output = tophash(module.path(), &["--go", go, "."]);
+        assert_eq!(output.status.code(), Some(3), "{go}");
+        assert!(noted(&output).contains(words), "{}", noted(&output));
+    }
+    let output = tophash(module.path(), &["--go", old, "--rules", "1.22", "."]);
+    assert!(output.status.success(), "{}", noted(&output));
+    assert!(noted(&output).contains("types from the library of go1.21"), "{}", noted(&output));
 }
 
 #[test]

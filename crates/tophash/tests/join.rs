@@ -294,4 +294,14 @@ fn the_compiler_is_asked_only_where_a_person_wants_it() {
     let of = |line: u64| escapes.iter().find(|site| site["line"] == line);
     assert!(of(67).is_some_and(|site| site["file"] == "./main.go"), "{escapes:?}");
     assert!(of(74).is_some_and(|site| site["reason"] == "map-elem"), "{escapes:?}");
+    // A map that is cleaned, so that no lint is about it: where it is made, and what fills it.
+    let map = maps.iter().find(|map| map["entries"] == 3006).unwrap();
+    let explained = &map["explained_by"][0];
+    assert_eq!((&explained["rule"], &explained["subject"]), (&"escape".into(), &"recent".into()));
+    assert_eq!((&explained["at"]["line"], &explained["matched"]), (&52.into(), &"variable".into()));
+    assert_eq!(map["explained_by"].as_array().unwrap().len(), 1);
+    // One whose holder no assignment names is known by a line, if its array is among the samples.
+    let map = maps.iter().find(|map| map["entries"] == 99).unwrap();
+    let matched = &map["explained_by"][0]["matched"];
+    assert_eq!(*matched == "line", !map["allocated_at"].is_null(), "{map}");
 }

@@ -11,8 +11,8 @@ pub struct BuildContext {
     tags: BTreeSet<String>,
 }
 
-/// Systems that file names may end with.
-const SYSTEMS: [&str; 20] = [
+/// Systems that file names may end with: `internal/syslist` of Go 1.27.
+const SYSTEMS: [&str; 18] = [
     "aix",
     "android",
     "darwin",
@@ -31,12 +31,10 @@ const SYSTEMS: [&str; 20] = [
     "wasip1",
     "windows",
     "zos",
-    "wasip2",
-    "unix_",
 ];
 
 /// Architectures that file names may end with.
-const ARCHITECTURES: [&str; 25] = [
+const ARCHITECTURES: [&str; 24] = [
     "386",
     "amd64",
     "amd64p32",
@@ -61,7 +59,6 @@ const ARCHITECTURES: [&str; 25] = [
     "sparc",
     "sparc64",
     "wasm",
-    "sw64",
 ];
 
 /// Experiments that are on unless someone turns them off, by `internal/buildcfg/exp.go` of each release: from
@@ -83,7 +80,7 @@ const EXPERIMENTS: [(&str, u32, u32); 14] = [
     ("sizespecializedmalloc", 27, u32::MAX),
 ];
 
-/// Constraints that nest deeper, or are longer, are never met.
+/// Longer constraints are never met. That bounds how deep they nest, too.
 const MAX_CONSTRAINT: usize = 1000;
 
 impl BuildContext {
@@ -144,9 +141,11 @@ impl BuildContext {
     fn takes_text(&self, text: &str) -> bool {
         for line in text.lines() {
             let line = line.trim();
-            if let Some(constraint) = line.strip_prefix("//go:build ") {
-                let constraint = constraint.get(..MAX_CONSTRAINT).unwrap_or(constraint);
-                return Constraint { context: self, rest: constraint }.any();
+            if let Some(constraint) = line.strip_prefix("//go:build")
+                && constraint.starts_with([' ', '\t'])
+            {
+                return constraint.len() <= MAX_CONSTRAINT
+                    && Constraint { context: self, rest: constraint }.any();
             }
             // What stands before the package clause is comments.
             if line.starts_with("package ") {
@@ -234,5 +233,21 @@ mod tests {
         assert!(!takes("//go:build ignore"));
         assert!(takes("//go:build !windows && unix"));
         assert!(takes("// no constraint"));
+        assert!(!takes("//go:build\tignore"));
+        assert!(takes("//go:builder ignore"));
+    }
+
+    #[test]
+    fn a_constraint_too_long_to_follow_is_not_met() {
+        let context = BuildContext::linux_amd64(27);
+        let takes = |constraint: &str| {
+            context.takes("a.go", &format!("//go:build {constraint}\n\npackage a\n"))
+        };
+        let nested = |depth: usize| format!("{}linux{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(takes(&nested(400)));
+        assert!(!takes(&nested(1_000_000)));
+        // A character of two bytes where it would be cut.
+        assert!(!takes(&format!("{}é || {}linux", "a".repeat(999), "(".repeat(1_000_000))));
+        assert!(!takes(&format!("linux || {}", "!".repeat(1_000_000))));
     }
 }

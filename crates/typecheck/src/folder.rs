@@ -22,7 +22,15 @@ pub(crate) fn texts(folder: &Path, context: &BuildContext) -> Texts {
 /// What a build takes of a folder, and what can't be read, of which it is not known.
 fn taken(folder: &Path, context: &BuildContext) -> (Texts, Vec<PassedOver>) {
     let (mut texts, mut passed_over) = (Vec::new(), Vec::new());
-    let Ok(entries) = fs::read_dir(folder) else { return (texts, passed_over) };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(fault) => {
+            let reason = Reason::Unreadable(fault.to_string());
+            let path = folder.display().to_string();
+            passed_over.push(PassedOver { path, line: None, reason, parts: Vec::new() });
+            return (texts, passed_over);
+        }
+    };
     let mut paths: Vec<_> = entries.flatten().take(MAX_FILES).map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
@@ -67,11 +75,6 @@ pub fn parse_texts<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> P
 /// Parses the files of a folder that a build takes.
 pub fn parse_folder(folder: &Path, context: &BuildContext) -> Parsed {
     let (texts, mut passed_over) = taken(folder, context);
-    if texts.is_empty() && passed_over.is_empty() {
-        let reason = Reason::Unreadable("no Go files for this build".to_owned());
-        let path = folder.display().to_string();
-        passed_over.push(PassedOver { path, line: None, reason, parts: Vec::new() });
-    }
     let mut parsed = parse_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
     parsed.passed_over.append(&mut passed_over);
     parsed

@@ -81,7 +81,17 @@ impl Folders {
         Ok((folders, found))
     }
 
+    /// Returns the path and the folder of a package, if there is one: a vendored one's path is longer than the
+    /// import says. `from` is the path of the package that asks.
+    pub fn find(&self, path: &str, from: &str) -> Option<(String, PathBuf)> {
+        self.candidates(path, from).into_iter().find(|(_, folder)| folder.is_dir())
+    }
+
     fn candidates(&self, path: &str, from: &str) -> Vec<(String, PathBuf)> {
+        // No path leaves the folders.
+        if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Vec::new();
+        }
         let within = |(module, folder): &(String, PathBuf)| {
             let rest = path.strip_prefix(module.as_str())?;
             let is_within = rest.is_empty() || rest.starts_with('/');
@@ -111,10 +121,6 @@ impl Folders {
 
 impl Importer for Folders {
     fn import(&self, path: &str, from: &str) -> Option<Imported> {
-        // No path leaves the folders.
-        if path.is_empty() || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return None;
-        }
         for (path, folder) in self.candidates(path, from) {
             let texts = folder::texts(&folder, &self.context);
             if !texts.is_empty() {

@@ -153,14 +153,20 @@ pub fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
     if depth > MAX_DEPTH {
         return Err(pass(None, Reason::TooDeep(depth)));
     }
-    // The parser owns its state, and what a panic leaves of it is dropped.
-    let parsed = panic::catch_unwind(AssertUnwindSafe(|| {
+    let without_unknown = |text: &str| {
         gosyn::parse_source(text).or_else(|fault| match without_method_parameters(text) {
             Some((blanked, ranges)) => {
                 let mut file = gosyn::parse_source(blanked)?;
                 restore_method_parameters(&mut file, text, &ranges);
                 Ok(file)
             }
+            None => Err(fault),
+        })
+    };
+    // The parser owns its state, and what a panic leaves of it is dropped.
+    let parsed = panic::catch_unwind(AssertUnwindSafe(|| {
+        without_unknown(text).or_else(|fault| match with_ended_defers(text) {
+            Some(ended) => without_unknown(&ended),
             None => Err(fault),
         })
     }));
@@ -178,6 +184,40 @@ pub fn parse(path: &str, text: &str) -> Result<SourceFile, PassedOver> {
         }
         Err(_) => Err(pass(None, Reason::ParserFault)),
     }
+}
+
+/// A deferred call that is longer does not end its block on its line.
+const MAX_DEFER: usize = 1000;
+
+/// Puts a semicolon for the space between a `defer` and the brace that ends its block, on one line: the parser
+/// asks for one there, where the language needs none.
+fn with_ended_defers(text: &str) -> Option<String> {
+    let mut ended: Option<Vec<u8>> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        for (start, _) in line.match_indices("defer ") {
+            let end = end_of_block(&line.as_bytes()[start..]).map(|end| at + start + end);
+            if let Some(end) = end.filter(|end| text.as_bytes()[end - 1] == b' ') {
+                ended.get_or_insert_with(|| text.as_bytes().to_vec())[end - 1] = b';';
+            }
+        }
+        at += line.len();
+    }
+    String::from_utf8(ended?).ok()
+}
+
+/// Where a brace closes that opened before.
+fn end_of_block(code: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, byte) in code.iter().enumerate().take(MAX_DEFER) {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b'}' if depth == 0 => return Some(at),
+            b')' | b']' | b'}' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// More type parameters of methods than this in a file are not read, but for their names' sake.
@@ -302,6 +342,24 @@ mod tests {
         assert_eq!(params[1].name[0].name, "Q");
         assert_eq!(file.line_column(params[1].name[0].pos), (3, 25));
         assert!(parse("a.go", "package a\nfunc (r *T) Pick[").is_err());
+    }
+
+    #[test]
+    fn a_defer_may_end_its_block_on_its_line() {
+        for line in [
+            "func f() { go func() { defer done() }() }",
+            "func f() { x(func() { defer close(c) }) }",
+            "func f() { defer func() { defer g([]int{1}) }() }",
+            "func (t T) F[P any]() { defer g() }",
+        ] {
+            let text = format!("package a\n\n{line}\n\nvar after int\n");
+            let file = parse("a.go", &text).unwrap_or_else(|fault| panic!("{line}: {fault:?}"));
+            let Some(ast::Declaration::Variable(after)) = file.ast.decl.last() else {
+                panic!("{line}");
+            };
+            assert_eq!(file.line_column(after.specs[0].name[0].pos), (5, 5));
+        }
+        assert!(parse("a.go", "package a\nfunc f() { defer \"}\n").is_err());
     }
 
     #[test]

@@ -1,5 +1,5 @@
--- Opens a namespace. ARGV: the schema's mark, its rules as text; the bounds on entries and bytes with a
--- space between, each empty to leave it as it is. With more parts than these a server that asks for a
+-- Opens a namespace. ARGV: the schema's mark, its rules as text; the bounds on entries and bytes, and
+-- 1 to evict or 0 to refuse, with spaces between; each empty to leave it as it is. With more parts than these a server that asks for a
 -- password would not say so.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local mark = redis.call('HGET', meta, 'schema')
@@ -12,7 +12,8 @@ else
   local seq = string.format('%.0f', tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
   redis.call('HSET', meta, 'schema', ARGV[1], 'rules', ARGV[2], 'seq', seq, 'bytes', '0')
 end
-local most_entries, most_bytes = string.match(ARGV[3], '^(%d*) (%d*)$')
+local most_entries, most_bytes, evicts = string.match(ARGV[3], '^(%d*) (%d*) (%d*)$')
 if most_entries ~= '' then redis.call('HSET', meta, 'max_entries', most_entries) end
 if most_bytes ~= '' then redis.call('HSET', meta, 'max_bytes', most_bytes) end
+if evicts ~= '' then redis.call('HSET', meta, 'evicts', evicts) end
 return {'ok'}

@@ -8,6 +8,12 @@ for _ = 1, reads do
   at = at + 2
 end
 sweep(16)
+-- Where all else goes anyway, there is nothing to evict.
+local kept = nil
+if not replaces then
+  kept = {}
+  for write = at, #ARGV, 5 do kept[ARGV[write]] = true end
+end
 local bound = full(function()
   local entries, bytes = 0, 0
   if replaces then
@@ -27,10 +33,10 @@ local bound = full(function()
     end
   end
   return entries, bytes
-end)
+end, kept)
 if bound then
   account()
-  return {'full', bound}
+  return refused(bound)
 end
 local removed = false
 if replaces then

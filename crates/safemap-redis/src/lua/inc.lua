@@ -32,8 +32,8 @@ local sum = add(old, by)
 if not sum then return {'overflow', old} end
 if less(sum, least) or less(greatest, sum) then return {'range', sum} end
 sweep(16)
-local bound = full(function() return need(key, 'i' .. sum) end)
+local bound = full(function() return need(key, 'i' .. sum) end, {[key] = true})
 if not bound then put(key, 'i' .. sum, tonumber(ARGV[7]), tonumber(ARGV[8])) end
 account()
-if bound then return {'full', bound} end
+if bound then return refused(bound) end
 return done(sequence(), sum)

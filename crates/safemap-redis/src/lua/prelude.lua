@@ -3,16 +3,17 @@
 -- An entry is "version expires deadline born writes payload"; times are milliseconds, 0 for never.
 -- Bytes are those of keys and payloads.
 local meta, data, expiry, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes')
+local about = redis.call('HMGET', meta, 'schema', 'bytes', 'max_entries', 'max_bytes', 'evicts')
 if not about[1] then return {'gone'} end
 if about[1] ~= ARGV[1] then return {'other'} end
 local keep = ARGV[2]
 local bytes_before = tonumber(about[2]) or 0
 local most_entries, most_bytes = tonumber(about[3]), tonumber(about[4])
+local evicts = about[5] == '1'
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
--- By how much the bytes have grown in this script.
-local grown = 0
+-- By how much the bytes have grown in this script, and how many entries went to make room.
+local grown, evicted = 0, 0
 
 local function text(number)
   return string.format('%.0f', number)
@@ -22,9 +23,10 @@ local function sequence()
   return redis.call('HGET', meta, 'seq')
 end
 
--- The beginning of every answer to what was done: how large the map is.
+-- The beginning of every answer to what was done: how large the map is, and how many were evicted.
 local function done(...)
-  return {'ok', text(redis.call('HLEN', data)), text(bytes_before + grown), ...}
+  local entries, bytes = redis.call('HLEN', data), bytes_before + grown
+  return {'ok', text(entries), text(bytes), text(evicted), ...}
 end
 
 local function fields(raw)
@@ -110,19 +112,52 @@ local function need(key, payload)
   return 0, #payload - #old
 end
 
+-- Takes out what ends soonest until so many entries and bytes are gone; all that it takes, or nothing
+-- where that would not suffice. What never ends stays, and so does what is kept. Tells what is lacking.
+local function evict(entries, bytes, kept)
+  local victims = {}
+  for start = 0, 10000, 16 do
+    local keys = redis.call('ZRANGE', expiry, start, start + 15)
+    if #keys == 0 then break end
+    for _, key in ipairs(keys) do
+      local raw = not kept[key] and redis.call('HGET', data, key)
+      if raw then
+        local _, _, _, payload = fields(raw)
+        victims[#victims + 1] = key
+        entries, bytes = entries - 1, bytes - #key - #payload
+      end
+      if entries <= 0 and bytes <= 0 then
+        for _, victim in ipairs(victims) do drop(victim, 'x') end
+        evicted = evicted + #victims
+        return 0, 0
+      end
+    end
+  end
+  return entries, bytes
+end
+
+-- The answer to what would pass a bound.
+local function refused(bound)
+  return {'full', bound, bound == 'entries' and about[3] or about[4]}
+end
+
 -- The bound that would be passed, if any, by growth that a function tells; what has expired makes
--- room first.
-local function full(growth)
+-- room first, and then what ends soonest, if the namespace is told to evict. Without keys to be kept
+-- there is nothing to evict.
+local function full(growth, kept)
   if not (most_entries or most_bytes) then return nil end
   repeat
     local entries, bytes = growth()
-    local bound = nil
-    if most_entries and entries > 0 and redis.call('HLEN', data) + entries > most_entries then
-      bound = 'entries'
-    elseif most_bytes and bytes > 0 and bytes_before + grown + bytes > most_bytes then
-      bound = 'bytes'
+    local too_many, too_long = 0, 0
+    if most_entries and entries > 0 then
+      too_many = redis.call('HLEN', data) + entries - most_entries
     end
-    if not bound then return nil end
-    if sweep(10000) == 0 then return bound end
+    if most_bytes and bytes > 0 then too_long = bytes_before + grown + bytes - most_bytes end
+    if too_many <= 0 and too_long <= 0 then return nil end
+    if sweep(10000) == 0 then
+      if evicts and kept then too_many, too_long = evict(too_many, too_long, kept) end
+      if too_many <= 0 and too_long <= 0 then return nil end
+      return too_many > 0 and 'entries' or 'bytes'
+    end
   until false
 end

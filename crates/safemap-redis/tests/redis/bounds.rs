@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use tophash_safemap::{Conflict, Error as Refusal, Schema, Type, Value};
+use tophash_safemap::{Change, Conflict, Error as Refusal, Notice, Schema, Type, Value};
 use tophash_safemap_redis::{Error, SharedMap, SharedMapBuilder};
 
 use crate::server::{Server, wait_until};
@@ -74,7 +74,8 @@ fn a_full_map_refuses_what_grows_it_and_nothing_else() {
     map.set("a", 1).unwrap();
     map.set("b", 1).unwrap();
     assert!(is_full(map.set("c", 1), "entries"));
-    assert!(is_full(map.inc("c", 1), "entries"));
+    let told = map.inc("c", 1).unwrap_err().to_string();
+    assert_eq!(told, "no room for \"c\": the map takes no more than 2 entries");
     assert!(is_full(map.compare_and_swap("c", None, Some(1.into())), "entries"));
     assert!(is_full(map.get_or_insert_with("c", || 1.into()), "entries"));
     assert!(is_full(map.merge([("a", 2), ("c", 2)], Conflict::Theirs), "entries"));
@@ -132,4 +133,94 @@ fn bytes_are_counted_exactly_whatever_is_done() {
     assert_eq!(audit.bytes, (1 + 1) + (1 + 5) + 2 * (1 + 2) + (1 + 2));
     let counted = server.command("HGET {safemap:test}:meta bytes");
     assert_eq!(counted.lines().nth(1), Some(&*audit.bytes.to_string()));
+}
+
+/// A namespace for sessions that end when they are not used, and flags that never do.
+fn cache(server: &Server) -> SharedMapBuilder {
+    let hour = Duration::from_secs(3600);
+    let schema = Schema::builder()
+        .key("session.*", Type::any().idle(hour))
+        .key("brief.*", Type::any().ttl(hour / 2))
+        .key("flag.*", Type::any())
+        .build()
+        .unwrap();
+    SharedMap::builder(&server.url("cache"), schema).evict_soonest_to_expire(true)
+}
+
+/// Waits until the server's clock, which counts milliseconds, has gone on.
+fn a_moment_later(server: &Server) {
+    let time = || {
+        let answer = server.command("TIME");
+        let mut lines = answer.lines().skip(2).step_by(2).map(|line| line.parse::<u64>().unwrap());
+        lines.next().unwrap() * 1000 + lines.next().unwrap() / 1000
+    };
+    let start = time();
+    wait_until("a millisecond has gone by", || time() > start);
+}
+
+#[test]
+fn a_full_map_that_evicts_lets_go_what_was_used_longest_ago() {
+    let server = Server::start();
+    let map = cache(&server).max_entries(3).connect().unwrap();
+    let watch = map.watch("**".parse().unwrap()).unwrap().changes([Change::Evicted]).start();
+    map.set("flag.a", 1).unwrap();
+    for key in ["session.a", "session.b"] {
+        map.set(key, 1).unwrap();
+        a_moment_later(&server);
+    }
+    map.get("session.a").unwrap();
+    a_moment_later(&server);
+    map.set("session.c", 1).unwrap();
+    assert!(!map.contains("session.b").unwrap() && map.contains("session.a").unwrap());
+    // What ends sooner goes first, by whichever operation; what is written in the same step stays.
+    map.inc("brief.a", 1).unwrap();
+    map.merge([("brief.a", 2), ("session.d", 2)], Conflict::Theirs).unwrap();
+    map.transaction(|transaction| {
+        transaction.set("session.d", 3)?;
+        transaction.set("session.e", 3)
+    })
+    .unwrap();
+    let mut left: Vec<_> = map.snapshot().unwrap().iter().map(|(key, _)| key.to_owned()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["flag.a", "session.d", "session.e"]);
+    assert_eq!(map.operations().evictions, 4);
+    let told: Vec<_> = watch
+        .take(4)
+        .map(|notice| match notice {
+            Notice::Event(event) => event.key.to_string(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["session.b", "session.a", "session.c", "brief.a"]);
+    // A process that says nothing of it changes nothing; one that says otherwise decides for all.
+    let schema = map.schema().clone();
+    let url = server.url("cache");
+    SharedMap::connect(&url, schema.clone()).unwrap().set("session.f", 1).unwrap();
+    let strict = SharedMap::builder(&url, schema).evict_soonest_to_expire(false);
+    strict.connect().unwrap();
+    assert!(is_full(map.set("session.g", 1), "entries"));
+}
+
+#[test]
+fn a_write_that_has_no_room_even_so_evicts_nothing() {
+    let server = Server::start();
+    let map = cache(&server).max_entries(4).max_bytes(100).connect().unwrap();
+    for key in ["flag.a", "flag.b", "session.a", "session.b"] {
+        map.set(key, 1).unwrap();
+    }
+    assert!(is_full(map.set("session.long", "x".repeat(100)), "bytes"));
+    assert!(is_full(
+        map.merge((0..3).map(|n| (format!("flag.{n}"), n)), Conflict::Ours),
+        "entries"
+    ));
+    assert!(is_full(map.load((0..5).map(|n| (format!("session.{n}"), n))), "entries"));
+    assert_eq!((map.len().unwrap(), map.operations().evictions), (4, 0));
+    // By bytes as many go as it takes.
+    map.set("session.c", "x".repeat(74)).unwrap();
+    assert_eq!((map.len().unwrap(), map.operations().evictions), (3, 2));
+    assert!(is_full(map.set("session.c", "x".repeat(75)), "bytes"));
+    assert_eq!(map.get("flag.a").unwrap(), Some(1.into()));
+    let bytes = map.audit().unwrap().bytes;
+    let counted = server.command("HGET {safemap:cache}:meta bytes");
+    assert_eq!(counted.lines().nth(1), Some(&*bytes.to_string()));
 }

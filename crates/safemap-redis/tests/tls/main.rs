@@ -2,86 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use tempfile::TempDir;
 use tophash_safemap::{Notice, Schema};
 use tophash_safemap_redis::{Error, OpenMap, SharedMap, SharedMapBuilder};
 
-use crate::server::{Server, wait_until};
+use crate::encrypted::{Authority, Encrypted};
+use crate::server::wait_until;
 
+mod encrypted;
 #[path = "../redis/server.rs"]
 mod server;
-
-/// Who signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut about = CertificateParams::new(Vec::new()).unwrap();
-        about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(about, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// A certificate for a name, and its key.
-    fn signed(&self, name: &str) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let mut about = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        // With the issuer's own name it would be taken for one that is signed by itself.
-        about.distinguished_name.push(DnType::CommonName, name);
-        (about.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
-    }
-}
-
-/// A server that speaks TLS at a second port.
-struct Encrypted {
-    server: Server,
-    authority: Authority,
-    port: u16,
-    _files: TempDir,
-}
-
-impl Encrypted {
-    fn start(name: &str, asks_for_certificates: bool) -> Self {
-        let (authority, files) = (Authority::new(), tempfile::tempdir().unwrap());
-        let (certificate, key) = authority.signed(name);
-        let file = |name: &str, text: &str| -> PathBuf {
-            let path = files.path().join(name);
-            fs::write(&path, text).unwrap();
-            path
-        };
-        let (certificate, key) = (file("server.pem", &certificate), file("server.key", &key));
-        let roots = file("roots.pem", &authority.pem());
-        let (server, port) = Server::start_encrypted(&|port| {
-            let text = |path: &PathBuf| path.to_str().unwrap().to_owned();
-            let asks = if asks_for_certificates { "yes" } else { "no" };
-            [
-                ["--tls-port", &port.to_string()],
-                ["--tls-cert-file", &text(&certificate)],
-                ["--tls-key-file", &text(&key)],
-                ["--tls-ca-cert-file", &text(&roots)],
-                ["--tls-auth-clients", asks],
-            ]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
-        });
-        Self { server, authority, port, _files: files }
-    }
-
-    fn builder(&self, host: &str) -> SharedMapBuilder {
-        let url = format!("rediss://{host}:{}/test", self.port);
-        SharedMap::builder(&url, Schema::open()).root_certificates(self.authority.pem())
-    }
-}
+mod sink;
 
 /// Why no connection came about.
 fn refusal(builder: SharedMapBuilder) -> String {
@@ -124,7 +56,7 @@ fn a_server_that_can_not_prove_its_name_is_refused() {
     let told = refusal(encrypted.builder("localhost"));
     assert!(told.contains("certificate"), "{told}");
     // By the system's certificates it is unknown.
-    let url = format!("rediss://127.0.0.1:{}/test", encrypted.port);
+    let url = encrypted.url("127.0.0.1", "test");
     assert!(OpenMap::open(&url, Schema::open()).is_err());
     let broken = encrypted.builder("127.0.0.1").root_certificates("-----BEGIN CERTIFICATE-----");
     let told = broken.connect().unwrap_err();
@@ -146,7 +78,7 @@ fn a_server_that_asks_for_a_certificate_gets_one() {
 #[test]
 fn what_is_encrypted_at_one_end_alone_fails_and_says_nothing_in_the_open() {
     let encrypted = Encrypted::start("127.0.0.1", false);
-    let plain = format!("redis://:secret@127.0.0.1:{}/test", encrypted.port);
+    let plain = encrypted.url(":secret@127.0.0.1", "test").replace("rediss://", "redis://");
     let told = refusal(SharedMap::builder(&plain, Schema::open()));
     assert!(!told.contains("secret"), "{told}");
     let url = encrypted.server.url("test").replace("redis://", "rediss://");

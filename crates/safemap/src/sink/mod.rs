@@ -44,6 +44,9 @@ pub enum SinkError {
     /// A URL of `https`, where the system trusts no certificates.
     #[error("this machine has no certificates to trust")]
     NoCertificates,
+    /// Certificates or a key that the sink was given and can't read.
+    #[error("the sink can't read the certificates or the key that it was given")]
+    Certificates,
     /// The system has no thread to give.
     #[error("the sink can't have a thread of its own")]
     Thread(#[source] std::io::Error),

@@ -25,12 +25,23 @@ use crate::value::Value;
 ///
 /// It connects with the first event, and anew with the next event after a connection broke. An event
 /// is delivered once Redis has said so; what Redis loses after that, it loses. `rediss://` encrypts, and
-/// trusts the certificates that the system trusts; without the feature `redis-tls` it is refused.
+/// trusts the certificates that the system trusts unless it is given others; without the feature
+/// `redis-tls` it is refused.
 pub struct RedisSink {
     client: Client,
+    #[cfg(feature = "redis-tls")]
+    certificates: Certificates,
     connection: Option<Connection>,
     form: Form,
     timeout: Duration,
+}
+
+/// Whom to trust in place of the system's certificates, and what to show to who asks; PEM.
+#[cfg(feature = "redis-tls")]
+#[derive(Default)]
+struct Certificates {
+    roots: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 #[derive(Debug)]
@@ -85,7 +96,58 @@ impl RedisSink {
         }
         let client = Client::open(url)
             .map_err(|fault| SinkError::Url { reason: fault.category().to_owned() })?;
-        Ok(Self { client, connection: None, form, timeout: TIMEOUT })
+        Ok(Self {
+            client,
+            #[cfg(feature = "redis-tls")]
+            certificates: Certificates::default(),
+            connection: None,
+            form,
+            timeout: TIMEOUT,
+        })
+    }
+
+    /// The certificates to trust in place of the system's, in PEM, for `rediss://`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when they can't be read, and when the URL is one of `redis://`.
+    #[cfg(feature = "redis-tls")]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Result<Self, SinkError> {
+        self.certificates.roots = Some(pem.into());
+        self.certified()
+    }
+
+    /// The certificate to show a server that asks for one, with its chain, and its key; in PEM.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisSink::root_certificates`].
+    #[cfg(feature = "redis-tls")]
+    pub fn client_certificate(
+        mut self,
+        chain: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Result<Self, SinkError> {
+        self.certificates.identity = Some((chain.into(), key.into()));
+        self.certified()
+    }
+
+    #[cfg(feature = "redis-tls")]
+    fn certified(mut self) -> Result<Self, SinkError> {
+        let Certificates { roots, identity } = &self.certificates;
+        let client_tls = identity
+            .clone()
+            .map(|(client_cert, client_key)| redis::ClientTlsConfig { client_cert, client_key });
+        let certificates = redis::TlsCertificates { client_tls, root_cert: roots.clone() };
+        self.client =
+            Client::build_with_tls(self.client.get_connection_info().clone(), certificates)
+                .map_err(|fault| match fault.kind() {
+                    redis::ErrorKind::InvalidClientConfig => SinkError::Url {
+                        reason: "certificates are of use to rediss:// alone".to_owned(),
+                    },
+                    _ => SinkError::Certificates,
+                })?;
+        Ok(self)
     }
 
     /// How many entries a stream keeps, or somewhat more; all unless said.

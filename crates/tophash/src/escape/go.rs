@@ -11,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
-use tophash_escape::Report;
+use tophash_escape::{Build, PackagePlace, Report};
 
 use super::sources::Sources;
 use crate::go_command::GoCommand;
@@ -27,15 +27,22 @@ pub(super) struct Go {
 }
 
 /// What a compiler says of some packages.
-pub(super) struct Verdicts {
+pub(crate) struct Verdicts {
     /// What the compiler calls itself: `go1.27.3`.
-    pub(super) version: String,
-    pub(super) report: Report,
-    pub(super) sources: Sources,
+    pub(crate) version: String,
+    pub(crate) report: Report,
+    pub(crate) sources: Sources,
     /// Import paths of packages called `main`.
-    pub(super) programs: HashSet<String>,
+    pub(crate) programs: HashSet<String>,
     /// The folder that files are relative to.
-    pub(super) dir: PathBuf,
+    pub(crate) dir: PathBuf,
+}
+
+impl Verdicts {
+    /// For a comparison.
+    pub(super) fn build(&self) -> Build<'_> {
+        Build { report: &self.report, version: &self.version }
+    }
 }
 
 /// What is asked of the compiler.
@@ -54,6 +61,14 @@ struct Listed {
     name: String,
     #[serde(default)]
     deps: Vec<String>,
+    dir: Option<String>,
+    module: Option<Module>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Module {
+    path: String,
 }
 
 impl Go {
@@ -95,7 +110,8 @@ impl Go {
             .canonicalize()
             .with_context(|| format!("{} can't be used", question.dir.display()))?;
         let version = self.version(&dir)?;
-        let mut arguments = vec!["list", "-export", "-gcflags=-m=2", "-json=ImportPath,Name,Deps"];
+        let mut arguments =
+            vec!["list", "-export", "-gcflags=-m=2", "-json=ImportPath,Name,Deps,Dir,Module"];
         if let Some(tags) = question.tags {
             arguments.extend(["-tags", tags]);
         }
@@ -104,7 +120,7 @@ impl Go {
         let output = self.run(&dir, &arguments)?;
         let text = String::from_utf8_lossy(&output.stderr);
         let listed = read_list(&output.stdout);
-        let sources = Sources::new(&dir, names_of(&listed));
+        let sources = Sources::new(&dir, names_of(&listed)).with_places(places_of(&listed));
         let report = tophash_escape::read(&text, &sources);
         if !output.status.success() {
             return Err(fault(&report, &version));
@@ -139,6 +155,18 @@ fn fault(report: &Report, version: &str) -> anyhow::Error {
 /// Reads the objects that `go list -json` prints one after the other.
 fn read_list(json: &[u8]) -> Vec<Listed> {
     serde_json::Deserializer::from_slice(json).into_iter().map_while(Result::ok).collect()
+}
+
+/// Where the packages lie.
+fn places_of(listed: &[Listed]) -> HashMap<String, PackagePlace> {
+    let place = |package: &Listed| {
+        let module = package.module.as_ref().map(|module| module.path.as_str().into());
+        Some(PackagePlace { folder: package.dir.as_deref()?.into(), module })
+    };
+    listed
+        .iter()
+        .filter_map(|package| Some((package.import_path.clone(), place(package)?)))
+        .collect()
 }
 
 /// For each package, the names that the packages it depends on probably have.

@@ -25,12 +25,12 @@ pub(super) fn print(out: &mut dyn Write, rows: &Rows<'_>) -> Result<()> {
             value
         })
         .collect();
-    let reasons: serde_json::Map<String, Value> = report
+    let reasons: serde_json::Map<String, Value> = rows
         .by_reason()
         .into_iter()
         .map(|(reason, tally)| (reason.name().to_owned(), json!(tally.sites)))
         .collect();
-    let kinds: serde_json::Map<String, Value> = report
+    let kinds: serde_json::Map<String, Value> = rows
         .by_kind()
         .into_iter()
         .map(|(kind, tally)| (kind.name().to_owned(), json!(tally.sites)))
@@ -47,6 +47,7 @@ pub(super) fn print(out: &mut dyn Write, rows: &Rows<'_>) -> Result<()> {
                     "function": &*line.function, "bytes": line.sum.bytes,
                     "objects": line.sum.objects, "sites": line.sites.len(),
                     "map_growth_bytes": line.map_growth.bytes,
+                    "map_growth_by": line.growth_by.name(),
                     "runtime": line.growth.filter(|_| line.sites.is_empty()).map(|g| g.title()),
                 })
             })

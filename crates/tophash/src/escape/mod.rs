@@ -9,6 +9,7 @@ mod modules;
 mod native;
 mod options;
 mod page;
+mod repository;
 mod revisions;
 mod rows;
 mod sarif;
@@ -18,9 +19,10 @@ mod table;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use tophash_escape::{Change, ChangeKind, Report, compare};
+use anyhow::Result;
+use tophash_escape::{Change, ChangeKind, compare};
 
+pub(crate) use go::Verdicts;
 pub(crate) use options::EscapeOptions;
 pub(crate) use table::why;
 pub(crate) use tophash_escape::Site;
@@ -28,11 +30,14 @@ pub(crate) use tophash_escape::Site;
 use crate::Outcome;
 use crate::progress::Progress;
 use crate::report::style;
-use go::{Go, Question, Verdicts};
+use go::{Go, Question};
 use options::{Engine, FailOn, Format};
+use repository::Repository;
 use rows::Rows;
+use sarif::Listed;
 
 pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
+    options.check()?;
     let everything = vec![".".to_owned()];
     let packages = if options.packages.is_empty() { &everything } else { &options.packages };
     let ask =
@@ -41,17 +46,8 @@ pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
     if options.engine == Engine::Native {
         return native(options, packages, progress);
     }
-    if options.rules.is_some() {
-        bail!("--rules is for --engine native; a compiler has its own, and --go names another");
-    }
     match (options.go.as_slice(), options.diff.as_slice()) {
-        ([], [] | [_]) | ([_], [] | [_]) => {
-            let go = Go::find(options.go.first().map(|place| &**place))?;
-            progress.step("asking the compiler");
-            let verdicts = ask(&go, &options.dir)?;
-            one(options, &verdicts, progress)
-        }
-        ([first, second], []) => {
+        ([first, second], _) => {
             let (first, second) = (Go::find(Some(first))?, Go::find(Some(second))?);
             progress.step("asking the first compiler");
             let before = ask(&first, &options.dir)?;
@@ -61,7 +57,8 @@ pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
             drop(progress);
             two(options, &before, &after, &names)
         }
-        ([] | [_], [first, second]) => {
+        (_, [first, second]) => {
+            revisions::take_away_on_signals()?;
             let go = Go::find(options.go.first().map(|place| &**place))?;
             progress.step(format!("bringing out {first} and {second}"));
             let sides = [first, second].map(|name| revisions::bring_out(&options.dir, name));
@@ -74,18 +71,17 @@ pub(crate) fn run(options: &EscapeOptions) -> Result<Outcome> {
             drop(progress);
             two(options, &before, &after, &[first.clone(), second.clone()])
         }
-        (_, [_, _]) => bail!("compare two commits or two compilers, not both at once"),
-        _ => bail!("two compilers can be compared, not more"),
+        _ => {
+            let go = Go::find(options.go.first().map(|place| &**place))?;
+            progress.step("asking the compiler");
+            let verdicts = ask(&go, &options.dir)?;
+            one(options, &verdicts, progress)
+        }
     }
 }
 
 /// The source alone.
 fn native(options: &EscapeOptions, packages: &[String], progress: Progress) -> Result<Outcome> {
-    if !options.diff.is_empty() || options.go.len() > 1 {
-        bail!(
-            "--engine native looks at one state of the source; --diff and two --go compare builds"
-        );
-    }
     progress.step("reading the source");
     let question = native::Question {
         dir: &options.dir,
@@ -103,9 +99,9 @@ fn native(options: &EscapeOptions, packages: &[String], progress: Progress) -> R
 }
 
 /// What a compiler says of all packages of a folder.
-pub(crate) fn ask_all(dir: &Path, go: Option<&Path>) -> Result<Report> {
+pub(crate) fn ask_all(dir: &Path, go: Option<&Path>) -> Result<Verdicts> {
     let packages = ["./...".to_owned()];
-    Ok(Go::find(go)?.ask(Question { dir, packages: &packages, tags: None })?.report)
+    Go::find(go)?.ask(Question { dir, packages: &packages, tags: None })
 }
 
 /// One build.
@@ -120,25 +116,16 @@ fn one(options: &EscapeOptions, verdicts: &Verdicts, progress: Progress) -> Resu
     match options.format {
         Format::Table => table::print(&mut out, &rows, options)?,
         Format::Json => json::print(&mut out, &rows)?,
-        Format::Github => annotations::print(&mut out, &rows, options)?,
-        Format::Sarif => sarif::print(&mut out, &verdicts.dir, rows.sarif())?,
+        Format::Github => {
+            annotations::print(&mut out, &rows, options, &Repository::of(&verdicts.dir))?;
+        }
+        Format::Sarif => sarif::print(&mut out, &Repository::of(&verdicts.dir), rows.sarif())?,
     }
     out.flush()?;
     if let Some(path) = &options.html {
-        page::write(path, &rows)?;
+        page::write(path, &rows, options)?;
     }
-    let found = match options.fail_on {
-        Some(FailOn::Any) => !rows.sites.is_empty(),
-        Some(FailOn::Map) => rows.sites.iter().any(|row| row.site.map.is_some()),
-        Some(FailOn::New) => bail!("--fail-on new is for a comparison: --diff A B, or two --go"),
-        Some(FailOn::Bytes(least)) => {
-            if rows.costs.is_none() {
-                bail!("--fail-on with a size needs --profile or --pid");
-            }
-            rows.sites.iter().any(|row| row.sum.is_some_and(|sum| sum.bytes >= least))
-        }
-        None => false,
-    };
+    let found = rows.sites.iter().any(|row| row.fails(options.fail_on));
     Ok(if found { Outcome::Found } else { Outcome::Done })
 }
 
@@ -149,20 +136,25 @@ fn two(
     after: &Verdicts,
     names: &[String; 2],
 ) -> Result<Outcome> {
-    if options.cost.profile.is_some() || options.cost.pid.is_some() || options.html.is_some() {
-        bail!("--profile, --pid and --html are for one build, not for a comparison");
-    }
-    let mut all = compare(&before.report, &after.report);
+    let mut all = compare(before.build(), after.build());
     all.retain(|change| rows::is_wanted(change.site, options));
     let mut out = BufWriter::new(anstream::stdout().lock());
     let new = |change: &&Change<'_>| change.kind == ChangeKind::New;
     match options.format {
         Format::Table => changes::print(&mut out, &all, names, options)?,
         Format::Json => changes::print_json(&mut out, &all, names)?,
-        Format::Github => annotations::print_new(&mut out, all.iter().filter(new), &names[0])?,
+        Format::Github => {
+            let repository = Repository::of(&after.dir);
+            annotations::print_new(&mut out, all.iter().filter(new), &names[0], &repository)?;
+        }
         Format::Sarif => {
-            let sites = all.iter().filter(new).map(|change| (change.package, change.site, None));
-            sarif::print(&mut out, &after.dir, sites.collect())?;
+            let sites = all.iter().filter(new).map(|change| Listed {
+                package: change.package,
+                site: change.site,
+                sum: None,
+                size: None,
+            });
+            sarif::print(&mut out, &Repository::of(&after.dir), sites.collect())?;
         }
     }
     out.flush()?;
@@ -171,8 +163,7 @@ fn two(
         Some(FailOn::Map) => {
             all.iter().any(|change| change.kind == ChangeKind::New && change.site.map.is_some())
         }
-        Some(FailOn::Bytes(_)) => bail!("--fail-on with a size is for one build with a profile"),
-        None => false,
+        Some(FailOn::Bytes(_)) | None => false,
     };
     Ok(if found { Outcome::Found } else { Outcome::Done })
 }

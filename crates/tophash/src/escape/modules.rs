@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use tophash_escape_engine::GoVersion;
+use anyhow::{Context as _, Result};
 use tophash_typecheck::GoMod;
+
+use crate::go_command::GoCommand;
 
 /// A module: the folder with its `go.mod`, and what that says.
 #[derive(Debug, Clone, Default)]
@@ -15,31 +17,36 @@ pub(super) struct Module {
 }
 
 /// The GOROOT that was named, or one where they usually are. No program is run for it.
-pub(super) fn goroot(named: Option<&Path>) -> Option<PathBuf> {
+pub(super) fn goroot(named: Option<&Path>) -> Result<Option<PathBuf>> {
     let has_library = |folder: &PathBuf| folder.join("src/runtime").is_dir();
     if let Some(named) = named {
-        return of_command(named).filter(has_library);
+        // Without its commands it is a GOROOT still.
+        let folder = Some(named.to_owned()).filter(has_library);
+        let folder = match folder {
+            Some(folder) => Some(folder),
+            None => of_command(&GoCommand::find(named)?.path).filter(has_library),
+        };
+        let folder = folder.and_then(|folder| folder.canonicalize().ok());
+        return folder.map(Some).with_context(|| {
+            format!("{} lies in no GOROOT: there is no src/runtime beside its bin", named.display())
+        });
     }
     let variable = std::env::var_os("GOROOT").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).find_map(|folder| of_command(&folder.join("go")));
     let usual = ["/usr/local/go", "/usr/lib/go"].map(PathBuf::from);
-    variable.into_iter().chain(on_path).chain(usual).find(has_library)
+    Ok(variable.into_iter().chain(on_path).chain(usual).find(has_library))
 }
 
-/// A GOROOT as it is, or that of a go command.
-fn of_command(place: &Path) -> Option<PathBuf> {
-    let place = place.canonicalize().ok()?;
-    if place.is_dir() {
-        return Some(place);
-    }
-    Some(place.parent()?.parent()?.to_owned())
+/// The GOROOT of a go command.
+fn of_command(command: &Path) -> Option<PathBuf> {
+    Some(command.canonicalize().ok()?.parent()?.parent()?.to_owned())
 }
 
-/// The release that a GOROOT is, if its rules are known.
-pub(super) fn release(goroot: &Path) -> Option<GoVersion> {
+/// The release that a GOROOT is, as it says itself: `go1.27.3`.
+pub(super) fn release(goroot: &Path) -> Option<String> {
     let text = std::fs::read_to_string(goroot.join("VERSION")).ok()?;
-    GoVersion::parse(text.lines().next()?.trim())
+    Some(text.lines().next()?.trim().to_owned())
 }
 
 /// The module that a folder lies in.
@@ -75,28 +82,49 @@ pub(super) fn import_path(folder: &Path, module: Option<&Module>, goroot: Option
     folder.file_name().map_or_else(|| "p".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The folder of a package, by its import path.
-pub(super) fn folder_of(
-    path: &str,
-    module: Option<&Module>,
-    goroot: Option<&Path>,
-) -> Option<PathBuf> {
-    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return None;
-    }
-    let own = module.map(|module| (module.go_mod.module.clone(), module.folder.clone()));
-    let needed =
-        module.into_iter().flat_map(|module| module.go_mod.folders(&module.folder, &module.cache));
-    let in_modules = own.into_iter().chain(needed).find_map(|(base, folder)| {
-        let rest = path.strip_prefix(&base)?;
-        (rest.is_empty() || rest.starts_with('/'))
-            .then(|| folder.join(rest.trim_start_matches('/')))
-    });
-    let in_library = || goroot.map(|goroot| goroot.join("src").join(path));
-    in_modules.or_else(in_library).filter(|folder| folder.is_dir())
+/// The release by whose rules the package in a folder is compiled: that of the next `go.mod` above it.
+pub(super) fn language(folder: &Path) -> Option<(u32, u32)> {
+    let mut go_mods = folder.ancestors().map(|folder| folder.join("go.mod"));
+    let go_mod = go_mods.find(|path| path.is_file())?;
+    GoMod::parse(&std::fs::read_to_string(go_mod).ok()?).go
 }
 
-/// A folder and those below it that `...` means.
+/// The folders of the modules that are worked on together with this one, by `go.work`.
+pub(super) fn workspace(folder: &Path) -> Vec<PathBuf> {
+    let named = std::env::var_os("GOWORK").filter(|named| !named.is_empty());
+    let found = match named {
+        Some(off) if off == "off" => None,
+        Some(named) => Some(PathBuf::from(named)),
+        None => folder.ancestors().map(|up| up.join("go.work")).find(|path| path.is_file()),
+    };
+    let Some((text, base)) = found
+        .and_then(|path| Some((std::fs::read_to_string(&path).ok()?, path.parent()?.to_owned())))
+    else {
+        return Vec::new();
+    };
+    let used = uses(&text).into_iter().filter_map(|used| base.join(used).canonicalize().ok());
+    used.filter(|used| used != folder && used.join("go.mod").is_file()).collect()
+}
+
+/// What the `use` lines of a `go.work` name.
+fn uses(text: &str) -> Vec<String> {
+    let (mut found, mut is_inside) = (Vec::new(), false);
+    for line in text.lines() {
+        let line = line.split("//").next().unwrap_or_default();
+        let words: Vec<&str> =
+            line.split_whitespace().map(|word| word.trim_matches(['"', '`'])).collect();
+        match words.as_slice() {
+            ["use", "("] => is_inside = true,
+            [")"] => is_inside = false,
+            ["use", folder] => found.push((*folder).to_owned()),
+            [folder] if is_inside => found.push((*folder).to_owned()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A folder and those below it that `...` means. Ones that can't be read are among them.
 pub(super) fn tree(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     let mut open = vec![folder.to_owned()];
@@ -133,5 +161,11 @@ mod tests {
         assert_eq!(path("/home/app"), "example.com/app");
         assert_eq!(path("/home/app/cmd/x"), "example.com/app/cmd/x");
         assert_eq!(path("/elsewhere/pkg"), "pkg");
+    }
+
+    #[test]
+    fn a_workspace_names_its_modules() {
+        let text = "go 1.22\n\nuse ./a // here\nuse (\n\t\"./b\"\n\t../c\n)\nreplace x => ./d\n";
+        assert_eq!(uses(text), ["./a", "./b", "../c"]);
     }
 }

@@ -1,30 +1,32 @@
 //! The engine that needs no Go: verdicts from the source alone.
 //!
 //! Packages are named as folders, files, `./...` or import paths. Types of imports come from a GOROOT, if one is
-//! found, from the module itself and from the module cache; what imports do with their arguments comes from a
-//! table for the standard library, and for packages that are analysed in the same run from themselves, callees
-//! first. All else is unknown, and each place where that matters is listed.
+//! found, from the module itself, its workspace and the module cache; what imports do with their arguments comes
+//! from a table for the standard library, and for all others from their source, which is analysed first, whether
+//! it was asked for or not. All else is unknown, and each place where that matters is listed.
 //!
 //! The verdicts are those of a build without inlining (`-gcflags=-l`), and are handed on as the text that the
 //! compiler would print, so that all that reads the compiler reads them too.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use tophash_escape::PackagePlace;
 use tophash_escape_engine::{
     Analysis, GoVersion, Imports, Leaks, Options, Table, Unresolved, analyze,
 };
 use tophash_typecheck::{
-    BuildContext, Folders, PassedOver, Source, SourceFile, Universe, check, on_deep_stack,
-    parse_folder, parse_texts, read,
+    BuildContext, Folders, Source, SourceFile, Universe, check, on_deep_stack, parse_folder,
+    parse_texts, read,
 };
 
 use super::go::Verdicts;
 use super::modules::{self, Module};
 use super::sources::Sources;
+use super::table::plural;
 
 /// What is asked of the engine.
 pub(super) struct Question<'q> {
@@ -39,7 +41,10 @@ pub(super) struct Question<'q> {
     pub(super) goroot: Option<&'q Path>,
 }
 
-/// A package that was asked for.
+/// More packages that are imported than this are not read.
+const MAX_CALLEES: usize = 5000;
+
+/// A package that was asked for, or that one of those imports.
 struct Wanted {
     path: String,
     files: Vec<String>,
@@ -49,11 +54,21 @@ struct Wanted {
 /// What a package's analysis gave, as plain values that leave the deep stack.
 struct Found {
     path: String,
+    folder: PathBuf,
     name: String,
     files: Vec<String>,
     imports: HashSet<String>,
     analysis: Analysis,
+}
+
+/// What a run gave.
+struct Answer {
+    /// The packages that were asked for.
+    found: Vec<Found>,
+    /// Files that could not be read, and why.
     passed_over: Vec<String>,
+    /// Imports whose source is not here.
+    missing: BTreeSet<String>,
 }
 
 /// Analyses packages. Besides the verdicts it returns what is to be said of them.
@@ -62,27 +77,29 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
         .dir
         .canonicalize()
         .with_context(|| format!("{} can't be used", question.dir.display()))?;
-    let goroot = modules::goroot(question.goroot);
-    let found = goroot.as_deref().and_then(modules::release);
-    let version = match question.rules {
-        Some(text) => GoVersion::parse(text).with_context(|| known_releases(text))?,
-        None => found.unwrap_or(GoVersion::NEWEST),
-    };
+    let goroot = modules::goroot(question.goroot)?;
+    let release = goroot.as_deref().and_then(modules::release);
+    let version = version(question, release.as_deref())?;
     let module = modules::find(&dir);
-    let wanted = wanted(question.packages, &dir, module.as_ref(), goroot.as_deref())?;
-    let table = Table::of(version)?;
     let context = question.tags.unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
     let context =
         context.fold(BuildContext::linux_amd64(version.minor().into()), BuildContext::tag);
-    let run = Run { context, goroot: goroot.clone(), module, version };
-    let packages = on_deep_stack(move || run.all(wanted, table))?;
+    let folders = places(&context, goroot.as_deref(), module.as_ref())?;
+    let wanted = wanted(question.packages, &dir, &folders, module.as_ref(), goroot.as_deref())?;
+    let table = Table::of(version)?;
+    let run = Run { context, folders, goroot: goroot.clone(), version };
+    let answer = on_deep_stack(move || run.all(wanted, table))?;
 
     let mut text = String::new();
     let mut names: HashMap<String, HashSet<String>> = HashMap::new();
     let mut programs = HashSet::new();
-    let mut notes = notes(version, goroot.as_deref());
+    let mut notes = notes(version, release.as_deref(), goroot.as_deref());
+    notes.extend(answer.passed_over.iter().map(|fault| format!("passed over: {fault}")));
+    if !answer.missing.is_empty() {
+        notes.push(missing(&answer.missing));
+    }
     let mut unresolved = Vec::new();
-    for package in &packages {
+    for package in &answer.found {
         let shown: Vec<String> = package.files.iter().map(|file| relative(file, &dir)).collect();
         print(&mut text, package, &shown);
         let last = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -90,14 +107,14 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
         if package.name == "main" {
             programs.insert(package.path.clone());
         }
-        notes.extend(package.passed_over.iter().map(|fault| format!("passed over: {fault}")));
         let places = &package.analysis.unresolved;
         unresolved.extend(places.iter().map(|place| shown_place(place, &shown)));
     }
     if !unresolved.is_empty() {
         notes.push(format!(
-            "{} places could not be resolved; what flows into them is taken to go to the heap:",
-            unresolved.len()
+            "{} could not be resolved; what flows into {} is taken to go to the heap:",
+            plural(unresolved.len() as u64, "place"),
+            if unresolved.len() == 1 { "it" } else { "them" },
         ));
         let count = unresolved.len();
         let most = if question.top == 0 { count } else { question.top.min(count) };
@@ -106,27 +123,88 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
             notes.push(format!("  and {} more; --top 0 lists all", count - most));
         }
     }
-    let sources = Sources::new(&dir, names);
+    let places = answer.found.iter().map(|package| (package.path.clone(), place(package, &module)));
+    let sources = Sources::new(&dir, names).with_places(places.collect());
     let report = tophash_escape::read(&text, &sources);
     let version = format!("go{version}, the native engine");
     Ok((Verdicts { version, report, sources, programs, dir }, notes))
 }
 
+/// Where a package lies, by which frames of a profile are known to be its own.
+fn place(package: &Found, module: &Option<Module>) -> PackagePlace {
+    let module = module.as_ref().filter(|module| package.folder.starts_with(&module.folder));
+    PackagePlace {
+        folder: package.folder.to_string_lossy().into(),
+        module: module.map(|module| module.go_mod.module.as_str().into()),
+    }
+}
+
 fn known_releases(text: &str) -> String {
     let known: Vec<_> = GoVersion::ALL.iter().map(ToString::to_string).collect();
+    let text = text.trim_start_matches("go");
     format!("the engine has no rules of Go {text}: it knows {}", known.join(", "))
 }
 
-fn notes(version: GoVersion, goroot: Option<&Path>) -> Vec<String> {
+/// The release whose rules are followed.
+fn version(question: &Question<'_>, release: Option<&str>) -> Result<GoVersion> {
+    if let Some(text) = question.rules {
+        return GoVersion::parse(text).with_context(|| known_releases(text));
+    }
+    match release.and_then(GoVersion::parse) {
+        Some(version) => Ok(version),
+        None if question.goroot.is_some() => Err(anyhow!(
+            "{}; --rules follows those of one of them",
+            known_releases(release.unwrap_or("this GOROOT"))
+        )),
+        None => Ok(GoVersion::NEWEST),
+    }
+}
+
+fn notes(version: GoVersion, release: Option<&str>, goroot: Option<&Path>) -> Vec<String> {
     let mut notes =
         vec![format!("by the rules of Go {version}, as built without inlining (-gcflags=-l)")];
-    if goroot.is_none() {
-        notes.push(
+    match (goroot, release) {
+        (None, _) => notes.push(
             "no GOROOT was found: types from the standard library are unknown; --go GOROOT names one"
                 .to_owned(),
-        );
+        ),
+        (Some(goroot), Some(release)) if GoVersion::parse(release) != Some(version) => {
+            notes.push(format!("types from the library of {release} in {}", goroot.display()));
+        }
+        _ => {}
     }
     notes
+}
+
+/// Imports that are not here.
+fn missing(paths: &BTreeSet<String>) -> String {
+    const SHOWN: usize = 5;
+    let first: Vec<&str> = paths.iter().take(SHOWN).map(String::as_str).collect();
+    let more = paths.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        "the source of {}{more} is not here, though imported; go mod download fetches what go.mod requires",
+        first.join(", ")
+    )
+}
+
+/// Where imports lie.
+fn places(
+    context: &BuildContext,
+    goroot: Option<&Path>,
+    module: Option<&Module>,
+) -> Result<Folders> {
+    let mut folders = Folders::new(context.clone());
+    if let Some(goroot) = goroot {
+        folders = folders.goroot(goroot);
+    }
+    let Some(module) = module else { return Ok(folders) };
+    let others = modules::workspace(&module.folder);
+    for folder in std::iter::once(&module.folder).chain(&others) {
+        let unreadable = || format!("{} can't be read", folder.join("go.mod").display());
+        (folders, _) = folders.with_go_mod(folder, &module.cache).with_context(unreadable)?;
+    }
+    Ok(folders)
 }
 
 fn shown_place(place: &Unresolved, files: &[String]) -> String {
@@ -170,6 +248,7 @@ fn with_shown_place(line: &str, files: &[String], shown: &[String]) -> String {
 fn wanted(
     packages: &[String],
     dir: &Path,
+    places: &Folders,
     module: Option<&Module>,
     goroot: Option<&Path>,
 ) -> Result<Vec<Wanted>> {
@@ -181,7 +260,7 @@ fn wanted(
         found.insert(PathBuf::new(), Wanted { path, files, folder: dir.to_owned() });
     }
     for name in others {
-        for folder in folders(name, dir, module, goroot)? {
+        for folder in folders(name, dir, places)? {
             let path = modules::import_path(&folder, module, goroot);
             found.insert(folder.clone(), Wanted { path, files: Vec::new(), folder });
         }
@@ -189,12 +268,7 @@ fn wanted(
     Ok(found.into_values().collect())
 }
 
-fn folders(
-    name: &str,
-    dir: &Path,
-    module: Option<&Module>,
-    goroot: Option<&Path>,
-) -> Result<Vec<PathBuf>> {
+fn folders(name: &str, dir: &Path, places: &Folders) -> Result<Vec<PathBuf>> {
     let (base, is_tree) = match name.strip_suffix("...") {
         Some(base) => (base.trim_end_matches('/'), true),
         None => (name, false),
@@ -202,7 +276,7 @@ fn folders(
     let is_local = base.is_empty() || base.starts_with('.') || Path::new(base).is_absolute();
     let folder = match is_local {
         true => Some(dir.join(base)),
-        false => modules::folder_of(base, module, goroot),
+        false => places.find(base, "").map(|(_, folder)| folder),
     };
     let Some(folder) = folder.and_then(|folder| folder.canonicalize().ok()) else {
         bail!(
@@ -219,60 +293,58 @@ fn folders(
 /// Everything that a run needs on its own stack.
 struct Run {
     context: BuildContext,
+    folders: Folders,
     goroot: Option<PathBuf>,
-    module: Option<Module>,
     version: GoVersion,
 }
 
 struct Parsed {
     wanted: Wanted,
     files: Vec<Rc<SourceFile>>,
-    passed_over: Vec<PassedOver>,
+    passed_over: Vec<String>,
     imports: HashSet<String>,
 }
 
 impl Run {
-    fn all(self, wanted: Vec<Wanted>, table: Table) -> Result<Vec<Found>> {
-        let parsed: Vec<Parsed> =
+    fn all(self, wanted: Vec<Wanted>, table: Table) -> Result<Answer> {
+        let mut packages: Vec<Parsed> =
             wanted.into_iter().map(|wanted| self.parse(wanted)).collect::<Result<_>>()?;
-        let parsed: Vec<_> = match parsed.len() {
-            0 | 1 => parsed,
-            // Of a whole tree, folders without files for this build are no packages.
-            _ => parsed.into_iter().filter(|package| !package.files.is_empty()).collect(),
-        };
-        let (folders, go) = self.folders()?;
-        let folders = Rc::new(folders);
+        let passed_over: Vec<String> =
+            packages.iter_mut().flat_map(|package| package.passed_over.drain(..)).collect();
+        // Of a whole tree, folders without files for this build are no packages.
+        packages.retain(|package| !package.files.is_empty());
+        if packages.is_empty() {
+            let faults = passed_over.iter().fold(String::new(), |all, fault| all + "\n" + fault);
+            match faults.is_empty() {
+                true => bail!("there are no Go files here that a build for linux/amd64 takes"),
+                false => bail!("none of the Go files here can be read:{faults}"),
+            }
+        }
+        let asked: HashSet<String> =
+            packages.iter().map(|package| package.wanted.path.clone()).collect();
+        let missing = self.add_callees(&mut packages)?;
+        let folders = Rc::new(self.folders);
         let mut leaks = WithOthers { table, others: HashMap::new() };
         let mut found = Vec::new();
-        for package in callees_first(parsed) {
-            let analysis = self.one(&package, &folders, go, &leaks);
+        for package in callees_first(packages) {
+            let analysis = one(&package, &folders, self.version, &leaks);
             for (name, row) in &analysis.leaks {
                 leaks.others.insert(format!("{}.{name}", package.wanted.path), row.clone());
+            }
+            if !asked.contains(&package.wanted.path) {
+                continue;
             }
             let name = package.files.first().map(|file| file.ast.pkg_name.name.clone());
             found.push(Found {
                 path: package.wanted.path,
+                folder: package.wanted.folder,
                 name: name.unwrap_or_default(),
                 files: package.files.iter().map(|file| file.path.clone()).collect(),
                 imports: package.imports,
                 analysis,
-                passed_over: package
-                    .passed_over
-                    .iter()
-                    .map(|fault| format!("{}: {}", fault.path, fault.reason))
-                    .collect(),
             });
         }
-        if found.iter().all(|package| package.files.is_empty()) {
-            bail!(
-                "there are no Go files here that a build for linux/amd64 takes{}",
-                found
-                    .iter()
-                    .flat_map(|package| &package.passed_over)
-                    .fold(String::new(), |all, fault| format!("{all}\n{fault}"))
-            );
-        }
-        Ok(found)
+        Ok(Answer { found, passed_over, missing })
     }
 
     fn parse(&self, wanted: Wanted) -> Result<Parsed> {
@@ -293,40 +365,78 @@ impl Run {
             .flat_map(|file| &file.ast.imports)
             .map(|import| import.path.value.trim_matches(['"', '`']).to_owned())
             .collect();
-        Ok(Parsed { wanted, files: parsed.files, passed_over: parsed.passed_over, imports })
+        let passed_over = parsed.passed_over.iter();
+        let passed_over =
+            passed_over.map(|fault| format!("{}: {}", fault.path, fault.reason)).collect();
+        Ok(Parsed { wanted, files: parsed.files, passed_over, imports })
     }
 
-    fn one(
-        &self,
-        package: &Parsed,
-        folders: &Rc<Folders>,
-        go: Option<(u32, u32)>,
-        leaks: &WithOthers,
-    ) -> Analysis {
-        let universe = Universe::new(Box::new(Rc::clone(folders)));
-        let mut source = Source::new(&package.wanted.path, package.files.clone());
-        if let Some(go) = go {
-            source = source.go(go);
+    /// Adds the packages that these import, and those that they do, but for the standard library's, which are in
+    /// the table. Returns what is imported by these and is not here.
+    fn add_callees(&self, packages: &mut Vec<Parsed>) -> Result<BTreeSet<String>> {
+        let asked = packages.len();
+        let mut known: HashSet<String> =
+            packages.iter().map(|package| package.wanted.path.clone()).collect();
+        let mut missing = BTreeSet::new();
+        let mut at = 0;
+        while let Some(package) = packages.get(at).filter(|_| at < asked + MAX_CALLEES) {
+            let from = package.wanted.path.clone();
+            let imports: BTreeSet<String> = package.imports.iter().cloned().collect();
+            for import in imports {
+                if matches!(&*import, "C" | "unsafe") || known.contains(&import) {
+                    continue;
+                }
+                let Some((path, folder)) = self.folders.find(&import, &from) else {
+                    if at < asked && (self.goroot.is_some() || !is_of_library(&import)) {
+                        missing.insert(import);
+                    }
+                    continue;
+                };
+                if let Some(package) = packages.get_mut(at) {
+                    // A vendored one is called otherwise than where it is imported.
+                    package.imports.insert(path.clone());
+                }
+                if !known.insert(path.clone()) || self.is_in_table(&folder) {
+                    continue;
+                }
+                let callee = self.parse(Wanted { path, files: Vec::new(), folder })?;
+                if !callee.files.is_empty() {
+                    packages.push(callee);
+                }
+            }
+            at += 1;
         }
-        let checked = check(&universe, source);
-        let version = self.version;
-        let options =
-            Options { version, imports: leaks, mutations_and_calls: false, bodies: folders };
-        analyze(&universe, &checked, options)
+        Ok(missing)
     }
 
-    /// Where imports lie, and the release that the module asks for.
-    fn folders(&self) -> Result<(Folders, Option<(u32, u32)>)> {
-        let mut folders = Folders::new(self.context.clone());
-        if let Some(goroot) = &self.goroot {
-            folders = folders.goroot(goroot);
-        }
-        let Some(module) = &self.module else { return Ok((folders, None)) };
-        let unreadable = || format!("{} can't be read", module.folder.join("go.mod").display());
-        let (folders, found) =
-            folders.with_go_mod(&module.folder, &module.cache).with_context(unreadable)?;
-        Ok((folders, found.go))
+    /// Whether a package is one of those that the table knows. It has none that the library keeps of others.
+    fn is_in_table(&self, folder: &Path) -> bool {
+        let library = self.goroot.as_ref().map(|goroot| goroot.join("src"));
+        library.is_some_and(|library| {
+            folder.strip_prefix(library).is_ok_and(|inside| !inside.starts_with("vendor"))
+        })
     }
+}
+
+/// Whether this path is one of the standard library: the first part of any other is a domain.
+fn is_of_library(path: &str) -> bool {
+    !path.split('/').next().unwrap_or_default().contains('.')
+}
+
+fn one(
+    package: &Parsed,
+    folders: &Rc<Folders>,
+    version: GoVersion,
+    leaks: &WithOthers,
+) -> Analysis {
+    let universe = Universe::new(Box::new(Rc::clone(folders)));
+    let mut source = Source::new(&package.wanted.path, package.files.clone());
+    if let Some(go) = modules::language(&package.wanted.folder) {
+        source = source.go(go);
+    }
+    let checked = check(&universe, source);
+    let options = Options { version, imports: leaks, mutations_and_calls: false, bodies: folders };
+    analyze(&universe, &checked, options)
 }
 
 /// The standard library, and packages that were analysed before.

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use tophash_escape::Reason;
 
 use crate::args::parse_bytes;
-use crate::charge::CostOptions;
+use crate::charge::{CostOptions, Count};
 
 #[derive(Debug, Args)]
 pub(crate) struct EscapeOptions {
@@ -71,6 +72,58 @@ pub(crate) struct EscapeOptions {
     pub(crate) html: Option<PathBuf>,
 }
 
+impl EscapeOptions {
+    /// Refuses what can't be done together, before anything is built.
+    pub(super) fn check(&self) -> Result<()> {
+        let has_costs = self.cost.profile.is_some() || self.cost.pid.is_some();
+        let compares = !self.diff.is_empty() || self.go.len() > 1;
+        if self.rules.is_some() && self.engine == Engine::Compiler {
+            bail!("--rules is for --engine native; a compiler has its own, and --go names another");
+        }
+        if self.engine == Engine::Native && compares {
+            bail!(
+                "--engine native looks at one state of the source; --diff and two --go compare builds"
+            );
+        }
+        if self.go.len() > 2 {
+            bail!("two compilers can be compared, not more");
+        }
+        if self.go.len() == 2 && !self.diff.is_empty() {
+            bail!("compare two commits or two compilers, not both at once");
+        }
+        if compares && (has_costs || self.html.is_some()) {
+            bail!("--profile, --pid and --html are for one build, not for a comparison");
+        }
+        match self.fail_on {
+            Some(FailOn::Bytes(_)) if compares => {
+                bail!("--fail-on with a size is for one build with a profile")
+            }
+            Some(FailOn::Bytes(_)) if !has_costs => {
+                bail!("--fail-on with a size needs --profile or --pid")
+            }
+            Some(FailOn::New) if !compares => {
+                bail!("--fail-on new is for a comparison: --diff A B, or two --go")
+            }
+            _ => {}
+        }
+        if self.cost.count == Count::Alloc && self.cost.profile.is_none() {
+            bail!("--count alloc is for a profile: name one with --profile");
+        }
+        let folder = self.html.as_ref().and_then(|file| file.parent());
+        if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty())
+            && !folder.is_dir()
+        {
+            bail!("--html: {} is no folder", folder.display());
+        }
+        Ok(())
+    }
+
+    /// Whether less than everything is asked for.
+    pub(super) fn is_filtered(&self) -> bool {
+        !self.reason.is_empty() || self.function.is_some()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
     /// The go command, which builds the packages.
@@ -110,7 +163,7 @@ pub(crate) enum FailOn {
     Bytes(u64),
 }
 
-fn parse_fail_on(text: &str) -> Result<FailOn, String> {
+fn parse_fail_on(text: &str) -> std::result::Result<FailOn, String> {
     Ok(match text {
         "any" => FailOn::Any,
         "map" => FailOn::Map,
@@ -121,7 +174,7 @@ fn parse_fail_on(text: &str) -> Result<FailOn, String> {
     })
 }
 
-fn parse_reason(text: &str) -> Result<Reason, String> {
+fn parse_reason(text: &str) -> std::result::Result<Reason, String> {
     Reason::ALL.into_iter().find(|reason| reason.name() == text).ok_or_else(|| {
         let known: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
         format!("one of {}", known.join(", "))

@@ -9,9 +9,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use tophash_escape::{Context, Sum, advise};
+use tophash_escape::{Context, Sum, advise_sized};
 
-use super::rows::{Row, Rows};
+use super::options::EscapeOptions;
+use super::rows::{Row, Rows, is_wanted_line};
 use super::table::why;
 use crate::report::style::{bytes, count, markup};
 
@@ -38,18 +39,18 @@ struct FileMarks<'v> {
 }
 
 /// Writes the page.
-pub(super) fn write(path: &Path, rows: &Rows<'_>) -> Result<()> {
+pub(super) fn write(path: &Path, rows: &Rows<'_>, options: &EscapeOptions) -> Result<()> {
     let name = path.display();
     let file = File::create(path).with_context(|| format!("{name} can't be written"))?;
     let mut out = BufWriter::new(file);
-    render(&mut out, rows)
+    render(&mut out, rows, options)
         .and_then(|()| out.flush())
         .with_context(|| format!("{name} can't be written"))?;
     anstream::eprintln!("{}", crate::report::style::dim(&format!("wrote {name}")));
     Ok(())
 }
 
-fn marks<'v>(rows: &'v Rows<'v>) -> Vec<FileMarks<'v>> {
+fn marks<'v>(rows: &'v Rows<'v>, options: &EscapeOptions) -> Vec<FileMarks<'v>> {
     let mut files: BTreeMap<&str, FileMarks<'v>> = BTreeMap::new();
     for row in rows.sites.iter().filter(|row| !row.site.at.is_made_up()) {
         let name = &*row.site.at.file;
@@ -63,7 +64,7 @@ fn marks<'v>(rows: &'v Rows<'v>) -> Vec<FileMarks<'v>> {
         file.lines.entry(row.site.at.line).or_default().rows.push(row);
     }
     let charged = rows.costs.iter().flat_map(|costs| &costs.charged.lines);
-    for line in charged.filter(|line| line.sum.bytes > 0) {
+    for line in charged.filter(|line| line.sum.bytes > 0 && is_wanted_line(line, options)) {
         if let Some(file) = files.get_mut(&*line.at.file) {
             file.bytes = file.bytes.saturating_add(line.sum.bytes);
             file.lines.entry(line.at.line).or_default().sum = line.sum;
@@ -78,8 +79,8 @@ fn marks<'v>(rows: &'v Rows<'v>) -> Vec<FileMarks<'v>> {
     files
 }
 
-fn render(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
-    let files = marks(rows);
+fn render(out: &mut dyn Write, rows: &Rows<'_>, options: &EscapeOptions) -> io::Result<()> {
+    let files = marks(rows, options);
     let verdicts = rows.verdicts;
     let title = format!("What escapes, says {}", verdicts.version);
     writeln!(
@@ -91,7 +92,8 @@ fn render(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
     )?;
     writeln!(out, "<nav><h1>{}</h1>", markup(&title))?;
     let sites = rows.sites.len() as u64;
-    write!(out, "<p>{} places escape", count(sites))?;
+    let places = if sites == 1 { "place escapes" } else { "places escape" };
+    write!(out, "<p>{} {places}", count(sites))?;
     if let Some(costs) = &rows.costs {
         let total = bytes(costs.charged.total.bytes);
         write!(
@@ -233,7 +235,7 @@ fn render_line(
                 told.at.map(|at| format!(" <small>{}:{}</small>", markup(at.base_name()), at.line));
             writeln!(out, "<dd>{}{}</dd>", markup(&told.words), at.unwrap_or_default())?;
         }
-        let advice = advise(site);
+        let advice = advise_sized(site, row.size);
         writeln!(
             out,
             "<dd class=\"advice\"><b>Change:</b> {}.<br><b>Costs:</b> {}.</dd></dl>",

@@ -5,22 +5,28 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tophash_escape::{Context, Position};
+use tophash_escape::{Context, PackagePlace, Position};
 
 /// No file of source is larger.
 const LARGEST: u64 = 32 << 20;
 
 /// Files relative to a folder, read once.
-pub(super) struct Sources {
+pub(crate) struct Sources {
     dir: PathBuf,
     /// By the package that imports.
     names: HashMap<String, HashSet<String>>,
+    places: HashMap<String, PackagePlace>,
     read: RefCell<HashMap<String, Option<Arc<str>>>>,
 }
 
 impl Sources {
     pub(super) fn new(dir: &Path, names: HashMap<String, HashSet<String>>) -> Self {
-        Self { dir: dir.to_owned(), names, read: RefCell::default() }
+        Self { dir: dir.to_owned(), names, places: HashMap::new(), read: RefCell::default() }
+    }
+
+    /// Also knows where packages lie.
+    pub(super) fn with_places(self, places: HashMap<String, PackagePlace>) -> Self {
+        Self { places, ..self }
     }
 
     /// The file's path, without the `./` in front that the compiler prints.
@@ -52,5 +58,9 @@ impl Context for Sources {
     fn is_package(&self, importer: &str, name: &str) -> bool {
         let importer = importer.split(" [").next().unwrap_or(importer);
         self.names.get(importer).is_some_and(|names| names.contains(name))
+    }
+
+    fn place_of(&self, package: &str) -> Option<PackagePlace> {
+        self.places.get(package).cloned()
     }
 }

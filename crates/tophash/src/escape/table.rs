@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use tophash_escape::{
-    Advice, ChargedLine, MapRole, Site, SiteKind, Sum, Tally, advise, advise_growth,
+    Advice, ChargedLine, Growth, GrowthBy, MapRole, Site, SiteKind, Sum, Tally, advise_growth,
+    advise_sized, is_apart_by_value,
 };
 
 use super::options::{EscapeOptions, View};
-use super::rows::{Row, Rows};
+use super::rows::{Row, Rows, is_wanted_line};
 use super::sources::Sources;
 use crate::charge::Count;
 use crate::report::style::{bar, bytes, clean, count, dim, heading};
@@ -22,6 +23,10 @@ pub(super) fn print(
     options: &EscapeOptions,
 ) -> io::Result<()> {
     print_head(out, rows)?;
+    if rows.sites.is_empty() && (options.by != View::Summary || rows.costs.is_none()) {
+        let which = if options.is_filtered() { "Nothing of what was asked for" } else { "Nothing" };
+        return writeln!(out, "\n{which} escapes here.");
+    }
     match options.by {
         View::Summary if rows.costs.is_some() => print_ranked(out, rows, options),
         View::Summary => {
@@ -54,10 +59,13 @@ fn print_head(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
         plural(report.escaping().count() as u64, "place that allocates on the heap"),
     )?;
     let text = format!(
-        "{} maps are made on the heap and {} on the stack; {} verdicts in all say `does not escape`.",
-        count(maps),
+        "{} made on the heap and {} on the stack; {} `does not escape`.",
+        if maps == 1 { "1 map is".to_owned() } else { format!("{} maps are", count(maps)) },
         count(maps_stay),
-        count(stays)
+        match stays {
+            1 => "1 verdict in all says".to_owned(),
+            _ => format!("{} verdicts in all say", count(stays)),
+        }
     );
     writeln!(out, "{}", dim(&text))?;
     if report.packages.is_empty() {
@@ -67,7 +75,7 @@ fn print_head(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
 }
 
 /// `1 place`, `2 places`.
-fn plural(n: u64, what: &str) -> String {
+pub(super) fn plural(n: u64, what: &str) -> String {
     if n == 1 {
         return format!("1 {what}");
     }
@@ -83,10 +91,7 @@ fn plural(n: u64, what: &str) -> String {
 fn print_ranked(out: &mut dyn Write, rows: &Rows<'_>, options: &EscapeOptions) -> io::Result<()> {
     let Some(costs) = &rows.costs else { return Ok(()) };
     let charged = &costs.charged;
-    let wanted = |line: &&ChargedLine<'_>| {
-        let is_filtered = !options.reason.is_empty() || options.function.is_some();
-        !is_filtered || line.sites.iter().any(|site| super::rows::is_wanted(site, options))
-    };
+    let wanted = |line: &&ChargedLine<'_>| is_wanted_line(line, options);
     let here = charged.lines.iter().fold(0_u64, |sum, line| sum.saturating_add(line.sum.bytes));
     writeln!(
         out,
@@ -144,19 +149,8 @@ fn print_line(
         plural(line.sum.objects, "object"),
         heading(&format!("{}  {}", clean(&Sources::shown(&line.at)), clean(&line.function))),
     )?;
-    if line.map_growth.bytes > 0 && !line.sites.is_empty() {
-        writeln!(
-            out,
-            "    {} of it is a map that grows, and none of what escapes here",
-            bytes(line.map_growth.bytes)
-        )?;
-        if line.map_growth.bytes.saturating_mul(2) > line.sum.bytes {
-            print_advice(
-                out,
-                advise_growth(tophash_escape::Growth::Map),
-                saved_growing(per, line.map_growth),
-            )?;
-        }
+    if !line.sites.is_empty() {
+        print_map_growth(out, line, per)?;
     }
     if let Some(growth) = line.growth.filter(|_| line.sites.is_empty()) {
         writeln!(out, "    {}: nothing on this line escapes", growth.title())?;
@@ -169,10 +163,12 @@ fn print_line(
             dim("several share this line; a profile does not tell them apart")
         )?;
     }
-    // What holds the bytes is rarely the closure or the arguments beside it.
+    // What holds the bytes is rarely the closure or the arguments beside it; and of what is in use, it
+    // is what a map keeps, and not what a call was given.
     let mut sites = line.sites.clone();
     sites.sort_by_key(|site| {
-        (matches!(site.kind, SiteKind::Variadic | SiteKind::Closure), &site.at)
+        let is_passing = per == Count::Inuse && site.map.is_none();
+        (is_passing, matches!(site.kind, SiteKind::Variadic | SiteKind::Closure), &site.at)
     });
     for site in sites.iter().take(3) {
         print_site(out, site)?;
@@ -181,9 +177,30 @@ fn print_line(
         writeln!(out, "    {}", dim(&format!("and {} more", sites.len() - 3)))?;
     }
     match sites.first() {
-        Some(site) => print_advice(out, advise(site), saved_at(site, line.sum)),
+        Some(site) => {
+            let size = line.object_size();
+            print_advice(out, advise_sized(site, size), saved_at(site, line.own_sum(), size))
+        }
         None => Ok(()),
     }
+}
+
+/// What of a line is not what escapes on it, but a map that grows.
+fn print_map_growth(out: &mut dyn Write, line: &ChargedLine<'_>, per: Count) -> io::Result<()> {
+    let how = match line.growth_by {
+        GrowthBy::Nothing => return Ok(()),
+        GrowthBy::Unknown => {
+            return writeln!(out, "    {}", dim("what the map itself takes may be in it"));
+        }
+        GrowthBy::Calls => "",
+        GrowthBy::Sizes => ", by the sizes of the blocks",
+    };
+    let growth = bytes(line.map_growth.bytes);
+    writeln!(out, "    {growth} of it is a map that grows{how}, and none of what escapes here")?;
+    if line.map_growth.bytes.saturating_mul(2) <= line.sum.bytes {
+        return Ok(());
+    }
+    print_advice(out, advise_growth(Growth::Map), saved_growing(per, line.map_growth))
 }
 
 fn print_site(out: &mut dyn Write, site: &Site) -> io::Result<()> {
@@ -254,15 +271,16 @@ fn wrapped(text: &str) -> String {
     out
 }
 
-/// The most that a change at a site can save.
-fn saved_at(site: &Site, sum: Sum) -> Option<String> {
+/// The most that a change at a site can save; none where that can't be said.
+fn saved_at(site: &Site, sum: Sum, size: Option<u64>) -> Option<String> {
     let objects = plural(sum.objects, "object");
-    Some(match site.map {
+    match site.map {
+        _ if is_apart_by_value(site, size) => None,
         Some(MapRole::Elem | MapRole::Key) if site.kind == SiteKind::Object => {
-            format!("at most {objects}; their bytes go into the map")
+            Some(format!("at most {objects}; their bytes go into the map"))
         }
-        _ => format!("at most {} and {objects}", bytes(sum.bytes)),
-    })
+        _ => Some(format!("at most {} and {objects}", bytes(sum.bytes))),
+    }
 }
 
 /// What growing in one step saves: garbage, of which what is in use has none.
@@ -304,7 +322,7 @@ fn print_reasons(
     options: &EscapeOptions,
     with_functions: bool,
 ) -> io::Result<()> {
-    let tallies = rows.verdicts.report.by_reason();
+    let tallies = rows.by_reason();
     let all: u64 = tallies.iter().map(|(_, tally)| tally.sites).sum();
     writeln!(out, "\n{}", heading("by reason"))?;
     let columns = ["WHY", "PLACES", "", "OF MAPS", "--reason", "MOST IN"];
@@ -350,7 +368,7 @@ fn print_functions(
     rows: &Rows<'_>,
     options: &EscapeOptions,
 ) -> io::Result<()> {
-    let tallies = rows.verdicts.report.by_function();
+    let tallies = rows.by_function();
     let shown = if options.top == 0 { usize::MAX } else { options.top };
     writeln!(out)?;
     let mut table = plain_table(&["FUNCTION", "PACKAGE", "PLACES", "OF MAPS"]);
@@ -370,7 +388,8 @@ fn print_sites(out: &mut dyn Write, rows: &Rows<'_>, options: &EscapeOptions) ->
     for row in rows.sites.iter().take(shown) {
         let cost = match row.sum {
             Some(sum) if sum.bytes > 0 && row.sharers > 1 => {
-                format!("  {} with {} others", bytes(sum.bytes), row.sharers - 1)
+                let others = plural(row.sharers as u64 - 1, "other");
+                format!("  {} with {others}", bytes(sum.bytes))
             }
             Some(sum) if sum.bytes > 0 => format!("  {}", bytes(sum.bytes)),
             _ => String::new(),

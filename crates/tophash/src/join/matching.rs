@@ -46,7 +46,7 @@ impl Matched {
 }
 
 /// The innermost calls that may stand for the insertion: code that was inlined into it comes before.
-const MAX_CALLS: usize = 4;
+pub(super) const MAX_CALLS: usize = 4;
 
 /// Findings by what their maps are called.
 pub(crate) struct Index<'f> {

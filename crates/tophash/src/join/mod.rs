@@ -1,7 +1,8 @@
-//! Source and heap joined: the findings of `lint` that explain the maps of an inspection.
+//! Source and heap joined: the findings of `lint` that explain the maps of an inspection, and what the
+//! compiler says of the others.
 //!
-//! Source is read without a toolchain. What the compiler says of the lines is asked only where a person
-//! wants it, since that compiles.
+//! Source is read without a toolchain. The compiler is asked only where a person wants it, since that
+//! compiles.
 
 pub(crate) mod known_map;
 pub(crate) mod matching;
@@ -27,8 +28,8 @@ pub(crate) struct SourceOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) source: Option<PathBuf>,
 
-    /// Also say what the installed Go compiler makes of the lines that make and fill these maps. It
-    /// compiles what is not in its cache.
+    /// Also say what the installed Go compiler makes of the lines that make and fill these maps, and
+    /// maps that no lint is about. It compiles what is not in its cache.
     #[arg(long, requires = "source")]
     pub(crate) escape: bool,
 
@@ -109,19 +110,28 @@ impl Source {
     /// Explains the maps of a report.
     pub(crate) fn explain(self, report: &mut Report) {
         let index = Index::new(&self.findings);
+        let verdicts = self.verdicts.as_ref().map(Verdicts::index);
         for row in &mut report.maps {
-            let found = index.find(&KnownMap::of_row(row));
-            row.explained_by = found
+            let map = KnownMap::of_row(row);
+            row.explained_by = index
+                .find(&map)
                 .into_iter()
                 .filter_map(|(number, matched)| Some((self.findings.get(number)?, matched)))
-                .map(|(finding, matched)| explanation(finding, matched, self.verdicts.as_ref()))
+                .map(|(finding, matched)| explanation(finding, matched, verdicts.as_ref()))
                 .collect();
+            if row.explained_by.is_empty() {
+                row.explained_by.extend(verdicts.as_ref().and_then(|said| said.explain(&map)));
+            }
         }
         report.source = Some(self.read);
     }
 }
 
-fn explanation(finding: &Finding, matched: Matched, verdicts: Option<&Verdicts>) -> Explanation {
+fn explanation(
+    finding: &Finding,
+    matched: Matched,
+    verdicts: Option<&verdicts::Index<'_>>,
+) -> Explanation {
     Explanation {
         rule: finding.rule.name(),
         severity: finding.severity.name(),
