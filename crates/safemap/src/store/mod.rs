@@ -422,7 +422,7 @@ impl Store {
     ) -> Result<R, Lack> {
         // What goes is dropped after the lock is let go: it may be large.
         let mut gone = Vec::new();
-        let mut replaced = None;
+        let (mut removed, mut replaced) = (None, None);
         let index = self.index(place.hash);
         let mut guard = self.lock_to_change(index);
         let shard = &mut *guard;
@@ -440,7 +440,7 @@ impl Store {
         match (action, bucket) {
             (Action::Keep, _) | (Action::Remove, None) => {}
             (Action::Remove, Some(bucket)) => {
-                gone.extend(self.take(index, shard, bucket, Change::Removed));
+                removed = self.take(index, shard, bucket, Change::Removed);
             }
             (Action::Put(value), Some(bucket)) => {
                 let (mut before, mut more) = (0, 0);
@@ -465,7 +465,7 @@ impl Store {
             (Action::Put(value), None) => self.add(index, shard, place, value, now)?,
         }
         drop(guard);
-        drop(replaced);
+        drop((removed, replaced));
         Ok(result)
     }
 
