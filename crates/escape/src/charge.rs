@@ -18,7 +18,7 @@ use crate::position::Position;
 use crate::programs::{Owner, Programs};
 use crate::report::Report;
 use crate::site::Site;
-use crate::stack::{Frame, MapWork, Sum, base_name, outside_of_runtime, split_symbol};
+use crate::stack::{Frame, MapWork, Sum, base_name, import_path, outside_of_runtime, split_symbol};
 
 /// How many frames of inlined calls are followed outward.
 const DEEPEST: usize = 64;
@@ -184,7 +184,7 @@ impl<'r> Charger<'r> {
             total: Sum::default(),
         };
         for package in &report.packages {
-            let path = package.path.split(" [").next().unwrap_or(&package.path);
+            let path = import_path(&package.path);
             charger.packages.insert(path.to_owned(), path);
             for function in &package.functions {
                 let file = function.at.base_name().to_owned();

@@ -45,12 +45,10 @@ pub use charge::{Charged, ChargedLine, Charger, Doubt, Growth, GrowthBy};
 pub use compare::{Build, Change, ChangeKind, compare};
 pub use explain::{Context, NoContext, PackagePlace};
 pub use position::Position;
-pub use programs::{Owner, Programs};
+pub use programs::{Owner, Programs, folders_for};
 pub use read::read;
 pub use reason::Reason;
 pub use report::{Counts, FunctionAt, PackageReport, Report, Tally, tally};
 pub use site::{Flow, MapRole, Site, SiteKind, Step};
-pub use stack::{
-    Frame, MapWork, Sum, base_name, folders_in_common, outside_of_runtime, split_symbol,
-};
+pub use stack::{Frame, MapWork, Sum, base_name, import_path, outside_of_runtime, split_symbol};
 pub use story::Told;

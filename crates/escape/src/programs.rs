@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::explain::Context;
 use crate::report::{PackageReport, Report};
-use crate::stack::{base_name, folders_in_common};
+use crate::stack::{base_name, folders_in_common, import_path};
 
 /// Whose a file of a program is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl<'r> Programs<'r> {
     pub fn of(report: &'r Report, context: &dyn Context, paths: &HashSet<String>) -> Self {
         let mut programs = Self::default();
         for package in &report.packages {
-            let path = package.path.split(" [").next().unwrap_or(&package.path);
+            let path = import_path(&package.path);
             if paths.contains(path) {
                 programs.add(path, package, context);
             }
@@ -70,9 +70,15 @@ impl<'r> Programs<'r> {
             let parts = folder.split('/').filter(|part| !matches!(*part, "" | "." | ".."));
             parts.collect::<Vec<_>>().join("/")
         };
+        let files = places().map(|at| at.base_name());
+        if let Some(known) = self.known.iter_mut().find(|known| known.path == path) {
+            // The same, compiled for something else.
+            known.files.extend(files);
+            return;
+        }
         self.known.push(Program {
             path,
-            files: places().map(|at| at.base_name()).collect(),
+            files: files.collect(),
             folder: place.map_or_else(shown, |place| place.folder.to_string()),
             below_root,
         });
@@ -90,16 +96,12 @@ impl<'r> Programs<'r> {
 
     fn find(&self, file: &str) -> Owner<'r> {
         let name = base_name(file);
-        let folder = file.strip_suffix(name).unwrap_or_default();
         let candidates = self.known.iter().filter(|program| program.files.contains(name));
         let mut rated: Vec<(usize, &Program<'r>)> = candidates
-            .filter(|program| match &program.below_root {
-                Some(end) => folders_in_common(folder, end) == folder_count(end),
-                None => true,
-            })
-            .map(|program| {
-                let by_path = folders_in_common(folder, program.path);
-                (by_path.max(folders_in_common(folder, &program.folder)), program)
+            .filter_map(|program| {
+                let below_root = program.below_root.as_deref();
+                let folders = folders_for(file, program.path, below_root, &program.folder)?;
+                Some((folders, program))
             })
             .collect();
         rated.sort_by_key(|&(rating, _)| std::cmp::Reverse(rating));
@@ -126,6 +128,16 @@ impl std::fmt::Debug for Programs<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.known.iter().map(|program| program.path)).finish()
     }
+}
+
+/// How many folders speak for a file being of a program, by its import path and by where it lies `here`; none
+/// if it can't be: wherever a program was built, its folder has the same end `below_root`, its module's root.
+pub fn folders_for(file: &str, path: &str, below_root: Option<&str>, here: &str) -> Option<usize> {
+    let folder = file.strip_suffix(base_name(file)).unwrap_or_default();
+    if below_root.is_some_and(|end| folders_in_common(folder, end) != folder_count(end)) {
+        return None;
+    }
+    Some(folders_in_common(folder, path).max(folders_in_common(folder, here)))
 }
 
 fn folder_count(path: &str) -> usize {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::position::Position;
-use crate::reason::Reason;
-use crate::site::{Site, SiteKind};
+use crate::site::Site;
 
 /// What the compiler said of some packages.
 #[derive(Debug, Clone, Default)]
@@ -81,28 +80,6 @@ impl Report {
         self.packages
             .iter()
             .flat_map(|package| package.sites.iter().map(move |site| (&*package.path, site)))
-    }
-
-    /// How many sites escape for each reason, in the order of [`Reason::ALL`].
-    pub fn by_reason(&self) -> Vec<(Reason, Tally)> {
-        let tallies = tally(self.escaping().map(|(_, site)| (site.reason, site)));
-        let order = Reason::ALL.into_iter();
-        order.filter_map(|reason| Some((reason, *tallies.get(&reason)?))).collect()
-    }
-
-    /// How many sites of each kind escape, in the order of [`SiteKind::ALL`].
-    pub fn by_kind(&self) -> Vec<(SiteKind, Tally)> {
-        let tallies = tally(self.escaping().map(|(_, site)| (site.kind, site)));
-        let order = SiteKind::ALL.into_iter();
-        order.filter_map(|kind| Some((kind, *tallies.get(&kind)?))).collect()
-    }
-
-    /// How many sites escape in each function, those with most first.
-    pub fn by_function(&self) -> Vec<((&str, &str), Tally)> {
-        let named = self.escaping().map(|(package, site)| ((package, &*site.function), site));
-        let mut rows: Vec<_> = tally(named).into_iter().collect();
-        rows.sort_by_key(|&(_, tally)| std::cmp::Reverse(tally.sites));
-        rows
     }
 }
 

@@ -78,11 +78,16 @@ pub fn base_name(file: &str) -> &str {
 
 /// How many folders two paths have in common, counted from the last: 2 for `/src/cmd/a` and
 /// `example.com/app/cmd/a`.
-pub fn folders_in_common(one: &str, other: &str) -> usize {
+pub(crate) fn folders_in_common(one: &str, other: &str) -> usize {
     fn folders(path: &str) -> impl Iterator<Item = &str> {
         path.rsplit('/').filter(|part| !part.is_empty())
     }
     folders(one).zip(folders(other)).take_while(|(one, other)| one == other).count()
+}
+
+/// A package's import path, without what it was compiled for: `a/b [a/b.test]` is of `a/b`.
+pub fn import_path(package: &str) -> &str {
+    package.split(" [").next().unwrap_or(package)
 }
 
 /// Splits a symbol's name into the package's path and the rest, undoing the linker's escapes.

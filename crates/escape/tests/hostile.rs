@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use tophash_escape::{Build, Charger, Frame, NoContext, Report, Sum, compare, read};
+use tophash_escape::{
+    Build, Charger, Frame, NoContext, Report, Sum, compare, import_path, read, tally,
+};
 
 /// Everything that can be asked of a report.
 fn exercise(report: &Report) {
-    let _ = (report.by_reason(), report.by_kind(), report.by_function().len());
+    let named = report
+        .escaping()
+        .map(|(package, site)| ((package, site.reason, site.kind, &*site.function), site));
+    let _ = tally(named);
     for (_, site) in report.sites() {
         let _ = (site.story(), site.cause(), tophash_escape::advise(site));
     }
@@ -21,8 +26,8 @@ fn exercise(report: &Report) {
     let charged = charger.finish();
     assert!(charged.lines.len() <= report.sites().count().saturating_mul(2) + 1);
     // The same, as if every package were a program.
-    let path = |path: &str| path.split(" [").next().unwrap_or(path).to_owned();
-    let programs = report.packages.iter().map(|package| path(&package.path)).collect();
+    let programs =
+        report.packages.iter().map(|package| import_path(&package.path).to_owned()).collect();
     let mut charger = Charger::new(report, &NoContext, &programs);
     for (_, site) in report.sites() {
         let frame = Frame { function: "main.f", file: &site.at.file, line: 1, location: 0 };

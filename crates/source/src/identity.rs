@@ -87,21 +87,6 @@ impl MapIdentity {
             (None, path) => path.rsplit('/').next() == Some(&self.package),
         }
     }
-
-    /// Whether code can be this package's, by the path in its symbols and its file, wherever it was built.
-    /// Says by how many folders the file speaks for it. Every program is called `main`, and most have a
-    /// `main.go`; but its folder is called the same below the module's, with `-trimpath`, too. Where several
-    /// programs come into question, it is the one that most folders speak for.
-    pub fn folders_of_code(&self, path: &str, file: &str) -> Option<usize> {
-        if !self.is_of_package(path) {
-            return None;
-        }
-        let (Some(folder), "main") = (&self.folder, path) else { return Some(0) };
-        let mut parts = file.rsplit('/').skip(1);
-        let mut own = folder.rsplit('/').filter(|part| !part.is_empty());
-        let is_there = own.all(|part| parts.next() == Some(part));
-        is_there.then(|| folder.split('/').filter(|part| !part.is_empty()).count())
-    }
 }
 
 impl Held {
@@ -177,31 +162,5 @@ mod tests {
         assert!(of(None, "c").is_of_package("x/c"));
         assert!(of(Some("a.b/cmd"), "main").is_of_package("main"));
         assert!(!of(Some("a.b/cmd"), "main").is_of_package("a.b/cmd"));
-    }
-
-    #[test]
-    fn programs_are_told_apart_by_the_folders_of_their_files() {
-        let of = |folder: &str, file: &str| {
-            let identity = MapIdentity {
-                import_path: Some(format!("a.b/two/{folder}")),
-                folder: Some(folder.to_owned()),
-                package: "main".to_owned(),
-                held: Held::Variable { name: "m".to_owned() },
-                ty: None,
-                inserts: Vec::new(),
-                makes: Vec::new(),
-            };
-            assert_eq!(identity.folders_of_code("a.b/c", file), None);
-            identity.folders_of_code("main", file)
-        };
-        for front in ["/home/u/two", "a.b/two", "/src"] {
-            assert_eq!(of("cmd/a", &format!("{front}/cmd/a/main.go")), Some(2), "{front}");
-            assert_eq!(of("cmd/a", &format!("{front}/cmd/b/main.go")), None, "{front}");
-            // The root can be called anything.
-            assert_eq!(of("", &format!("{front}/cmd/a/main.go")), Some(0), "{front}");
-        }
-        assert_eq!(of("cmd/a", "/src/mycmd/a/main.go"), None);
-        assert_eq!(of("cmd/a", "main.go"), None);
-        assert_eq!(of("", "main.go"), Some(0));
     }
 }

@@ -109,14 +109,18 @@ impl Search<'_> {
         let parent = file.parent().unwrap_or(Path::new(""));
         let folder = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let whole = whole(folder);
-        let is_new = !self.by_whole.contains_key(&whole);
-        let number = self.read(folder).and_then(|(number, _)| number);
-        let module = self.module(folder);
-        let number = number.unwrap_or_else(|| {
-            self.found.push(Folder { module, ..Folder::default() });
-            self.by_whole.insert(whole, Some(self.found.len() - 1));
-            self.found.len() - 1
-        });
+        let known = self.by_whole.get(&whole).copied();
+        let is_new = known.is_none();
+        let number = known.unwrap_or_else(|| self.read(folder).and_then(|(number, _)| number));
+        let number = match number {
+            Some(number) => number,
+            None => {
+                let module = self.module(folder);
+                self.found.push(Folder { module, ..Folder::default() });
+                self.by_whole.insert(whole, Some(self.found.len() - 1));
+                self.found.len() - 1
+            }
+        };
         let Some(folder) = self.found.get_mut(number) else { return };
         if is_new {
             // The others are called as this one is.

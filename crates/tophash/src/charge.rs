@@ -40,6 +40,16 @@ pub(crate) struct CostOptions {
     pub(crate) fetch: FetchOptions,
 }
 
+impl CostOptions {
+    /// Whether they go together, before anything is done that takes time.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.count == Count::Alloc && self.profile.is_none() {
+            bail!("--count alloc is for a profile: name one with --profile");
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Count {
     /// What was live at the last collection.
@@ -112,9 +122,6 @@ fn of_process(
     progress: &Progress,
     take: &mut Take<'_>,
 ) -> Result<Account> {
-    if options.count == Count::Alloc {
-        bail!("a process is asked for what is in use; --count alloc is for profiles");
-    }
     let how = TargetOptions { exe: None, stop: options.stop.clone() };
     let target = crate::inspect::open(&pid.to_string(), &how, progress)?;
     let program = Program::open(&target, |_| {})?;

@@ -5,6 +5,8 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::report::style::counted;
+
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// No tool shows more results of one run.
@@ -114,7 +116,8 @@ impl Run {
 
     pub(crate) fn print(mut self, out: &mut dyn Write) -> Result<()> {
         if self.left_out > 0 {
-            let text = format!("{} more results are left out: {MOST} are the most", self.left_out);
+            let results = counted(self.left_out, "more result is", "more results are");
+            let text = format!("{results} left out: {MOST} are the most");
             self.notifications.push(json!({ "level": "warning", "message": { "text": text } }));
         }
         let rules: Vec<_> = self

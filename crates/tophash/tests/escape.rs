@@ -143,7 +143,7 @@ fn what_can_not_be_done_together_is_refused_before_anything_is_built() {
         (&["--diff", "HEAD", ".", "--fail-on", "1KiB"], "one build with a profile"),
         (&["--diff", "HEAD", ".", "--profile", "x"], "not for a comparison"),
         (&["--diff", "HEAD", ".", "--html", "x"], "not for a comparison"),
-        (&["--count", "alloc"], "is for a profile"),
+        (&["--count", "alloc", "--pid", "1"], "is for a profile"),
         (&["--html", "no-such-folder/page.html"], "no-such-folder is no folder"),
         (&["--rules", "1.27"], "--engine native"),
         (&["--go", "other", "--diff", "HEAD", "."], "not both at once"),

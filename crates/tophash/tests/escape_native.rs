@@ -108,6 +108,9 @@ fn what_imports_do_is_learned_from_their_source_without_asking_for_them() {
     let working = module(&[("main.go", &in_workspace), ("third/keep.go", KEEP)]);
     put(working.path(), "third/go.mod", "module third.test/keep\n\ngo 1.22\n");
     put(working.path(), "go.work", "go 1.22\n\nuse (\n\t.\n\t./third\n)\n");
+    let output = tophash(working.path(), &["--rules", "1.27", "--format", "json", "./third"]);
+    let packages = json(&output)["packages"].to_string();
+    assert!(packages.contains("third.test/keep") && !packages.contains("app.test"), "{packages}");
     for module in [own, needed, vendored, working] {
         let output = tophash(module.path(), &["--rules", "1.27", "--format", "json", "."]);
         let report = json(&output);

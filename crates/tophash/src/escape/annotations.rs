@@ -9,7 +9,7 @@ use super::repository::Repository;
 use super::rows::{Row, Rows};
 use super::table::why;
 use crate::github::{self, Annotation};
-use crate::report::style::{bytes, count};
+use crate::report::style::{bytes, counted};
 
 /// What makes the run fail, as warnings; then what costs most, or has to do with maps, as notices.
 pub(super) fn print(
@@ -36,8 +36,8 @@ pub(super) fn print(
     match told.count() as u64 {
         0 => Ok(()),
         left_out => {
-            let places = if left_out == 1 { "place goes" } else { "places go" };
-            let text = format!("{} more {places} to the heap: --top 0 names all", count(left_out));
+            let places = counted(left_out, "more place goes", "more places go");
+            let text = format!("{places} to the heap: --top 0 names all");
             github::notice(out, "escape", &text)
         }
     }

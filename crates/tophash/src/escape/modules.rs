@@ -8,12 +8,10 @@ use tophash_typecheck::GoMod;
 use crate::go_command::GoCommand;
 
 /// A module: the folder with its `go.mod`, and what that says.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Module {
     pub(super) folder: PathBuf,
     pub(super) go_mod: GoMod,
-    /// Where Go unpacks the modules that it needs.
-    pub(super) cache: PathBuf,
 }
 
 /// The GOROOT that was named, or one where they usually are. No program is run for it.
@@ -53,11 +51,11 @@ pub(super) fn release(goroot: &Path) -> Option<String> {
 pub(super) fn find(dir: &Path) -> Option<Module> {
     let folder = dir.ancestors().find(|folder| folder.join("go.mod").is_file())?;
     let text = std::fs::read_to_string(folder.join("go.mod")).ok()?;
-    let cache = cache().unwrap_or_default();
-    Some(Module { folder: folder.to_owned(), go_mod: GoMod::parse(&text), cache })
+    Some(Module { folder: folder.to_owned(), go_mod: GoMod::parse(&text) })
 }
 
-fn cache() -> Option<PathBuf> {
+/// Where Go unpacks the modules that others need.
+pub(super) fn cache() -> Option<PathBuf> {
     let of = |name: &str| std::env::var_os(name).map(PathBuf::from);
     of("GOMODCACHE")
         .or_else(|| Some(of("GOPATH")?.join("pkg/mod")))
@@ -84,9 +82,7 @@ pub(super) fn import_path(folder: &Path, module: Option<&Module>, goroot: Option
 
 /// The release by whose rules the package in a folder is compiled: that of the next `go.mod` above it.
 pub(super) fn language(folder: &Path) -> Option<(u32, u32)> {
-    let mut go_mods = folder.ancestors().map(|folder| folder.join("go.mod"));
-    let go_mod = go_mods.find(|path| path.is_file())?;
-    GoMod::parse(&std::fs::read_to_string(go_mod).ok()?).go
+    find(folder)?.go_mod.go
 }
 
 /// The folders of the modules that are worked on together with this one, by `go.work`.
@@ -152,11 +148,8 @@ mod tests {
 
     #[test]
     fn folders_are_imported_by_their_place_in_a_module() {
-        let module = Module {
-            folder: "/home/app".into(),
-            go_mod: GoMod::parse("module example.com/app"),
-            ..Module::default()
-        };
+        let go_mod = GoMod::parse("module example.com/app");
+        let module = Module { folder: "/home/app".into(), go_mod };
         let path = |folder: &str| import_path(Path::new(folder), Some(&module), None);
         assert_eq!(path("/home/app"), "example.com/app");
         assert_eq!(path("/home/app/cmd/x"), "example.com/app/cmd/x");

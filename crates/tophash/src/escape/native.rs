@@ -24,9 +24,9 @@ use tophash_typecheck::{
 };
 
 use super::go::Verdicts;
-use super::modules::{self, Module};
+use super::modules;
 use super::sources::Sources;
-use super::table::plural;
+use crate::report::style::plural;
 
 /// What is asked of the engine.
 pub(super) struct Question<'q> {
@@ -80,12 +80,11 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
     let goroot = modules::goroot(question.goroot)?;
     let release = goroot.as_deref().and_then(modules::release);
     let version = version(question, release.as_deref())?;
-    let module = modules::find(&dir);
     let context = question.tags.unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
     let context =
         context.fold(BuildContext::linux_amd64(version.minor().into()), BuildContext::tag);
-    let folders = places(&context, goroot.as_deref(), module.as_ref())?;
-    let wanted = wanted(question.packages, &dir, &folders, module.as_ref(), goroot.as_deref())?;
+    let folders = places(&context, goroot.as_deref(), &dir)?;
+    let wanted = wanted(question.packages, &dir, &folders, goroot.as_deref())?;
     let table = Table::of(version)?;
     let run = Run { context, folders, goroot: goroot.clone(), version };
     let answer = on_deep_stack(move || run.all(wanted, table))?;
@@ -123,7 +122,7 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
             notes.push(format!("  and {} more; --top 0 lists all", count - most));
         }
     }
-    let places = answer.found.iter().map(|package| (package.path.clone(), place(package, &module)));
+    let places = answer.found.iter().map(|package| (package.path.clone(), place(package)));
     let sources = Sources::new(&dir, names).with_places(places.collect());
     let report = tophash_escape::read(&text, &sources);
     let version = format!("go{version}, the native engine");
@@ -131,11 +130,10 @@ pub(super) fn ask(question: &Question<'_>) -> Result<(Verdicts, Vec<String>)> {
 }
 
 /// Where a package lies, by which frames of a profile are known to be its own.
-fn place(package: &Found, module: &Option<Module>) -> PackagePlace {
-    let module = module.as_ref().filter(|module| package.folder.starts_with(&module.folder));
+fn place(package: &Found) -> PackagePlace {
     PackagePlace {
         folder: package.folder.to_string_lossy().into(),
-        module: module.map(|module| module.go_mod.module.as_str().into()),
+        module: modules::find(&package.folder).map(|module| module.go_mod.module.into()),
     }
 }
 
@@ -188,21 +186,18 @@ fn missing(paths: &BTreeSet<String>) -> String {
     )
 }
 
-/// Where imports lie.
-fn places(
-    context: &BuildContext,
-    goroot: Option<&Path>,
-    module: Option<&Module>,
-) -> Result<Folders> {
+/// Where imports of a folder's packages lie.
+fn places(context: &BuildContext, goroot: Option<&Path>, dir: &Path) -> Result<Folders> {
     let mut folders = Folders::new(context.clone());
     if let Some(goroot) = goroot {
         folders = folders.goroot(goroot);
     }
-    let Some(module) = module else { return Ok(folders) };
-    let others = modules::workspace(&module.folder);
-    for folder in std::iter::once(&module.folder).chain(&others) {
+    let own = modules::find(dir).map(|module| module.folder);
+    let others = modules::workspace(own.as_deref().unwrap_or(dir));
+    let cache = modules::cache().unwrap_or_default();
+    for folder in own.iter().chain(&others) {
         let unreadable = || format!("{} can't be read", folder.join("go.mod").display());
-        (folders, _) = folders.with_go_mod(folder, &module.cache).with_context(unreadable)?;
+        (folders, _) = folders.with_go_mod(folder, &cache).with_context(unreadable)?;
     }
     Ok(folders)
 }
@@ -249,7 +244,6 @@ fn wanted(
     packages: &[String],
     dir: &Path,
     places: &Folders,
-    module: Option<&Module>,
     goroot: Option<&Path>,
 ) -> Result<Vec<Wanted>> {
     let (files, others): (Vec<_>, Vec<_>) = packages.iter().partition(|name| name.ends_with(".go"));
@@ -261,7 +255,7 @@ fn wanted(
     }
     for name in others {
         for folder in folders(name, dir, places)? {
-            let path = modules::import_path(&folder, module, goroot);
+            let path = modules::import_path(&folder, modules::find(&folder).as_ref(), goroot);
             found.insert(folder.clone(), Wanted { path, files: Vec::new(), folder });
         }
     }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use tophash_escape::Reason;
 
 use crate::args::parse_bytes;
-use crate::charge::{CostOptions, Count};
+use crate::charge::CostOptions;
 
 #[derive(Debug, Args)]
 pub(crate) struct EscapeOptions {
@@ -106,9 +106,7 @@ impl EscapeOptions {
             }
             _ => {}
         }
-        if self.cost.count == Count::Alloc && self.cost.profile.is_none() {
-            bail!("--count alloc is for a profile: name one with --profile");
-        }
+        self.cost.check()?;
         let folder = self.html.as_ref().and_then(|file| file.parent());
         if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty())
             && !folder.is_dir()

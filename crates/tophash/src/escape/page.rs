@@ -14,7 +14,7 @@ use tophash_escape::{Context, Sum, advise_sized};
 use super::options::EscapeOptions;
 use super::rows::{Row, Rows, is_wanted_line};
 use super::table::why;
-use crate::report::style::{bytes, count, markup};
+use crate::report::style::{bytes, count, counted, markup};
 
 /// More files than this make no page that a browser shows gladly.
 const MOST_FILES: usize = 400;
@@ -92,8 +92,7 @@ fn render(out: &mut dyn Write, rows: &Rows<'_>, options: &EscapeOptions) -> io::
     )?;
     writeln!(out, "<nav><h1>{}</h1>", markup(&title))?;
     let sites = rows.sites.len() as u64;
-    let places = if sites == 1 { "place escapes" } else { "places escape" };
-    write!(out, "<p>{} {places}", count(sites))?;
+    write!(out, "<p>{}", counted(sites, "place escapes", "places escape"))?;
     if let Some(costs) = &rows.costs {
         let total = bytes(costs.charged.total.bytes);
         write!(

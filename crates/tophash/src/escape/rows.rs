@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tophash_escape::{ChargedLine, Reason, Site, SiteKind, Sum, Tally, tally};
+use tophash_escape::{ChargedLine, Reason, Site, SiteKind, Sum, Tally, import_path, tally};
 
 use super::cost::Costs;
 use super::go::Verdicts;
@@ -56,7 +56,7 @@ impl<'v> Rows<'v> {
             .escaping()
             .filter(|(_, site)| is_wanted(site, options))
             .map(|(package, site)| {
-                let path = package.split(" [").next().unwrap_or(package);
+                let path = import_path(package);
                 let base = site.at.base_name().to_owned();
                 let cost = lines.get(&(path.to_owned(), base, site.at.line));
                 Row {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use anyhow::Result;
-use tophash_escape::{Position, Reason, Site, Sum, advise_sized};
+use tophash_escape::{Position, Reason, Site, Sum, advise_sized, import_path};
 
 use super::repository::Repository;
 use super::table::why;
@@ -52,7 +52,7 @@ fn fingerprints(sites: &[Listed<'_>]) -> Vec<String> {
     let mut names = vec![String::new(); sites.len()];
     for (number, Listed { package, site, .. }) in by_place {
         // The same code, compiled for a test.
-        let package = package.split(" [").next().unwrap_or(package);
+        let package = import_path(package);
         let kind = site.kind.name();
         let mut name = format!("{package}|{}|{kind}|{}", site.function, site.expression);
         let times = seen.entry(name.clone()).or_default();

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tophash_escape::{Context, PackagePlace, Position};
+use tophash_escape::{Context, PackagePlace, Position, import_path};
 
 /// No file of source is larger.
 const LARGEST: u64 = 32 << 20;
@@ -56,7 +56,7 @@ impl Context for Sources {
     }
 
     fn is_package(&self, importer: &str, name: &str) -> bool {
-        let importer = importer.split(" [").next().unwrap_or(importer);
+        let importer = import_path(importer);
         self.names.get(importer).is_some_and(|names| names.contains(name))
     }
 

@@ -11,7 +11,7 @@ use super::options::{EscapeOptions, View};
 use super::rows::{Row, Rows, is_wanted_line};
 use super::sources::Sources;
 use crate::charge::Count;
-use crate::report::style::{bar, bytes, clean, count, dim, heading};
+use crate::report::style::{bar, bytes, clean, count, counted, dim, heading, plural};
 use crate::report::table::{align_right, plain_table};
 
 /// Steps of a flow that are shown.
@@ -56,35 +56,23 @@ fn print_head(out: &mut dyn Write, rows: &Rows<'_>) -> io::Result<()> {
         "{} {}, {}",
         heading(&clean(&rows.verdicts.version)),
         plural(report.packages.len() as u64, "package"),
-        plural(report.escaping().count() as u64, "place that allocates on the heap"),
+        counted(
+            report.escaping().count() as u64,
+            "place that allocates on the heap",
+            "places that allocate on the heap"
+        ),
     )?;
     let text = format!(
         "{} made on the heap and {} on the stack; {} `does not escape`.",
-        if maps == 1 { "1 map is".to_owned() } else { format!("{} maps are", count(maps)) },
+        counted(maps, "map is", "maps are"),
         count(maps_stay),
-        match stays {
-            1 => "1 verdict in all says".to_owned(),
-            _ => format!("{} verdicts in all say", count(stays)),
-        }
+        counted(stays, "verdict in all says", "verdicts in all say"),
     );
     writeln!(out, "{}", dim(&text))?;
     if report.packages.is_empty() {
         writeln!(out, "The compiler has nothing to say: are there functions in these packages?")?;
     }
     Ok(())
-}
-
-/// `1 place`, `2 places`.
-pub(super) fn plural(n: u64, what: &str) -> String {
-    if n == 1 {
-        return format!("1 {what}");
-    }
-    match what.split_once(' ') {
-        Some((first, rest)) => {
-            format!("{} {first}s {}", count(n), rest.replace("allocates", "allocate"))
-        }
-        None => format!("{} {what}s", count(n)),
-    }
 }
 
 /// What costs most, each with its flow and what could be changed.
@@ -118,7 +106,7 @@ fn print_ranked(out: &mut dyn Write, rows: &Rows<'_>, options: &EscapeOptions) -
         writeln!(
             out,
             "{} and cost nothing in this profile: --by sites shows them.",
-            plural(idle as u64, "place escapes").replace("places escapes", "places escape")
+            counted(idle as u64, "place escapes", "places escape")
         )?;
     }
     if !charged.outside.is_empty() {
@@ -434,12 +422,5 @@ mod tests {
         assert!(lines.lines().all(|line| line.chars().count() <= 100));
         assert_eq!(lines.split_whitespace().count(), 60);
         assert_eq!(wrapped("short"), "short");
-    }
-
-    #[test]
-    fn plurals_bend_the_first_word() {
-        assert_eq!(plural(1, "line"), "1 line");
-        assert_eq!(plural(1200, "object"), "1,200 objects");
-        assert_eq!(plural(2, "place that allocates on it"), "2 places that allocate on it");
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use tophash_escape::{base_name, split_symbol};
+use tophash_escape::{base_name, folders_for, split_symbol};
 use tophash_gomap::MapHolder;
 use tophash_source::{Finding, Held, MapIdentity};
 
@@ -47,6 +47,30 @@ impl Matched {
 
 /// The innermost calls that may stand for the insertion: code that was inlined into it comes before.
 pub(super) const MAX_CALLS: usize = 4;
+
+/// Of the maps of findings, those whose package some code can be of, by the path in its symbols and its file,
+/// wherever it was built. Every program is called `main`, and most have a `main.go`: of several, it is the one
+/// that most folders speak for.
+pub(crate) fn of_code<'i>(
+    maps: impl Iterator<Item = (usize, &'i MapIdentity)>,
+    path: &str,
+    file: &str,
+) -> Vec<(usize, &'i MapIdentity)> {
+    let rated = maps.filter(|(_, map)| map.is_of_package(path)).filter_map(|(number, map)| {
+        let folders = match (&map.folder, path) {
+            (Some(below_root), "main") => {
+                let import_path = map.import_path.as_deref().unwrap_or_default();
+                folders_for(file, import_path, Some(below_root), "")?
+            }
+            _ => 0,
+        };
+        Some((folders, number, map))
+    });
+    let rated: Vec<_> = rated.collect();
+    let most = rated.iter().map(|(folders, ..)| *folders).max();
+    let best = rated.into_iter().filter(|(folders, ..)| Some(*folders) == most);
+    best.map(|(_, number, map)| (number, map)).collect()
+}
 
 /// Findings by what their maps are called.
 pub(crate) struct Index<'f> {
@@ -174,20 +198,16 @@ impl<'f> Index<'f> {
                 let (path, _) = split_symbol(&call.function);
                 let file = base_name(&call.file);
                 let known = self.by_file.get(file).into_iter().flatten();
-                let known = known.filter_map(|number| {
-                    let identity = self.identity(*number)?;
-                    let folders = identity.folders_of_code(&path, &call.file)?;
+                let known = known.filter_map(|number| Some((*number, self.identity(*number)?)));
+                let known = of_code(known, &path, &call.file).into_iter();
+                let of_line = known.filter(|(_, identity)| {
                     let mut lines = identity.inserts.iter().chain(&identity.makes);
-                    let is_line = may_be_of_type(identity, map)
+                    may_be_of_type(identity, map)
                         && lines.any(|lines| {
                             base_name(&lines.at.path) == file && lines.has_line(call.line)
-                        });
-                    is_line.then_some((*number, folders))
+                        })
                 });
-                let known: Vec<_> = known.collect();
-                let most = known.iter().map(|(_, folders)| *folders).max();
-                let of_program = known.into_iter().filter(|(_, folders)| Some(*folders) == most);
-                of_program.map(|(number, _)| (number, Matched::Line)).collect::<Vec<_>>()
+                of_line.map(|(number, _)| (number, Matched::Line)).collect::<Vec<_>>()
             })
             .find(|found| !found.is_empty())
             .unwrap_or_default()
@@ -258,6 +278,42 @@ fn plain_type(ty: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn program(module: &str, folder: &str) -> MapIdentity {
+        let import_path =
+            if folder.is_empty() { module.to_owned() } else { format!("{module}/{folder}") };
+        MapIdentity {
+            import_path: Some(import_path),
+            folder: Some(folder.to_owned()),
+            package: "main".to_owned(),
+            held: Held::Variable { name: "m".to_owned() },
+            ty: None,
+            inserts: Vec::new(),
+            makes: Vec::new(),
+        }
+    }
+
+    fn owners<'m>(known: &'m [MapIdentity], path: &str, file: &str) -> Vec<&'m str> {
+        let found = of_code(known.iter().enumerate(), path, file);
+        found.into_iter().filter_map(|(_, map)| map.import_path.as_deref()).collect()
+    }
+
+    #[test]
+    fn programs_are_told_apart_by_the_folders_of_their_files() {
+        let known = ["", "cmd/a", "cmd/b"].map(|folder| program("a.b/two", folder));
+        for front in ["/home/u/two", "a.b/two", "/src"] {
+            let of = |file: &str| owners(&known, "main", &format!("{front}/{file}"));
+            assert_eq!(of("cmd/a/main.go"), ["a.b/two/cmd/a"], "{front}");
+            assert_eq!(of("cmd/b/main.go"), ["a.b/two/cmd/b"], "{front}");
+            assert_eq!(of("main.go"), ["a.b/two"], "{front}");
+        }
+        assert!(owners(&known[1..], "main", "/src/mycmd/a/main.go").is_empty());
+        assert!(owners(&known[1..], "main", "main.go").is_empty());
+        assert!(owners(&known, "a.b/c", "/src/main.go").is_empty());
+        let modules = ["x", "y"].map(|module| program(module, ""));
+        assert_eq!(owners(&modules, "main", "y/main.go"), ["y"], "as -trimpath leaves it");
+        assert_eq!(owners(&modules, "main", "/src/main.go").len(), 2);
+    }
 
     #[test]
     fn types_are_compared_without_packages() {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Result;
-use tophash_escape::{Owner, Programs, Step, advise, base_name, split_symbol};
+use tophash_escape::{Owner, Programs, Step, advise, base_name, import_path, split_symbol};
 use tophash_gomap::MapHolder;
 use tophash_source::{MapIdentity, Position};
 
@@ -38,7 +38,7 @@ impl Verdicts {
         let mut maps: HashMap<&str, Vec<&Site>> = HashMap::new();
         let report = &self.said.report;
         for (package, site) in report.escaping().filter(|(_, site)| !site.at.is_made_up()) {
-            let path = package.split(" [").next().unwrap_or(package);
+            let path = import_path(package);
             sites.entry((path, site.at.base_name(), site.at.line)).or_default().push(site);
             if site.kind.is_map() {
                 maps.entry(path).or_default().push(site);

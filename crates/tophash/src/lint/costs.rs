@@ -17,9 +17,9 @@ use super::options::LintOptions;
 use super::{Shown, is_heavy};
 use crate::charge::stacks;
 use crate::join::known_map::{KnownMap, read_report};
-use crate::join::matching::Index;
+use crate::join::matching::{Index, of_code};
 use crate::progress::Progress;
-use crate::report::style::{bytes, count};
+use crate::report::style::{bytes, counted, plural};
 
 /// No more frames of a stack are looked at.
 const MAX_FRAMES: usize = 1024;
@@ -127,10 +127,9 @@ impl<'f> Charger<'f> {
     /// Says of which files it is not sure whose they are.
     fn doubts(&self) -> Option<String> {
         let first = self.doubtful.first()?;
-        let others = match self.doubtful.len() - 1 {
+        let others = match self.doubtful.len() as u64 - 1 {
             0 => String::new(),
-            1 => " and 1 other file".to_owned(),
-            others => format!(" and {others} other files"),
+            others => format!(" and {}", plural(others, "other file")),
         };
         Some(format!("{first}{others}: several packages may be meant, and each is charged"))
     }
@@ -144,20 +143,11 @@ impl<'f> Charger<'f> {
             let file = base_name(frame.file);
             let Some(known) = self.by_file.get(file) else { continue };
             let (path, function) = split_symbol(frame.function);
-            let maps = known.iter().filter_map(|&number| {
-                let map = self.findings.get(number)?.map.as_ref()?;
-                Some((number, map, map.folders_of_code(&path, frame.file)?))
-            });
-            let maps: Vec<_> = maps.collect();
-            let most = maps.iter().map(|(_, _, folders)| *folders).max();
+            let maps = known
+                .iter()
+                .filter_map(|&number| Some((number, self.findings.get(number)?.map.as_ref()?)));
             let mut program = None;
-            for (number, map, folders) in maps {
-                if Some(folders) != most {
-                    continue;
-                }
-                if *program.get_or_insert(&map.import_path) != &map.import_path {
-                    self.doubtful.insert(frame.file.to_owned());
-                }
+            for (number, map) in of_code(maps, &path, frame.file) {
                 let mut own = map
                     .inserts
                     .iter()
@@ -169,6 +159,12 @@ impl<'f> Charger<'f> {
                     lines.has_line(frame.line)
                 });
                 if is_line || is_around {
+                    // Without a go.mod, only the folder is known.
+                    let at = &self.findings[number].at.path;
+                    let package = (&map.import_path, at.strip_suffix(base_name(at)));
+                    if *program.get_or_insert(package) != package {
+                        self.doubtful.insert(frame.file.to_owned());
+                    }
                     let (line, is_innermost) = hit.entry(number).or_default();
                     *line |= is_line;
                     *is_innermost |= is_line && depth == 0;
@@ -197,23 +193,21 @@ pub(super) fn words(weight: &Weight, shown: &Shown) -> Option<String> {
         return None;
     }
     if costs.is_inspection {
-        let maps = weight.maps.len();
-        let noun = if maps == 1 { "map retains" } else { "maps retain" };
+        let maps = weight.maps.len() as u64;
         return Some(format!(
-            "{maps} {noun} {}, {} of it {} own, with {} {}",
+            "{} {}, {} of it {} own, with {}",
+            counted(maps, "map retains", "maps retain"),
             bytes(weight.bytes),
             bytes(weight.map_bytes),
             if maps == 1 { "its" } else { "their" },
-            count(weight.objects),
-            if weight.objects == 1 { "entry" } else { "entries" }
+            counted(weight.objects, "entry", "entries"),
         ));
     }
     let share = 100.0 * weight.bytes as f64 / costs.total.bytes.max(1) as f64;
     let mut text = format!(
-        "its lines cost {} ({share:.1} %) in {} {}",
+        "its lines cost {} ({share:.1} %) in {}",
         bytes(weight.bytes),
-        count(weight.objects),
-        if weight.objects == 1 { "object" } else { "objects" }
+        plural(weight.objects, "object"),
     );
     if weight.map_bytes > 0 {
         text.push_str(&format!(", {} of it the map itself", bytes(weight.map_bytes)));

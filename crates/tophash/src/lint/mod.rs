@@ -62,6 +62,7 @@ fn is_heavy(weight: &Weight, total: Sum) -> bool {
 }
 
 pub(crate) fn run(options: &LintOptions) -> Result<Outcome> {
+    options.cost.check()?;
     let config = match &options.config {
         Some(path) => read_config(path)?,
         None => match options.paths.first() {

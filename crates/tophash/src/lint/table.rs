@@ -35,15 +35,15 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
         writeln!(out, "passed over: {}{line} {}{}", file.path, file.reason, parts(file))?;
     }
     if report.passed_over.len() > MAX_PASSED_OVER {
-        let more = counted(report.passed_over.len() - MAX_PASSED_OVER, "other file");
+        let more = plural_or_no(report.passed_over.len() - MAX_PASSED_OVER, "other file");
         writeln!(out, "passed over: {more}")?;
     }
     writeln!(
         out,
         "{} in {}, {}, {:.1} MB of source{}",
-        counted(report.findings.len(), "finding"),
-        counted(report.packages, "package"),
-        counted(report.files, "file"),
+        plural_or_no(report.findings.len(), "finding"),
+        plural_or_no(report.packages, "package"),
+        plural_or_no(report.files, "file"),
         report.bytes as f64 / 1e6,
         left_out(shown)
     )
@@ -108,10 +108,9 @@ fn left_out(shown: &Shown) -> String {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+fn plural_or_no(count: usize, what: &str) -> String {
     match count {
         0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
+        count => style::plural(count as u64, what),
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use tophash_diagnose::{Finding, Severity};
 
 use super::Report;
-use super::style::{bytes, clean, count, dim, error, heading, warning};
+use super::style::{bytes, clean, count, counted, dim, error, heading, warning};
 use crate::join::Explanation;
 
 /// Findings told where the person did not say how many.
@@ -109,12 +109,11 @@ pub(super) fn print_explained(
         Some(top) => top,
     };
     for place in places.iter().take(shown) {
-        let noun = if place.maps == 1 { "map retains" } else { "maps retain" };
         writeln!(
             out,
-            "{} {} {noun} {}, {} entries",
+            "{} {} {}, {} entries",
             heading(&clean(&place.by.subject)),
-            place.maps,
+            counted(place.maps, "map retains", "maps retain"),
             bytes(place.bytes),
             count(place.entries)
         )?;

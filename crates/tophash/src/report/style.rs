@@ -64,6 +64,16 @@ pub(crate) fn count(n: u64) -> String {
     out
 }
 
+/// `1 place escapes`, `1,200 places escape`.
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {many}", count(n)) }
+}
+
+/// `1 place`, `1,200 places`: where an `s` makes all the difference.
+pub(crate) fn plural(n: u64, what: &str) -> String {
+    counted(n, what, &format!("{what}s"))
+}
+
 /// Draws a share of a whole as a bar of `width` cells, in eighths of a cell.
 pub(crate) fn bar(part: u64, whole: u64, width: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];

@@ -91,7 +91,7 @@ pub(crate) fn write_table(
                 "",
                 style::count(maps.entries),
                 style::count(maps.slots),
-                counted(maps.maps, "map"),
+                style::plural(maps.maps, "map"),
             );
             writeln!(out, "{}", style::dim(&text))?;
         }
@@ -100,7 +100,7 @@ pub(crate) fn write_table(
         writeln!(
             out,
             "{}",
-            style::dim(&format!("{} more; --top 0 shows all", counted(more as u64, "place")))
+            style::dim(&format!("{} more; --top 0 shows all", style::plural(more as u64, "place")))
         )?;
     }
     let legend = match is_compared {
@@ -114,10 +114,6 @@ pub(crate) fn write_table(
         }
     };
     writeln!(out, "\n{}", style::dim(legend))
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{} {what}{}", style::count(count), if count == 1 { "" } else { "s" })
 }
 
 /// Which option would tell more.
