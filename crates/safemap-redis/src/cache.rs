@@ -111,11 +111,9 @@ impl Cache {
 
     /// Drops keys, or all, that may have changed or may do so yet.
     pub(crate) fn forget<'k>(&self, keys: impl IntoIterator<Item = &'k str>, all: bool) {
-        let mut state = self.lock();
-        state.epoch += 1;
-        let floor = state.floor;
-        drop(state);
-        if all { self.all_changed(floor) } else { self.changed(keys, floor) }
+        self.lock().epoch += 1;
+        // No number is below the floor, which so stays where it is.
+        if all { self.all_changed(0) } else { self.changed(keys, 0) }
     }
 
     /// Drops all, as what changed is not known one by one.

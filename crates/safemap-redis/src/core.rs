@@ -100,6 +100,21 @@ impl Core {
         self.open(Parts::new(&self.link, answer))
     }
 
+    /// As [`Core::run`], for a script that writes keys, or may change all: where it is not known
+    /// whether it did, the cache forgets them.
+    pub(crate) fn run_write<'k>(
+        &self,
+        call: &Call,
+        keys: impl IntoIterator<Item = &'k str>,
+        all: bool,
+    ) -> Result<(String, Parts<'_>), Error> {
+        self.run(call).inspect_err(|error| {
+            if let Some(cache) = self.cache.as_ref().filter(|_| error.is_unknown()) {
+                cache.forget(keys, all);
+            }
+        })
+    }
+
     /// As [`Core::run`], over a connection of the caller's.
     pub(crate) fn run_on(
         &self,
@@ -205,11 +220,8 @@ impl Core {
             call.arg(write.ttl.as_str()).arg(write.idle.as_str());
             call.arg(write.value.as_ref().map(encode).unwrap_or_default());
         }
-        let (word, mut parts) = self.run(&call).inspect_err(|error| {
-            if let Some(cache) = self.cache.as_ref().filter(|_| error.is_unknown()) {
-                cache.forget(writes.iter().map(|write| &*write.key), replaces);
-            }
-        })?;
+        let keys = writes.iter().map(|write| &*write.key);
+        let (word, mut parts) = self.run_write(&call, keys, replaces)?;
         match word.as_str() {
             "ok" => {}
             "stale" => return Err(Refusal::Stale.into()),

@@ -188,8 +188,8 @@ impl SharedMapBuilder {
         self
     }
 
-    /// Lets this process write nothing while too many of its writes fail, be they refused or the server
-    /// at fault; there is no breaker unless said.
+    /// Lets this process write nothing while too many of its writes fail, be they refused for
+    /// another reason than a bound or the server at fault; there is no breaker unless said.
     #[must_use]
     pub fn breaker(mut self, breaker: Breaker) -> Self {
         self.supervisor = self.supervisor.breaker(breaker);
@@ -403,11 +403,7 @@ impl SharedMap {
         let mut call = Call::inc();
         call.arg(text).arg(by.to_string()).arg(least.to_string()).arg(greatest.to_string());
         call.arg(milliseconds(rule.time_to_live())).arg(milliseconds(rule.idle_time()));
-        let (word, mut parts) = self.core.run(&call).inspect_err(|error| {
-            if let Some(cache) = self.core.cache.as_ref().filter(|_| error.is_unknown()) {
-                cache.forget([text], false);
-            }
-        })?;
+        let (word, mut parts) = self.core.run_write(&call, [text], false)?;
         match word.as_str() {
             "ok" => {
                 let number = parts.number()?;

@@ -115,8 +115,8 @@ impl SharedMap {
     ///
     /// # Errors
     ///
-    /// Returns the closure's error; fails as [`SharedMap::set`] does, and when other writers were
-    /// first a thousand times.
+    /// Returns the closure's error, whatever the breaker says; fails as [`SharedMap::set`] does where
+    /// something is to be written, and when other writers were first a thousand times.
     pub fn transaction<R>(
         &self,
         mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, Error>,

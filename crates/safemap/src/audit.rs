@@ -352,6 +352,7 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::map::Swap;
     use crate::rule::Type;
     use crate::schema::Schema;
 
@@ -376,6 +377,14 @@ mod tests {
         assert_eq!(hottest[..2], [("key.19", 19), ("key.18", 18)]);
         assert_eq!((oldest.len(), hottest.len()), (MOST_NAMED, MOST_NAMED));
         assert_eq!(record.patterns[0].never_read, Some(1));
+    }
+
+    #[test]
+    fn a_swap_of_a_text_is_one_read() {
+        let map = SafeMap::new(Schema::open());
+        map.set("a", "x").unwrap();
+        assert_eq!(map.compare_and_swap("a", Some("x".into()), Some("y".into())), Ok(Swap::Done));
+        assert_eq!(map.audit().hottest[0].reads, 1);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::refusals::Hint;
+
 /// When a map's breaker opens, and how it closes again.
 ///
 /// ```
@@ -150,7 +152,7 @@ struct Inner {
     /// When the first of the probes was let through.
     probing_since: u64,
     times_opened: u64,
-    hint: String,
+    hint: Hint,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -183,7 +185,7 @@ impl Circuit {
             probes_done: 0,
             probing_since: 0,
             times_opened: 0,
-            hint: String::new(),
+            hint: Hint::default(),
         };
         Self { config, state: AtomicU8::new(CLOSED), inner: Mutex::new(inner) }
     }
@@ -213,11 +215,11 @@ impl Circuit {
         self.lock().times_opened
     }
 
-    /// Why it is not closed.
+    /// Why it is not closed, without counts.
     #[cfg(feature = "metrics")]
     pub(crate) fn cause(&self) -> Option<String> {
         let inner = self.lock();
-        (self.state() != BreakerState::Closed).then(|| inner.hint.clone())
+        (self.state() != BreakerState::Closed).then(|| inner.hint.cause.clone())
     }
 
     /// Lets a write through, or says for how long none is, and why. `now` is asked only when it
@@ -234,7 +236,7 @@ impl Circuit {
             OPEN => {
                 let left = (inner.opened.saturating_add(rest)).saturating_sub(now);
                 if left > 0 {
-                    return Err((Duration::from_millis(left), inner.hint.clone()));
+                    return Err((Duration::from_millis(left), inner.hint.text.clone()));
                 }
                 self.state.store(HALF_OPEN, Ordering::Release);
                 inner.begin_round();
@@ -248,7 +250,7 @@ impl Circuit {
             inner.begin_round();
         }
         if inner.probes_started >= self.config.probes {
-            return Err((Duration::ZERO, inner.hint.clone()));
+            return Err((Duration::ZERO, inner.hint.text.clone()));
         }
         if inner.probes_started == 0 {
             inner.probing_since = now;
@@ -297,7 +299,7 @@ impl Circuit {
         pass: Pass,
         now: u64,
         successes: impl FnOnce() -> u64,
-        hint: impl FnOnce() -> String,
+        hint: impl FnOnce() -> Hint,
     ) -> Option<String> {
         let mut inner = self.lock();
         let successes = if inner.looked == Some(now) { inner.successes } else { successes() };
@@ -318,7 +320,7 @@ impl Circuit {
         inner.times_opened += 1;
         inner.hint = hint();
         self.state.store(OPEN, Ordering::Release);
-        Some(inner.hint.clone())
+        Some(inner.hint.text.clone())
     }
 
     /// The share of failed writes in the slices that decide, and the one that runs.
@@ -406,8 +408,12 @@ mod tests {
         Circuit::new(config, 0)
     }
 
+    fn hint(text: &str) -> Hint {
+        Hint { text: text.to_owned(), ..Hint::default() }
+    }
+
     fn fail(circuit: &Circuit, now: u64, successes: u64) -> bool {
-        circuit.failed(Pass::Ordinary, now, || successes, || "hint".to_owned()).is_some()
+        circuit.failed(Pass::Ordinary, now, || successes, || hint("hint")).is_some()
     }
 
     /// One write in `every` fails, ten times a second; the time at which it opened.
@@ -499,7 +505,7 @@ mod tests {
         fail(&circuit, 0, 0);
         fail(&circuit, 1000, 0);
         let pass = circuit.admit(|| 11_000).unwrap();
-        assert!(circuit.failed(pass, 11_000, || 0, || "again".to_owned()).is_some());
+        assert!(circuit.failed(pass, 11_000, || 0, || hint("again")).is_some());
         assert_eq!(circuit.state(), BreakerState::Open);
         assert_eq!(circuit.times_opened(), 2);
     }
@@ -526,7 +532,7 @@ mod tests {
         circuit.withdrawn(late);
         assert!(circuit.admit(|| 21_000).is_err(), "one probe is let in, and it is under way");
         assert!(!circuit.succeeded(late, || 21_000, || 1));
-        assert!(circuit.failed(late, 21_000, || 1, || "late".to_owned()).is_none());
+        assert!(circuit.failed(late, 21_000, || 1, || hint("late")).is_none());
         assert_eq!(circuit.state(), BreakerState::HalfOpen);
         assert!(circuit.succeeded(probe, || 21_000, || 1));
     }
@@ -540,7 +546,7 @@ mod tests {
                 asked += 1;
                 0
             };
-            circuit.failed(Pass::Ordinary, failure / 50, successes, String::new);
+            circuit.failed(Pass::Ordinary, failure / 50, successes, Hint::default);
         }
         assert_eq!(asked, 2);
     }

@@ -131,25 +131,30 @@ impl WatchBuilder {
         let is_in_hurry = Arc::new(AtomicBool::new(false));
         let hurries = Arc::clone(&is_in_hurry);
         let work = move || {
-            let mut last_fault: Option<String> = None;
+            // What it failed on since it is in a hurry.
+            let mut given_up: Option<String> = None;
             while let Some(notice) = events.pop_waiting(None) {
                 let Notice::Event(event) = notice else { continue };
-                let given_up = last_fault.take().filter(|_| hurries.load(Ordering::Acquire));
-                let mut fault = given_up.clone();
-                for attempt in 0..tries {
-                    if given_up.is_some() || (attempt > 0 && hurries.load(Ordering::Acquire)) {
-                        break;
+                let fault = given_up.clone().or_else(|| {
+                    let mut fault = None;
+                    for attempt in 0..tries {
+                        if attempt > 0 && hurries.load(Ordering::Acquire) {
+                            break;
+                        }
+                        fault = match catch_unwind(AssertUnwindSafe(|| call(&event))) {
+                            Ok(Ok(())) => None,
+                            Ok(Err(error)) => Some(error.to_string()),
+                            Err(_) => Some("the hook panicked".to_owned()),
+                        };
+                        if fault.is_none() {
+                            break;
+                        }
                     }
-                    fault = match catch_unwind(AssertUnwindSafe(|| call(&event))) {
-                        Ok(Ok(())) => None,
-                        Ok(Err(error)) => Some(error.to_string()),
-                        Err(_) => Some("the hook panicked".to_owned()),
-                    };
-                    if fault.is_none() {
-                        break;
-                    }
+                    fault
+                });
+                if hurries.load(Ordering::Acquire) {
+                    given_up.clone_from(&fault);
                 }
-                last_fault.clone_from(&fault);
                 notes.lock().unwrap_or_else(PoisonError::into_inner).note(event, fault);
             }
         };
@@ -355,6 +360,31 @@ mod tests {
         let record = record.lock().unwrap();
         assert_eq!((record.done, record.failed, record.letters.len()), (1, 100, 100));
         assert!(record.letters.iter().all(|letter| letter.reason == "away"));
+    }
+
+    #[test]
+    fn a_failure_of_before_does_not_make_a_hook_that_is_dropped_give_up() {
+        let map = map();
+        let (entered, calls) = mpsc::channel();
+        let hook = map
+            .watch("**".parse().unwrap())
+            .retries(0)
+            .hook(move |event| {
+                let _ = entered.send(event.key.as_ref().to_owned());
+                if &*event.key == "refused" { Err("away".into()) } else { Ok(()) }
+            })
+            .unwrap();
+        map.set("refused", 1).unwrap();
+        while !format!("{hook:?}").contains("failed: 1") {
+            std::thread::yield_now();
+        }
+        hook.is_in_hurry.store(true, Ordering::Release);
+        map.set("taken", 1).unwrap();
+        let record = Arc::clone(&hook.record);
+        drop(hook);
+        assert_eq!(calls.iter().collect::<Vec<_>>(), ["refused", "taken"]);
+        let record = record.lock().unwrap();
+        assert_eq!((record.done, record.failed), (1, 1));
     }
 
     #[test]

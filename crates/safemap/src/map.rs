@@ -395,7 +395,9 @@ impl SafeMap {
             // The version of an entry that was found to be as expected.
             let mut same = None;
             for _ in 0..MOST_ATTEMPTS {
-                let look = self.inner.store.alter(&place.read(), |entry| {
+                // To have looked at it twice is one read.
+                let place = if same.is_some() { *place } else { place.read() };
+                let look = self.inner.store.alter(&place, |entry| {
                     let (is_same, current) = match (entry, &expected) {
                         (None, None) => (true, None),
                         (Some(entry), Some(_)) if same == Some(entry.version()) => (true, None),

@@ -157,36 +157,12 @@ fn causes(encoder: &mut DescriptorEncoder<'_>, maps: &[Figures]) -> fmt::Result 
     }
     let (name, help) = ("safe_map_breaker_cause", "Probable cause of a breaker that is not closed");
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for (name, cause) in told {
-        let mut cause = without_counts(&cause);
+    for (name, mut cause) in told {
         cause.truncate(cause.floor_char_boundary(LONGEST_CAUSE));
         let labels: Labels = vec![("namespace", name.to_owned()), ("cause", cause)];
         write_gauge(&mut family.encode_family(&labels)?, &1.0)?;
     }
     Ok(())
-}
-
-/// A cause without how often: labels with counts would make a new series each time.
-fn without_counts(cause: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for word in cause.split(' ') {
-        let end_of = |count: &str| {
-            word.strip_prefix(count).filter(|end| end.chars().all(|c| c.is_ascii_punctuation()))
-        };
-        let is_counted = words.last().is_some_and(|last| last.parse::<u64>().is_ok());
-        let end = match end_of("times").filter(|_| is_counted) {
-            Some(end) => {
-                words.pop();
-                Some(end)
-            }
-            None => end_of("once"),
-        };
-        match (end, words.last_mut()) {
-            (Some(end), Some(last)) => last.push_str(end),
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words.join(" ")
 }
 
 fn write_gauge(
@@ -240,25 +216,6 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::rule::Type;
     use crate::schema::Schema;
-
-    #[test]
-    fn a_cause_is_told_without_its_counts() {
-        for (cause, told) in [
-            (
-                "\"a\" was written 39 times as string and came once as float: x",
-                "\"a\" was written \
-              as string and came as float: x",
-            ),
-            ("\"a b\" was refused once: no", "\"a b\" was refused: no"),
-            (
-                "the store failed 3 times, the last time so: 7 x",
-                "the store failed, the last time \
-              so: 7 x",
-            ),
-        ] {
-            assert_eq!(without_counts(cause), told);
-        }
-    }
 
     #[test]
     fn every_map_is_told_under_each_name_once() {

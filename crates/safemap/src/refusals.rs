@@ -59,6 +59,18 @@ pub(crate) struct Refused {
     pub(crate) expected: Option<Kind>,
 }
 
+/// The probable cause of failures, in words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hint {
+    pub(crate) text: String,
+    /// The same without counts, each of which would make a label of its own.
+    #[cfg_attr(
+        not(any(feature = "metrics", test)),
+        expect(dead_code, reason = "metrics ask for it")
+    )]
+    pub(crate) cause: String,
+}
+
 impl Refused {
     /// How often it was refused for certain.
     pub(crate) fn count(&self) -> u64 {
@@ -163,9 +175,10 @@ impl Refusals {
 
     /// The probable cause of the refusals of late, in words. `writes` tells how often a key was
     /// written, where that is known.
-    pub(crate) fn hint(&self, now: u64, writes: Option<&dyn Fn(&str) -> u32>) -> String {
+    pub(crate) fn hint(&self, now: u64, writes: Option<&dyn Fn(&str) -> u32>) -> Hint {
         let Some((key, refused)) = self.worst_of_late(now) else {
-            return "no refusals are known".to_owned();
+            let text = "no refusals are known".to_owned();
+            return Hint { cause: text.clone(), text };
         };
         let foreign = Kind::ALL
             .into_iter()
@@ -173,25 +186,30 @@ impl Refusals {
             .map(|kind| (refused.kinds[kind as usize], kind))
             .max_by_key(|(count, _)| *count)
             .filter(|(count, _)| *count > 0);
-        match (foreign, refused.expected) {
-            (Some((count, came)), Some(expected)) => {
-                let written = writes.map(|writes| {
-                    format!("was written {} as {expected} and ", times(writes(&key).into()))
-                });
-                format!(
-                    "{key:?} {}came {} as {came}: writers disagree about its type; let all write \
-                     {expected}, or change the schema",
-                    written.unwrap_or_default(),
-                    times(count),
-                )
+        let written = writes.map(|writes| u64::from(writes(&key)));
+        let say = |is_counted: bool| {
+            let times = |count| if is_counted { times(count) } else { String::new() };
+            match (foreign, refused.expected) {
+                (Some((count, came)), Some(expected)) => {
+                    let written = written
+                        .map(|count| format!("was written{} as {expected} and ", times(count)));
+                    format!(
+                        "{key:?} {}came{} as {came}: writers disagree about its type; let all \
+                         write {expected}, or change the schema",
+                        written.unwrap_or_default(),
+                        times(count),
+                    )
+                }
+                _ => format!("{key:?} was refused{}: {}", times(refused.count()), refused.last),
             }
-            _ => format!("{key:?} was refused {}: {}", times(refused.count()), refused.last),
-        }
+        };
+        Hint { text: say(true), cause: say(false) }
     }
 }
 
+/// How often, as it follows a word.
 fn times(count: u64) -> String {
-    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+    if count == 1 { " once".to_owned() } else { format!(" {count} times") }
 }
 
 #[cfg(test)]
@@ -213,11 +231,27 @@ mod tests {
             refusals.note("config.version", &error, Some(Kind::Integer), 0);
         }
         refusals.note("other", &mismatch("other", 1.5), Some(Kind::Integer), 0);
+        let hint = refusals.hint(0, Some(&|_| 412));
         assert_eq!(
-            refusals.hint(0, Some(&|_| 412)),
+            hint.text,
             "\"config.version\" was written 412 times as integer and came 388 times as string: \
              writers disagree about its type; let all write integer, or change the schema"
         );
+        assert_eq!(
+            hint.cause,
+            "\"config.version\" was written as integer and came as string: writers disagree about \
+             its type; let all write integer, or change the schema"
+        );
+    }
+
+    #[test]
+    fn a_cause_leaves_out_counts_and_no_word_of_a_key() {
+        let refusals = Refusals::new(Duration::from_secs(5));
+        let key = "try once 7 times";
+        refusals.note(key, &mismatch(key, "x"), None, 0);
+        let hint = refusals.hint(0, None);
+        assert!(hint.text.starts_with("\"try once 7 times\" was refused once: "), "{hint:?}");
+        assert!(hint.cause.starts_with("\"try once 7 times\" was refused: "), "{hint:?}");
     }
 
     #[test]
@@ -229,8 +263,8 @@ mod tests {
         for at in [9_900, 10_100] {
             refusals.note("new", &mismatch("new", "x"), Some(Kind::Integer), at);
         }
-        assert!(refusals.hint(10_200, None).starts_with("\"new\" came 2 times as string"));
-        assert_eq!(refusals.hint(60_000, None), "no refusals are known");
+        assert!(refusals.hint(10_200, None).text.starts_with("\"new\" came 2 times as string"));
+        assert_eq!(refusals.hint(60_000, None).text, "no refusals are known");
         assert_eq!(&*refusals.worst(1)[0].0, "old");
     }
 
@@ -242,7 +276,7 @@ mod tests {
             refusals.note(&key, &mismatch(&key, "x"), None, 0);
         }
         assert!(refusals.worst(MOST_KEYS).iter().all(|(_, refused)| refused.count() == 1));
-        assert!(refusals.hint(0, None).contains(" was refused once: "));
+        assert!(refusals.hint(0, None).text.contains(" was refused once: "));
     }
 
     #[test]

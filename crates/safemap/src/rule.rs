@@ -207,7 +207,7 @@ impl Type {
         self.max_size = Some(size);
         match self.form {
             Form::Boolean | Form::Integer(..) | Form::Float(..) | Form::OneOf(_) => {
-                self.contradicted("its values are always of one size")
+                self.contradicted("a size is for strings, bytes, lists and objects")
             }
             _ => self,
         }

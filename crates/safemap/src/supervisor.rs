@@ -21,7 +21,7 @@ use crate::feed::ChangeFeed;
 use crate::growth::Growth;
 use crate::latency::{Latency, Sort};
 use crate::map::{is_failure, is_refusal};
-use crate::refusals::Refusals;
+use crate::refusals::{Hint, Refusals};
 use crate::schema::Schema;
 
 /// Why a call of a store failed, as far as a [`Supervisor`] has to know.
@@ -346,7 +346,7 @@ impl Supervisor {
     }
 
     /// The probable cause of the failures since the last time: the more frequent of the two.
-    fn hint(&self) -> String {
+    fn hint(&self) -> Hint {
         let mut faults = self.faults();
         let total = self.refusals.total();
         let refused = total.saturating_sub(faults.refusals_before);
@@ -357,7 +357,10 @@ impl Supervisor {
             // How often a key was written the store alone knows.
             return self.refusals.hint(self.now(), None);
         }
-        format!("the store failed {count} times, the last time so: {last}")
+        Hint {
+            text: format!("the store failed {count} times, the last time so: {last}"),
+            cause: format!("the store failed, the last time so: {last}"),
+        }
     }
 
     fn alert(&self, state: BreakerState, hint: String) {

@@ -15,12 +15,9 @@ for write = at, #ARGV, 5 do
   end
 end
 sweep(16)
+local written = {}
+for write = at, #ARGV, 5 do written[ARGV[write]] = true end
 -- Where all else goes anyway, there is nothing to evict.
-local kept = nil
-if not replaces then
-  kept = {}
-  for write = at, #ARGV, 5 do kept[ARGV[write]] = true end
-end
 local bound = full(function()
   local entries, bytes = 0, 0
   if replaces then
@@ -40,17 +37,15 @@ local bound = full(function()
     end
   end
   return entries, bytes
-end, kept)
+end, not replaces and written or nil)
 if bound then
   account()
   return refused(bound)
 end
 local removed = false
 if replaces then
-  local stays = {}
-  for write = at, #ARGV, 5 do stays[ARGV[write]] = true end
   for _, key in ipairs(redis.call('HKEYS', data)) do
-    if not stays[key] then drop(key, 'r') end
+    if not written[key] then drop(key, 'r') end
   end
 end
 for write = at, #ARGV, 5 do

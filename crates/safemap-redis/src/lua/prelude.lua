@@ -159,6 +159,9 @@ end
 -- Takes out what ends soonest until so many entries and bytes are gone; all that it takes, or nothing
 -- where that would not suffice. What never ends stays, and so does what is kept. Tells what is lacking.
 local function evict(entries, bytes, kept)
+  -- More than there would be if all else went.
+  if bytes > bytes_before + grown then return 0, bytes end
+  if entries > redis.call('ZCARD', expiry) then return entries, bytes end
   local victims = {}
   for start = 0, 10000, 16 do
     local keys = redis.call('ZRANGE', expiry, start, start + 15)

@@ -122,10 +122,13 @@ impl Store {
         replaces: bool,
     ) -> Result<(), CommitFault> {
         let mut full = CommitFault::Full("entries");
-        for _ in 0..MOST_EVICTIONS {
-            let Some(mut lack) = self.try_commit(reads, writes, replaces)? else { return Ok(()) };
-            if let Some(bound) = self.is_passed_by(writes) {
-                lack = Lack::Never(bound);
+        for attempt in 0..MOST_EVICTIONS {
+            let Some(lack) = self.try_commit(reads, writes, replaces)? else { return Ok(()) };
+            // Which no eviction changes, so that it is asked once.
+            if attempt == 0
+                && let Some(bound) = self.is_passed_by(writes)
+            {
+                return Err(CommitFault::Full(bound));
             }
             full = CommitFault::Full(lack.bound());
             self.make_room(lack, "").map_err(|Full(bound)| CommitFault::Full(bound))?;
