@@ -83,7 +83,9 @@ pub(super) fn parts(file: &PassedOver) -> String {
     };
     let shown: Vec<_> = file.parts.iter().take(MAX_PARTS).map(spell).collect();
     let more = if file.parts.len() > MAX_PARTS { " and more" } else { "" };
-    format!("; all is read but lines {}{more}", shown.join(", "))
+    let is_one = matches!(file.parts.as_slice(), [(first, last)] if first == last);
+    let lines = if is_one { "line" } else { "lines" };
+    format!("; all is read but {lines} {}{more}", shown.join(", "))
 }
 
 /// What is not shown, and how to see it.
